@@ -1,0 +1,34 @@
+"""The whole configuration of a run, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nmt.config.data import CaptionsConfig, DataConfig
+from nmt.config.metrics import MetricsConfig
+from nmt.config.model import ModelConfig, Tie
+from nmt.config.search import SearchConfig
+from nmt.config.subword import SubwordConfig
+from nmt.config.train import TrainConfig
+from nmt.errors import ConfigError
+
+
+@dataclass
+class Config:
+    data: DataConfig = field(default_factory=CaptionsConfig)
+    subword: SubwordConfig = field(default_factory=SubwordConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    seed: int = 1  # of weights, batch order, dropout and sampling
+    resume: str | None = None  # a run folder to continue
+
+    def __post_init__(self) -> None:
+        if self.model.tie is Tie.all and not self.subword.joint:
+            raise ConfigError(
+                "model.tie",
+                found="all",
+                expected="subword.joint=true (one vocabulary, one table)",
+                next_step="set subword.joint=true or model.tie=target",
+            )

@@ -1,0 +1,154 @@
+"""How the weights are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from nmt.errors import ConfigError
+
+
+class Optimizer(Enum):
+    adam = "adam"
+    adamw = "adamw"
+
+
+class Schedule(Enum):
+    """What follows the warm-up."""
+
+    constant = "constant"
+    inverse_sqrt = "inverse_sqrt"
+    cosine = "cosine"
+    plateau = "plateau"
+
+
+class Device(Enum):
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class StopMetric(Enum):
+    """What chooses the best checkpoint and ends a run that no longer gains."""
+
+    loss = "loss"
+    bleu = "bleu"
+    chrf = "chrf"
+    wmd_similarity = "wmd_similarity"
+
+    @property
+    def sign(self) -> int:
+        """+1 where more is better, -1 where less is."""
+        return -1 if self is StopMetric.loss else 1
+
+
+@dataclass
+class EarlyStoppingConfig:
+    metric: StopMetric = StopMetric.bleu
+    patience: int = 0  # validations without a gain before the run ends; 0: never
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.patience < 0 or self.min_delta < 0:
+            raise ConfigError(
+                "train.early_stopping",
+                found=f"patience {self.patience}, min_delta {self.min_delta}",
+                expected="both at least 0",
+                next_step="patience 0 never stops early",
+            )
+
+
+@dataclass
+class TrainConfig:
+    max_steps: int = 20_000
+    max_hours: float | None = None  # wall clock of training, over all its restarts
+    batch_sentences: int | None = None  # sentence pairs a step; None: by tokens
+    batch_tokens: int = 2_048  # target subwords a step, padding included
+    optimizer: Optimizer = Optimizer.adam
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01  # of adamw, decoupled (Loshchilov & Hutter 2019)
+    schedule: Schedule = Schedule.inverse_sqrt
+    warmup_steps: int = 500  # linear from 0; 0 means no warm-up
+    min_learning_rate: float = 0.0  # floor of inverse_sqrt, cosine and plateau
+    plateau_factor: float = 0.5  # of plateau: what the rate is multiplied by
+    plateau_patience: int = 2  # of plateau: validations without a lower dev loss before that
+    clip_norm: float = 1.0  # largest global norm of the gradients; 0 is off
+    label_smoothing: float = 0.1  # mass spread evenly over the vocabulary
+    average: float = 0.0  # decay of the moving average of the weights, 0 is off; validated and saved when on
+    validate_every: int = 500  # steps
+    save_every: int = 500  # steps
+    keep: int = 0  # how many step-N.h5 stay besides last and best; 0: none
+    log_every: int = 50  # steps
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    device: Device = Device.auto
+    threads: int = 0  # for TensorFlow; 0: as many as there are cores
+    init_from: str | None = None  # a checkpoint whose weights to start from
+
+    def __post_init__(self) -> None:
+        for key in ("max_steps", "batch_tokens", "validate_every", "save_every", "log_every", "plateau_patience"):
+            if getattr(self, key) < 1:
+                raise ConfigError(
+                    f"train.{key}",
+                    found=getattr(self, key),
+                    expected="at least 1",
+                    next_step="the default is a good start",
+                )
+        for key in ("keep", "threads", "warmup_steps", "clip_norm", "weight_decay", "min_learning_rate"):
+            if getattr(self, key) < 0:
+                raise ConfigError(
+                    f"train.{key}",
+                    found=getattr(self, key),
+                    expected="at least 0",
+                    next_step="the default is a good start",
+                )
+        for key in ("label_smoothing", "average", "beta1", "beta2"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ConfigError(
+                    f"train.{key}",
+                    found=getattr(self, key),
+                    expected="0 <= value < 1",
+                    next_step="the default is a good start",
+                )
+        if not 0 < self.plateau_factor < 1:
+            raise ConfigError(
+                "train.plateau_factor", found=self.plateau_factor, expected="0 < factor < 1", next_step="0.5 is usual"
+            )
+        for key in ("learning_rate", "epsilon"):
+            if getattr(self, key) <= 0:
+                raise ConfigError(
+                    f"train.{key}",
+                    found=getattr(self, key),
+                    expected="more than 0",
+                    next_step="the default is a good start",
+                )
+        if self.warmup_steps >= self.max_steps:
+            raise ConfigError(
+                "train.warmup_steps",
+                found=self.warmup_steps,
+                expected=f"0 <= warmup_steps < train.max_steps ({self.max_steps})",
+                next_step="shorten the warm-up or train longer",
+            )
+        if self.min_learning_rate > self.learning_rate:
+            raise ConfigError(
+                "train.min_learning_rate",
+                found=self.min_learning_rate,
+                expected=f"at most train.learning_rate ({self.learning_rate})",
+                next_step="lower it or raise the rate",
+            )
+        if self.max_hours is not None and self.max_hours <= 0:
+            raise ConfigError(
+                "train.max_hours",
+                found=self.max_hours,
+                expected="more than 0, or null for no limit",
+                next_step="1.25 is 75 minutes",
+            )
+        if self.batch_sentences is not None and self.batch_sentences < 1:
+            raise ConfigError(
+                "train.batch_sentences",
+                found=self.batch_sentences,
+                expected="at least 1, or null to count tokens",
+                next_step="80 is usual",
+            )

@@ -1,0 +1,54 @@
+"""Every mistake a user can make ends in one of these, told in one sentence.
+
+    NmtError                     exit status 2, no traceback
+      ConfigError                an option: unknown, of the wrong type, or impossible beside another
+      DataError                  a corpus: missing, empty, uneven, not UTF-8, too small
+      CheckpointError            a file of weights: missing, broken, or of another model
+      MetricError                a score that cannot be computed from what was given
+      DeviceError                a GPU that was asked for and is not there
+      TrainingError              a run that cannot go on (a loss that is not finite)
+
+Our own bugs are not among them: they keep their traceback.
+"""
+
+from __future__ import annotations
+
+
+class NmtError(Exception):
+    """place: found X, expected Y; next step."""
+
+    exit_status = 2
+
+    def __init__(self, place: str, *, found: object, expected: str, next_step: str) -> None:
+        self.place = place
+        self.found = found
+        self.expected = expected
+        self.next_step = next_step
+        super().__init__(place, found, expected, next_step)
+
+    def __str__(self) -> str:
+        return f"{self.place}: found {self.found}, expected {self.expected}; {self.next_step}."
+
+
+class ConfigError(NmtError):
+    """An option is unknown, of the wrong type, or impossible beside another."""
+
+
+class DataError(NmtError):
+    """A corpus is missing, empty, uneven, not UTF-8, or too small for what was asked."""
+
+
+class CheckpointError(NmtError):
+    """A file of weights is missing, broken, or belongs to another model."""
+
+
+class MetricError(NmtError):
+    """A score cannot be computed from what was given."""
+
+
+class DeviceError(NmtError):
+    """A GPU was asked for and is not there, or this TensorFlow has no code for it."""
+
+
+class TrainingError(NmtError):
+    """A run cannot go on, such as when its loss is not finite."""
