@@ -1,0 +1,116 @@
+# B batch, U state, G all gates side by side (3U for a GRU, 4U for an LSTM)
+"""Recurrent cells: one transition, given the input already projected onto the gates.
+
+The projection of the input, x W + b, does not depend on the state, so layers do it for all time steps at once.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from nmt.config.model import Cell
+from nmt.model.initial import Initial
+from nmt.model.recurrence import Nest, Weights
+
+
+class RecurrentCell(Protocol):
+    """What an encoder or decoder needs of a cell. The state is a tuple whose first part is the output."""
+
+    units: int
+    recurrent_UG: tf.Variable
+    kernels: list[tf.Variable]
+    num_gates: int
+
+    def gate_bias(self) -> np.ndarray:
+        """First value of the bias of the projected input, [G]."""
+
+    def start(self, output_BU: tf.Tensor) -> Nest:
+        """The state whose output is `output_BU`."""
+
+    def __call__(self, weights: Weights, gates_BG: tf.Tensor, state: Nest, mask_BU: tf.Tensor | None) -> Nest:
+        """One transition. `mask_BU` multiplies the state that enters the recurrent product (variational dropout)."""
+
+
+def _masked(state_BU: tf.Tensor, mask_BU: tf.Tensor | None) -> tf.Tensor:
+    return state_BU if mask_BU is None else state_BU * mask_BU
+
+
+class GRUCell(tf.Module):
+    """Gated recurrent unit (Cho et al. 2014), with the reset gate after the product so that one product serves all.
+
+    z = sigmoid(x_z + h U_z)   r = sigmoid(x_r + h U_r)   n = tanh(x_n + r * (h U_n))   h' = n + z * (h - n)
+    """
+
+    num_gates = 3
+
+    def __init__(self, initial: Initial, prefix: str, units: int) -> None:
+        super().__init__(name="gru")
+        self.units = units
+        self.recurrent_UG = initial.orthogonal(f"{prefix}/recurrent_kernel", units, self.num_gates)
+        self.kernels = [self.recurrent_UG]
+
+    def gate_bias(self) -> np.ndarray:
+        return np.zeros(3 * self.units)
+
+    def start(self, output_BU: tf.Tensor) -> Nest:
+        return (output_BU,)
+
+    def __call__(self, weights: Weights, gates_BG: tf.Tensor, state: Nest, mask_BU: tf.Tensor | None) -> Nest:
+        (h_BU,) = state
+        recurrent_BG = weights.product(_masked(h_BU, mask_BU), self.recurrent_UG)
+        two = 2 * self.units
+        z_BU, r_BU = tf.split(tf.sigmoid(gates_BG[:, :two] + recurrent_BG[:, :two]), 2, axis=1)
+        n_BU = tf.tanh(gates_BG[:, two:] + r_BU * recurrent_BG[:, two:])
+        return (n_BU + z_BU * (h_BU - n_BU),)
+
+
+class LSTMCell(tf.Module):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000, its bias from 1).
+
+    i, f, o = sigmoid(x + h U)   g = tanh(x_g + h U_g)   c' = f * c + i * g   h' = o * tanh(c')
+    """
+
+    num_gates = 4
+
+    def __init__(self, initial: Initial, prefix: str, units: int) -> None:
+        super().__init__(name="lstm")
+        self.units = units
+        self.recurrent_UG = initial.orthogonal(f"{prefix}/recurrent_kernel", units, self.num_gates)
+        self.kernels = [self.recurrent_UG]
+
+    def gate_bias(self) -> np.ndarray:
+        return np.repeat([0.0, 1.0, 0.0, 0.0], self.units)
+
+    def start(self, output_BU: tf.Tensor) -> Nest:
+        return (output_BU, tf.zeros_like(output_BU))
+
+    def __call__(self, weights: Weights, gates_BG: tf.Tensor, state: Nest, mask_BU: tf.Tensor | None) -> Nest:
+        h_BU, c_BU = state
+        all_BG = gates_BG + weights.product(_masked(h_BU, mask_BU), self.recurrent_UG)
+        three = 3 * self.units
+        i_BU, f_BU, o_BU = tf.split(tf.sigmoid(all_BG[:, :three]), 3, axis=1)
+        c_BU = f_BU * c_BU + i_BU * tf.tanh(all_BG[:, three:])
+        return (o_BU * tf.tanh(c_BU), c_BU)
+
+
+def make_cell(kind: Cell, initial: Initial, prefix: str, units: int) -> RecurrentCell:
+    """The cell called `kind`; its weights are named `prefix/gru/...` or `prefix/lstm/...`."""
+    cells: dict[Cell, type[GRUCell] | type[LSTMCell]] = {Cell.gru: GRUCell, Cell.lstm: LSTMCell}
+    return cells[kind](initial, f"{prefix}/{kind.value}", units)
+
+
+class Projection(tf.Module):
+    """x W + b onto the gates of a cell, for any number of leading axes."""
+
+    def __init__(self, initial: Initial, prefix: str, width: int, cell: RecurrentCell) -> None:
+        super().__init__(name="projection")
+        self.kernel_IG = initial.glorot(f"{prefix}/kernel", width, *[cell.units] * cell.num_gates)
+        self.bias_G = initial.constant(f"{prefix}/bias", cell.gate_bias())
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        flat_NI = tf.reshape(x, [-1, self.kernel_IG.shape[0]])
+        shape = tf.concat([tf.shape(x)[:-1], [self.kernel_IG.shape[1]]], 0)
+        return tf.reshape(flat_NI @ self.kernel_IG + self.bias_G, shape)

@@ -1,0 +1,36 @@
+"""Dropout whose masks are a pure function of (seed, step, place)."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Noise(NamedTuple):
+    """Where the randomness of one training step comes from. Both are scalars, int64."""
+
+    seed: tf.Tensor
+    step: tf.Tensor
+
+    def mask(self, place: str, shape: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
+        """0 with probability `rate`, else 1 / (1 - rate), so that the mean is 1 (inverted dropout, Srivastava 2014)."""
+        where = tf.constant(zlib.crc32(place.encode()), tf.int64)
+        seed = tf.stack([self.seed * 4_294_967_291 + where, self.step])
+        kept = tf.random.stateless_uniform(shape, seed=seed) >= rate
+        return tf.cast(kept, dtype) / tf.cast(1.0 - rate, dtype)
+
+
+def dropout(x: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Tensor:
+    """`x` with a share `rate` of its elements set to 0; `x` itself without noise (when not training) or at rate 0."""
+    if noise is None or rate == 0:
+        return x
+    return x * noise.mask(place, tf.shape(x), rate, x.dtype)
+
+
+def state_mask(like_BU: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Tensor | None:
+    """One mask a sentence for all its time steps (variational, Gal & Ghahramani 2016); None where nothing is dropped."""
+    if noise is None or rate == 0:
+        return None
+    return noise.mask(place, tf.shape(like_BU), rate, like_BU.dtype)

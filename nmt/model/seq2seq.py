@@ -1,0 +1,88 @@
+# B batch, N rows, S source step, T target step, E embedding, V vocabulary
+"""The whole encoder-decoder."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from nmt.config.model import ModelConfig, Tie
+from nmt.model.decoder import Decoder, DecoderState, Memory
+from nmt.model.embedding import Embedding
+from nmt.model.encoder import Encoder
+from nmt.model.initial import Initial
+from nmt.model.noise import Noise, dropout
+from nmt.model.output import DeepOutput
+
+PAD, BOS = 0, 1
+
+
+class Teaching(NamedTuple):
+    """What a given target leads to: the deep output's input of the real words, and which words they are."""
+
+    readout_NE: tf.Tensor  # N real target words of the batch, step by step
+    target_N: tf.Tensor
+
+
+class Seq2Seq(tf.Module):
+    """Encoder, attention, decoder (Bahdanau, Cho & Bengio 2015).
+
+    Ids: 0 pads, 1 starts a sentence (decoder input only). Sources and targets end in an end mark of the vocabulary's.
+    """
+
+    def __init__(
+        self, config: ModelConfig, source_vocab: int, target_vocab: int, seed: int, dtype: tf.DType = tf.float32
+    ) -> None:
+        super().__init__(name="seq2seq")
+        initial = Initial(seed, dtype)
+        self.config, self.dtype, self.target_vocab = config, dtype, target_vocab
+        if config.tie is Tie.all:
+            assert source_vocab == target_vocab, "one table serves one vocabulary"
+            self.source_embedding = Embedding(initial, "embedding", source_vocab, config.embedding)
+            self.target_embedding = self.source_embedding
+        else:
+            self.source_embedding = Embedding(initial, "encoder/embedding", source_vocab, config.embedding)
+            self.target_embedding = Embedding(initial, "decoder/embedding", target_vocab, config.embedding)
+        self.encoder = Encoder(config, initial)
+        self.decoder = Decoder(config, initial)
+        tied = None if config.tie is Tie.none else self.target_embedding.table_VE
+        self.output = DeepOutput(config, initial, target_vocab, tied)
+
+    def encode(self, source_BS: tf.Tensor, noise: Noise | None = None) -> Memory:
+        """Read the sources [B, S], padded with 0."""
+        mask_BS = source_BS != PAD
+        x_BSE = dropout(self.source_embedding(source_BS), self.config.dropout_embedding, noise, "source")
+        states_BSD, ends_BD = self.encoder(x_BSE, mask_BS, noise)
+        return self.decoder.remember(states_BSD, ends_BD, mask_BS)
+
+    def _previous(self, target_BT: tf.Tensor, noise: Noise | None) -> tf.Tensor:
+        """Embeddings of the words before each target word: [T, B, E]."""
+        target_TB = tf.transpose(target_BT)
+        before_TB = tf.concat([tf.fill([1, tf.shape(target_TB)[1]], BOS), target_TB[:-1]], axis=0)
+        return dropout(self.target_embedding(before_TB), self.config.dropout_embedding, noise, "target")
+
+    def teach(self, source_BS: tf.Tensor, target_BT: tf.Tensor, noise: Noise | None = None) -> Teaching:
+        """Force the targets [B, T] (int32, padded with 0) and return what the loss is taken of: real words only."""
+        memory = self.encode(source_BS, noise)
+        embedded_TBE = self._previous(target_BT, noise)
+        decoded = self.decoder.unroll(embedded_TBE, memory, noise, with_attention=False)
+        target_TB = tf.transpose(target_BT)
+        real = tf.where(target_TB != PAD)
+        rows = [tf.gather_nd(x, real) for x in (decoded.states_TBU, embedded_TBE, decoded.contexts_TBD)]
+        readout_NE = dropout(self.output.readout(*rows), self.config.dropout_output, noise, "output")
+        return Teaching(readout_NE, tf.gather_nd(target_TB, real))
+
+    def attention(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tf.Tensor:
+        """Where the decoder looks while it is forced to write the targets: [B, T, S]."""
+        decoded = self.decoder.unroll(self._previous(target_BT, None), self.encode(source_BS), None, True)
+        return tf.transpose(decoded.weight_TBS, [1, 0, 2])
+
+    def step(
+        self, token_N: tf.Tensor, state: DecoderState, memory: Memory
+    ) -> tuple[tf.Tensor, DecoderState, tf.Tensor]:
+        """One word further: -> logits [N, V] as float32, new state, attention [N, S]. Rows of all arguments agree."""
+        embedded_NE = self.target_embedding(token_N)
+        output_NU, context_ND, weight_NS, state = self.decoder.step(embedded_NE, state, memory)
+        logits_NV = self.output.logits(self.output.readout(output_NU, embedded_NE, context_ND))
+        return tf.cast(logits_NV, tf.float32), state, weight_NS

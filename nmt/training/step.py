@@ -1,0 +1,70 @@
+# B batch, S source step, T target step
+"""One step of training, and one of validation, each a single graph for all shapes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from nmt.config.train import TrainConfig
+from nmt.model.noise import Noise
+from nmt.model.seq2seq import Seq2Seq
+from nmt.training.loss import smoothed_cross_entropy
+from nmt.training.optimizer import Adam, MovingAverage, clip
+
+IDS = tf.TensorSpec([None, None], tf.int32)
+
+
+class StepResult(NamedTuple):
+    """Scalars of one step."""
+
+    loss: tf.Tensor  # what was minimised, mean over real target words
+    nll: tf.Tensor  # sum over real target words, nats
+    num_tokens: tf.Tensor  # real target words, end marks included
+    gradient_norm: tf.Tensor  # before clipping
+    applied: tf.Tensor  # bool: False where loss or gradient were not finite, and nothing was changed
+
+
+class Trainer(tf.Module):
+    """The model with what training adds to it: optimiser slots and averaged weights."""
+
+    def __init__(self, model: Seq2Seq, config: TrainConfig, seed: int) -> None:
+        super().__init__(name="trainer")
+        self.model, self.config, self.seed = model, config, seed
+        self.weights = list(model.trainable_variables)
+        self.optimizer = Adam(config, self.weights)
+        self.average = MovingAverage(config.average, self.weights)
+
+    @tf.function(input_signature=[IDS, IDS, tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int64)])
+    def step(
+        self, source_BS: tf.Tensor, target_BT: tf.Tensor, learning_rate: tf.Tensor, number: tf.Tensor
+    ) -> StepResult:
+        """Train on one batch. `number` counts steps from 1; dropout is a pure function of it and the seed."""
+        noise = Noise(tf.constant(self.seed, tf.int64), number)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self.weights)
+            taught = self.model.teach(source_BS, target_BT, noise)
+            loss_N, nll_N = smoothed_cross_entropy(
+                self.model.output.logits(taught.readout_NE), taught.target_N, self.config.label_smoothing
+            )
+            loss = tf.reduce_mean(loss_N)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, self.weights)]
+        clipped, norm = clip(gradients, self.config.clip_norm)
+        finite = tf.logical_and(tf.math.is_finite(loss), tf.math.is_finite(norm))
+
+        def update() -> tf.Tensor:
+            self.optimizer.apply(clipped, learning_rate, number)
+            self.average.update(number)
+            return tf.constant(True)
+
+        applied = tf.cond(finite, update, lambda: tf.constant(False))
+        return StepResult(loss, tf.reduce_sum(nll_N), tf.size(taught.target_N), norm, applied)
+
+    @tf.function(input_signature=[IDS, IDS])
+    def validate(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> sum of the negative log-likelihood (nats) and number of real target words, without dropout."""
+        taught = self.model.teach(source_BS, target_BT)
+        logits_NV = self.model.output.logits(taught.readout_NE)
+        _, nll_N = smoothed_cross_entropy(logits_NV, taught.target_N, 0.0)
+        return tf.reduce_sum(nll_N), tf.size(taught.target_N)
