@@ -89,7 +89,8 @@ class SingleLayerAttention(tf.Module):
         super().__init__(name="single_layer")
         self.query_H1 = initial.glorot(f"{prefix}/query_kernel", query, 1)
         self.memory_D1 = initial.glorot(f"{prefix}/memory_kernel", values, 1)
-        self.kernels, self.vectors = [self.query_H1], []
+        self.kernels: list[tf.Variable] = [self.query_H1]
+        self.vectors: list[tf.Variable] = []
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
         return tf.squeeze(_project(values_BSD, self.memory_D1), 2)

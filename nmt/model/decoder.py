@@ -51,7 +51,9 @@ class AttentiveLayer(tf.Module):
         self.cell = make_cell(config.cell, initial, prefix, config.units)
         self.input = Projection(initial, f"{prefix}/{cell_name}", config.embedding, self.cell)
         self.attention = make_attention(config, initial, f"{prefix}/attention")
-        self.second = make_cell(config.cell, initial, f"{prefix}/second", config.units) if self.conditional else self.cell
+        self.second = (
+            make_cell(config.cell, initial, f"{prefix}/second", config.units) if self.conditional else self.cell
+        )
         second = f"{prefix}/second/{cell_name}" if self.conditional else f"{prefix}/{cell_name}"
         sizes = [config.units] * self.second.num_gates
         self.context_DG = initial.glorot(f"{second}/context_kernel", 2 * config.encoder_units, *sizes)

@@ -30,7 +30,7 @@ def dropout(x: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Te
 
 
 def state_mask(like_BU: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Tensor | None:
-    """One mask a sentence for all its time steps (variational, Gal & Ghahramani 2016); None where nothing is dropped."""
+    """One mask a sentence for all its time steps (variational, Gal & Ghahramani 2016); None: nothing to drop."""
     if noise is None or rate == 0:
         return None
     return noise.mask(place, tf.shape(like_BU), rate, like_BU.dtype)

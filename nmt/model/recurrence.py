@@ -40,10 +40,8 @@ class Direct:
         return tf.convert_to_tensor(vector)
 
 
-class Step(Protocol):
-    """One time step: old state, this step's input -> new state, this step's output."""
-
-    def __call__(self, weights: Weights, state: Nest, inputs: Nest, shared: Nest) -> tuple[Nest, Nest]: ...
+# One time step: (weights, old state, this step's input, what is shared) -> (new state, this step's output).
+Step = Callable[[Weights, Nest, Nest, Nest], tuple[Nest, Nest]]
 
 
 class _Recorder:
@@ -134,7 +132,8 @@ def unroll(
 
         def backward(*upstream: tf.Tensor) -> list[tf.Tensor]:
             d_outputs, d_final = tf.nest.pack_sequence_as((outputs, final), list(upstream))
-            return tf.nest.flatten(_backward(step, ids, arguments, tape, d_outputs, d_final))
+            gradients: list[tf.Tensor] = tf.nest.flatten(_backward(step, ids, arguments, tape, d_outputs, d_final))
+            return gradients
 
         return tf.nest.flatten((outputs, final)), backward
 

@@ -33,14 +33,14 @@ class Adam(tf.Module):
 
     def __init__(self, config: TrainConfig, variables: Sequence[tf.Variable]) -> None:
         super().__init__(name="adam")
-        self.config, self.variables = config, list(variables)
+        self.config, self.weights = config, list(variables)
         self.m, self.v = slots(variables, "adam_m"), slots(variables, "adam_v")
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor) -> None:
         """Change the variables in place. `step` counts from 1."""
         config, t = self.config, tf.cast(step, tf.float32)
         beta1_power, beta2_power = config.beta1**t, config.beta2**t
-        for variable, gradient in zip(self.variables, gradients, strict=True):
+        for variable, gradient in zip(self.weights, gradients, strict=True):
             name = variable_name(variable)
             if config.optimizer is Optimizer.adamw and len(variable.shape) > 1:
                 variable.assign_sub(learning_rate * config.weight_decay * variable)
@@ -63,7 +63,7 @@ class MovingAverage(tf.Module):
 
     def __init__(self, decay: float, variables: Sequence[tf.Variable]) -> None:
         super().__init__(name="average")
-        self.decay, self.variables = decay, list(variables)
+        self.decay, self.weights = decay, list(variables)
         self.values = slots(variables, "average", start_at_zero=False) if decay else {}
 
     def update(self, step: tf.Tensor) -> None:
@@ -72,7 +72,7 @@ class MovingAverage(tf.Module):
             return
         t = tf.cast(step, tf.float32)
         keep = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
-        for variable in self.variables:
+        for variable in self.weights:
             average = self.values[variable_name(variable)]
             average.assign_sub((1.0 - keep) * (average - variable))
 

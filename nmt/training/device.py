@@ -1,0 +1,72 @@
+"""Which device a run trains on, and whether this TensorFlow has code for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from nmt.config.train import Device
+from nmt.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The device in words, and its kind: cpu or gpu."""
+
+    kind: str
+    description: str
+
+
+def choose_device(asked: Device, threads: int) -> Chosen:
+    """Set TensorFlow up for the device that was asked for. To be called before TensorFlow runs anything.
+
+    auto takes a GPU where there is one. Raises DeviceError where a GPU is asked for and there is none, or where this
+    TensorFlow has no code for its compute capability.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if asked is Device.cpu or not gpus:
+        if asked is Device.gpu:
+            raise DeviceError(
+                "train.device",
+                found="no GPU that TensorFlow can use",
+                expected="one, since train.device=gpu",
+                next_step="install the CUDA libraries (uv sync --extra gpu), check nvidia-smi, or use train.device=cpu",
+            )
+        tf.config.set_visible_devices([], "GPU")
+        cores = threads or len(os.sched_getaffinity(0))
+        tf.config.threading.set_intra_op_parallelism_threads(cores)
+        tf.config.threading.set_inter_op_parallelism_threads(cores)
+        why = "" if asked is Device.cpu else " (no GPU found)"
+        return Chosen("cpu", f"CPU, {cores} threads{why}")
+    tf.config.set_visible_devices(gpus[:1], "GPU")
+    tf.config.experimental.set_memory_growth(gpus[0], True)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    capability = tuple(details["compute_capability"])
+    built = list(tf.sysconfig.get_build_info()["cuda_compute_capabilities"])
+    check_capability(capability, built)
+    name = f"{details['device_name']}, compute capability {capability[0]}.{capability[1]}"
+    return Chosen("gpu", f"{name}, which this TensorFlow {tf.__version__} has code for ({', '.join(built)})")
+
+
+def check_capability(capability: tuple[int, int], built: Sequence[str]) -> None:
+    """Raises DeviceError unless a build with code for `built` (sm_60, compute_90, ...) runs on the capability.
+
+    Machine code (sm_XY) serves its major version from its own minor on; an intermediate one (compute_XY) is compiled
+    by the driver for anything newer.
+    """
+    for target in built:
+        kind, _, number = target.partition("_")
+        major, minor = int(number[:-1]), int(number[-1])
+        if kind == "sm" and major == capability[0] and minor <= capability[1]:
+            return
+        if kind == "compute" and (major, minor) <= capability:
+            return
+    raise DeviceError(
+        "train.device",
+        found=f"a GPU of compute capability {capability[0]}.{capability[1]}",
+        expected=f"one that this TensorFlow {tf.__version__} has code for ({', '.join(built)})",
+        next_step="use TensorFlow 2.14.1 for a K80 (the tf214 group), or train.device=cpu",
+    )

@@ -1,0 +1,69 @@
+"""How far a run has come: everything that is not a weight or an optimiser slot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from nmt.config.train import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A value: each step and each validation makes a new one. It is saved whole, as JSON."""
+
+    step: int = 0  # steps taken
+    epoch: int = 0  # epochs finished
+    cursor: int = 0  # batches taken of the epoch under way
+    seconds: float = 0.0  # spent in training, over all restarts
+    target_tokens: int = 0  # real target words trained on
+    best_score: float | None = None  # of train.early_stopping.metric, as it is (not negated)
+    best_step: int = 0
+    validations_without_gain: int = 0
+    plateau_loss: float | None = None  # lowest dev loss of the plateau schedule
+    plateau_waited: int = 0
+    plateau_reductions: int = 0
+    history: tuple[dict[str, float], ...] = field(default=())  # one entry a validation
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> TrainingState:
+        """Raises TypeError where the text has other fields."""
+        fields = json.loads(text)
+        return TrainingState(**{**fields, "history": tuple(fields["history"])})
+
+    def after_step(self, num_batches: int, num_tokens: int) -> TrainingState:
+        """One more batch of an epoch of `num_batches`."""
+        done = self.cursor + 1 == num_batches
+        return replace(
+            self,
+            step=self.step + 1,
+            epoch=self.epoch + done,
+            cursor=0 if done else self.cursor + 1,
+            target_tokens=self.target_tokens + num_tokens,
+        )
+
+    def after_validation(self, scores: dict[str, float], config: TrainConfig) -> TrainingState:
+        """Scores of the dev set, by name; decides what is best, and when the plateau schedule lowers the rate."""
+        stopping = config.early_stopping
+        score, sign = scores[stopping.metric.value], stopping.metric.sign
+        gained = self.best_score is None or sign * (score - self.best_score) > stopping.min_delta
+        new = replace(self, history=(*self.history, {"step": self.step, **scores}))
+        if gained:
+            new = replace(new, best_score=score, best_step=self.step, validations_without_gain=0)
+        else:
+            new = replace(new, validations_without_gain=self.validations_without_gain + 1)
+        return new._after_dev_loss(scores["loss"], config)
+
+    def _after_dev_loss(self, loss: float, config: TrainConfig) -> TrainingState:
+        if self.plateau_loss is None or loss < self.plateau_loss:
+            return replace(self, plateau_loss=loss, plateau_waited=0)
+        if self.plateau_waited + 1 < config.plateau_patience:
+            return replace(self, plateau_waited=self.plateau_waited + 1)
+        return replace(self, plateau_waited=0, plateau_reductions=self.plateau_reductions + 1)
+
+    def is_best(self) -> bool:
+        """Whether the validation just taken in is the best so far."""
+        return bool(self.history) and self.best_step == self.step
