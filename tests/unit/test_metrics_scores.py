@@ -1,0 +1,211 @@
+"""BLEU, chrF and results.json: by hand where that can be done, else beside sacreBLEU's public answer."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sacrebleu.metrics import BLEU, CHRF
+
+from nmt.config.metrics import BleuConfig, ChrfConfig, MetricsConfig
+from nmt.errors import MetricError
+from nmt.metrics.bootstrap import Interval
+from nmt.metrics.scores import bleu, bleu_from_statistics, chrf, chrf_from_statistics, results
+
+HYPOTHESES = ["Ein Hund läuft über die Wiese.", "Zwei Männer spielen Fußball .", "", "Ja"]
+REFERENCES = [
+    ["Ein Hund rennt über die Wiese."],
+    ["Zwei Männer spielen Fußball.", "Zwei Herren kicken."],
+    ["Nichts."],
+    ["Ja", "Doch"],
+]
+STREAMS = [[refs[k] if k < len(refs) else None for refs in REFERENCES] for k in range(2)]
+
+
+def bleu_of(hypotheses, references, bootstrap=0, confidence=0.95, seed=12345, **options):
+    return bleu(hypotheses, references, BleuConfig(**options), bootstrap, confidence, seed)
+
+
+def chrf_of(hypotheses, references, bootstrap=0, confidence=0.95, seed=12345, **options):
+    return chrf(hypotheses, references, ChrfConfig(**options), bootstrap, confidence, seed)
+
+
+def test_bleu_by_hand():
+    # a b c d e | a b c d f g: matches 4 of 5, 3 of 4, 2 of 3, 1 of 2; five words for six.
+    score = bleu_of(["a b c d e"], [["a b c d f g"]])
+    expected = 100 * np.exp(1 - 6 / 5) * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25
+    assert score.score == pytest.approx(expected, abs=1e-9)
+    assert score.ref_len == 6
+    assert_allclose(score.statistics_NF, [[5, 6, 4, 3, 2, 1, 5, 4, 3, 2]])
+
+
+def test_bleu_equals_sacrebleu_to_the_last_digit_with_several_references():
+    metric = BLEU()
+    expected = metric.corpus_score(HYPOTHESES, STREAMS)
+    score = bleu_of(HYPOTHESES, REFERENCES)
+    assert score.score == expected.score
+    assert score.ref_len == expected.ref_len
+    assert score.signature == str(metric.get_signature())
+    assert "nrefs:var" in score.signature
+
+
+@pytest.mark.parametrize("tokenize", ["13a", "none", "intl", "char", "zh"])
+def test_bleu_tokenizers_are_sacrebleus(tokenize):
+    metric = BLEU(tokenize=tokenize)
+    expected = metric.corpus_score(HYPOTHESES, STREAMS).score
+    score = bleu_of(HYPOTHESES, REFERENCES, tokenize=tokenize)
+    assert score.score == expected
+    assert f"tok:{tokenize}" in score.signature
+
+
+@pytest.mark.parametrize(("lowercase", "case", "expected"), [(True, "case:lc", 100.0), (False, "case:mixed", 0.0)])
+def test_bleu_lowercase(lowercase, case, expected):
+    score = bleu_of(["A B C D"], [["a b c d"]], lowercase=lowercase)
+    assert score.score == pytest.approx(expected)
+    assert case in score.signature
+
+
+@pytest.mark.parametrize("tokenize", ["ja-mecab", "ko-mecab"])
+def test_a_tokenizer_without_its_package_says_what_to_install(tokenize):
+    if importlib.util.find_spec("MeCab" if tokenize.startswith("ja") else "mecab_ko"):
+        pytest.skip("the package is installed here")
+    with pytest.raises(MetricError) as caught:
+        bleu_of(["a"], [["a"]], tokenize=tokenize)
+    assert str(caught.value) == (
+        f"metrics.bleu.tokenize: found {tokenize}, whose package is not installed, expected a tokenizer that can be "
+        f"loaded; install sacrebleu[{tokenize[:2]}], or choose another tokenizer."
+    )
+
+
+def test_tokenised_text_is_scored_without_a_warning(caplog):
+    with caplog.at_level(logging.WARNING):
+        bleu_of(["a dog ."] * 150, [["a dog ."]] * 150, tokenize="none")
+        chrf_of(["a dog ."] * 150, [["a dog ."]] * 150)
+    assert not caplog.records
+
+
+def test_chrf_by_hand():
+    # ab | abc: order 1 has 2 of 2 and 2 of 3, order 2 has 1 of 1 and 1 of 2; the hypothesis has no 3-gram.
+    score = chrf_of(["ab"], [["abc"]])
+    precision, recall = 1.0, (2 / 3 + 1 / 2) / 2
+    assert score.score == pytest.approx(100 * 5 * precision * recall / (4 * precision + recall), abs=1e-9)
+
+
+@pytest.mark.parametrize("word_order", [0, 1, 2])
+def test_chrf_equals_sacrebleu_to_the_last_digit(word_order):
+    metric = CHRF(word_order=word_order)
+    expected = metric.corpus_score(HYPOTHESES, STREAMS).score
+    score = chrf_of(HYPOTHESES, REFERENCES, word_order=word_order)
+    assert score.score == expected
+    assert score.signature == str(metric.get_signature())
+    assert f"nw:{word_order}" in score.signature
+
+
+@pytest.mark.parametrize("score_of", [bleu_of, chrf_of])
+def test_an_interval_is_sacrebleus_and_named_in_the_signature(score_of):
+    num = 40
+    hypotheses = [f"w{i} a b c d e {'f g' if i % 3 else 'x y'} w{i % 7}" for i in range(num)]
+    references = [[f"w{i} a b c d e f g w{i % 5}"] for i in range(num)]
+    metric = BLEU() if score_of is bleu_of else CHRF()
+    expected = metric.corpus_score(hypotheses, [[refs[0] for refs in references]], n_bootstrap=200)
+    score = score_of(hypotheses, references, bootstrap=200)
+    assert score.interval.confidence == 0.95
+    assert (score.interval.high - score.interval.low) / 2 == pytest.approx(expected._ci, abs=1e-3)  # float32 there
+    assert score.interval.low < score.score < score.interval.high
+    assert "bs:200|seed:12345" in score.signature
+    assert score_of(hypotheses, references).interval is None
+
+
+@pytest.mark.parametrize(
+    ("score_of", "from_statistics"), [(bleu_of, bleu_from_statistics), (chrf_of, chrf_from_statistics)]
+)
+def test_a_score_follows_from_its_statistics(score_of, from_statistics):
+    score = score_of(HYPOTHESES, REFERENCES)
+    assert_allclose(from_statistics(score.statistics_NF.sum(0, keepdims=True)), [score.score], rtol=1e-12)
+
+
+@pytest.mark.parametrize("hypothesis", ["", "x", "x y z", "x y z a", "a"])
+@pytest.mark.parametrize("reference", ["", "a", "a b c d e"])
+def test_statistics_without_matches_or_words_score_as_sacrebleu_does(hypothesis, reference):
+    for score_of, from_statistics in ((bleu_of, bleu_from_statistics), (chrf_of, chrf_from_statistics)):
+        score = score_of([hypothesis], [[reference]])
+        assert_allclose(from_statistics(score.statistics_NF), [score.score], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("score_of", "name"), [(bleu_of, "BLEU"), (chrf_of, "chrF")])
+def test_what_cannot_be_scored_is_said_in_one_sentence(score_of, name):
+    with pytest.raises(MetricError) as caught:
+        score_of(["a", "b"], [["a"]])
+    assert str(caught.value) == (
+        f"{name}: found 2 translations and references for 1 sentences, expected as many of one as of the other; "
+        "score the translations against the test set they were made from."
+    )
+    with pytest.raises(MetricError) as caught:
+        score_of([], [])
+    assert str(caught.value) == (f"{name}: found no sentences, expected at least 1; give a test set that is not empty.")
+    with pytest.raises(MetricError) as caught:
+        score_of(["a", "b"], [["a"], []])
+    assert str(caught.value) == (
+        f"{name}, sentence 2: found no reference, expected at least 1; "
+        "give each sentence a reference, which may be an empty line."
+    )
+
+
+@dataclass
+class Similarity:
+    similarity: float
+    distance: float | None
+    coverage: float
+    signature: str
+    similarities_N: np.ndarray
+
+
+def results_of(wmd, **options):
+    return results(
+        checkpoint="runs/a/best.h5",
+        data="captions test",
+        sentences=2,
+        seconds=1.23456,
+        bleu=bleu_of(["a b c d", "a b c d"], [["a b c d"], ["a b c d"]], **options),
+        chrf=chrf_of(["a b c d", "a b c d"], [["a b c d"], ["a b c d"]], **options),
+        wmd=wmd,
+        cfg=MetricsConfig(**options),
+    )
+
+
+def test_results_have_the_layout_of_the_contract():
+    wmd = Similarity(0.5, 0.7, 0.9, "wmd|v1", np.array([0.5, 0.5]))
+    found = results_of(wmd, bootstrap=100)
+    assert list(found) == ["checkpoint", "data", "sentences", "seconds", "bleu", "chrf", "wmd"]
+    assert list(found["bleu"]) == ["score", "signature", "ref_len", "ci95"]
+    assert list(found["chrf"]) == ["score", "signature", "ci95"]
+    assert found["wmd"] == {
+        "similarity": 0.5,
+        "distance": 0.7,
+        "coverage": 0.9,
+        "signature": "wmd|v1",
+        "ci95": [0.5, 0.5],
+    }
+    assert found["bleu"]["ci95"] == pytest.approx([100.0, 100.0])
+    assert found["seconds"] == 1.235
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.parametrize("distance", [None, float("nan")])
+def test_results_without_interval_or_distance_have_null(distance):
+    found = results_of(Similarity(0.0, distance, 0.0, "wmd|v1", np.zeros(2)), bootstrap=0)
+    assert found["bleu"]["ci95"] is found["chrf"]["ci95"] is found["wmd"]["ci95"] is None
+    assert found["wmd"]["distance"] is None
+    json.dumps(found, allow_nan=False)
+
+
+def test_an_interval_of_another_confidence_is_not_called_ci95():
+    found = results_of(Similarity(0.5, 0.7, 0.9, "wmd|v1", np.array([0.4, 0.6])), bootstrap=50, confidence=0.9)
+    assert "ci90" in found["wmd"]
+    assert "ci95" not in found["wmd"]
+    assert bleu_of(["a"], [["a"]], bootstrap=50, confidence=0.9).interval == Interval(0.0, 0.0, 0.9)
