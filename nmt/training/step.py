@@ -36,7 +36,9 @@ class Trainer(tf.Module):
         self.optimizer = Adam(config, self.weights)
         self.average = MovingAverage(config.average, self.weights)
 
-    @tf.function(input_signature=[IDS, IDS, tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int64)])
+    @tf.function(
+        autograph=False, input_signature=[IDS, IDS, tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int64)]
+    )
     def step(
         self, source_BS: tf.Tensor, target_BT: tf.Tensor, learning_rate: tf.Tensor, number: tf.Tensor
     ) -> StepResult:
@@ -61,7 +63,7 @@ class Trainer(tf.Module):
         applied = tf.cond(finite, update, lambda: tf.constant(False))
         return StepResult(loss, tf.reduce_sum(nll_N), tf.size(taught.target_N), norm, applied)
 
-    @tf.function(input_signature=[IDS, IDS])
+    @tf.function(autograph=False, input_signature=[IDS, IDS])
     def validate(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """-> sum of the negative log-likelihood (nats) and number of real target words, without dropout."""
         taught = self.model.teach(source_BS, target_BT)
