@@ -1,0 +1,162 @@
+"""Byte-pair encoding and unigram models, learnt and applied by SentencePiece (Kudo & Richardson 2018).
+
+Text is taken as it is (SentencePiece's `identity` rule): no Unicode normalisation, no white space lost. What the model
+has not seen becomes the unknown piece, one for each run of unknown characters.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import sentencepiece
+
+from nmt.config.subword import SubwordKind
+from nmt.data.sampling import Lattice, build_lattice, dropout_merges
+from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK, UNKNOWN
+from nmt.errors import DataError
+
+SPACE = "▁"  # SentencePiece writes a space as this letter, so text that has it would come back with a space
+STAND_IN = "\ufdd0"  # for that letter: a code point that Unicode promises never to give to text
+UNKNOWN_PENALTY = 10.0  # SentencePiece's: an unknown character scores this much below the least likely piece
+REMEMBERED_WORDS = 50_000
+
+
+class SentencePieces:
+    """A SentencePiece model of kind bpe or unigram (the interface is `nmt.data.subwords.Subwords`)."""
+
+    def __init__(self, kind: SubwordKind, model: bytes) -> None:
+        self.kind = kind
+        self._model = model
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            specials = [getattr(self._processor, f"{name}_id")() for name in ("pad", "bos", "eos", "unk")]
+        except (RuntimeError, ValueError, OSError) as error:
+            raise broken_model(str(error)) from error
+        if specials != [PAD, BOS, EOS, UNK]:
+            raise broken_model(f"a model whose padding, start, end and unknown pieces are {specials}")
+        self.size = int(self._processor.get_piece_size())
+        self._names: list[str] = [self._processor.id_to_piece(i) for i in range(self.size)]
+        self._ids = {name: i for i, name in enumerate(self._names) if i >= NUM_SPECIALS}
+        self._scores = {name: float(self._processor.get_score(i)) for name, i in self._ids.items()}
+        assert all(SPACE not in name[1:] for name in self._ids), "a piece spans words"
+        self._unknown_score = min(self._scores.values()) - UNKNOWN_PENALTY
+        self._longest = max(map(len, self._ids))
+        self._lattice = lru_cache(REMEMBERED_WORDS)(self._build_lattice)
+
+    def encode(self, line: str) -> list[int]:
+        """The one best segmentation."""
+        ids: list[int] = self._processor.encode(line.replace(SPACE, STAND_IN))
+        return ids
+
+    def encode_sampled(self, line: str, rate: float, rng: np.random.Generator) -> list[int]:
+        """A segmentation drawn at `rate` (see nmt/data/sampling.py); 0 gives that of `encode`."""
+        if rate == 0 or not line:
+            return self.encode(line)
+        ids: list[int] = []
+        spaced = SPACE + line.replace(SPACE, STAND_IN).replace(" ", SPACE)
+        for word in re.findall(f"{SPACE}[^{SPACE}]*", spaced):  # no piece spans words
+            for piece in self._sample(word, rate, rng):
+                known = self._ids.get(piece, UNK)
+                if known != UNK or ids[-1:] != [UNK]:
+                    ids.append(known)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text again; padding, start and end marks are left out."""
+        kept = [int(i) for i in ids if i not in (PAD, BOS, EOS)]
+        text: str = self._processor.decode(kept)
+        return text.replace(STAND_IN, SPACE)
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """Labels for a drawing: a piece that continues a word begins with a dot, a space alone is an open box."""
+        return [self._label(int(i)) for i in ids]
+
+    def to_bytes(self) -> bytes:
+        """All there is to know, for `subwords_from_bytes`."""
+        return self._model
+
+    def _label(self, piece_id: int) -> str:
+        if piece_id in SPECIAL_NAMES:
+            return SPECIAL_NAMES[piece_id]
+        name = self._names[piece_id]
+        if name == SPACE:
+            return "␣"
+        return (name[1:] if name.startswith(SPACE) else "·" + name).replace(STAND_IN, SPACE)
+
+    def _sample(self, word: str, rate: float, rng: np.random.Generator) -> list[str]:
+        if self.kind is SubwordKind.bpe:
+            return dropout_merges(word, self._scores, rate, rng)
+        ends = self._lattice(word, 1 - rate).sample(rng)
+        return [word[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    def _build_lattice(self, word: str, alpha: float) -> Lattice:
+        return build_lattice(word, self._scores, self._unknown_score, self._longest, alpha)
+
+
+def learn_sentencepieces(
+    kind: SubwordKind, lines: Sequence[str], size: int, min_count: int, side: str
+) -> SentencePieces:
+    """Learn a model of exactly `size` pieces, the four special ones included, always the same from the same lines.
+
+    Characters seen less than `min_count` times are unknown. Raises DataError where `lines` do not yield so many
+    pieces, or have more characters than that.
+    """
+    lines = [line.replace(SPACE, STAND_IN) for line in lines]
+    if min_count > 1:
+        counts = Counter(character for line in lines for character in line)
+        rare = {ord(character): " " for character, count in counts.items() if count < min_count}
+        lines = [line.translate(rare) for line in lines]
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            model_type=kind.value,
+            vocab_size=size,
+            pad_id=PAD,
+            bos_id=BOS,
+            eos_id=EOS,
+            unk_id=UNK,
+            unk_surface=UNKNOWN,  # without spaces around it: what is unknown may be a part of a word
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            character_coverage=1.0,
+            num_threads=1,
+            minloglevel=4,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise _cannot_learn(str(error), size, side) from error
+    return SentencePieces(kind, model.getvalue())
+
+
+def broken_model(found: str) -> DataError:
+    """The error for bytes that are no subword model."""
+    return DataError(
+        "subword model",
+        found=found,
+        expected="a model that this program has written",
+        next_step="learn it again, or take the file from where it was made",
+    )
+
+
+def _cannot_learn(message: str, size: int, side: str) -> DataError:
+    """SentencePiece's message in our words."""
+    if too_high := re.search(r"set it to a value <= (\d+)", message):
+        expected = f"at most {too_high[1]}, which is all that the {side} allows"
+        return DataError("subword.size", found=size, expected=expected, next_step=f"set subword.size={too_high[1]}")
+    if too_low := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        expected = f"at least {too_low[1]}, since the {side} has that many characters, special pieces included"
+        step = "make it larger, or raise subword.min_count to leave out rare characters"
+        return DataError("subword.size", found=size, expected=expected, next_step=step)
+    reason = " ".join(message.split()) or "no reason given"
+    return DataError(
+        f"the {side}",
+        found=f"text that SentencePiece cannot learn {size} pieces from ({reason})",
+        expected="sentences of at most 4192 bytes",
+        next_step="give it more text, or set subword=words",
+    )

@@ -1,0 +1,76 @@
+"""Learnt subword models by the hash of what they were learnt from, so that each is learnt once on a machine.
+
+An entry is a file named by that hash: the SHA-256 of the model in hexadecimal digits, a line feed, the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import sentencepiece
+
+LOG = logging.getLogger(__name__)
+FORMAT = "1"  # of what is learnt: raise it when the same lines and settings come to mean another vocabulary
+
+
+def default_folder() -> Path:
+    """Where the user's caches lie: $XDG_CACHE_HOME, else ~/.cache."""
+    base = os.environ["XDG_CACHE_HOME"] if os.environ.get("XDG_CACHE_HOME") else Path.home() / ".cache"
+    return Path(base) / "nmt" / "subwords"
+
+
+def content_key(settings: Iterable[str], lines: Iterable[str]) -> str:
+    """SHA-256 of all that a vocabulary depends on: settings, lines, and the library that learns."""
+    digest = hashlib.sha256()
+    for part in (FORMAT, sentencepiece.__version__, *settings, "", *lines):
+        digest.update(part.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def recall(folder: Path, key: str, learn: Callable[[], bytes]) -> bytes:
+    """The model of `key` in `folder`; if there is none, or a broken one, it is learnt and kept there.
+
+    A folder that cannot be written costs a warning: the model is then learnt again next time.
+    """
+    path = folder / key
+    if (kept := _read(path)) is not None:
+        return kept
+    data = learn()
+    try:
+        _write(path, data)
+    except OSError as error:
+        LOG.warning("The subword model was learnt but cannot be kept in %s (%s).", folder, error)
+    return data
+
+
+def _read(path: Path) -> bytes | None:
+    """The model in an entry, None if there is no whole one."""
+    try:
+        digest, _, data = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        LOG.warning("The subword model kept in %s cannot be read (%s); it is learnt anew.", path, error)
+        return None
+    if hashlib.sha256(data).hexdigest().encode() != digest:
+        LOG.warning("The subword model kept in %s is broken; it is learnt anew.", path)
+        return None
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write beside the place and rename, so that another process never sees half an entry."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".learnt-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
