@@ -1,0 +1,37 @@
+"""Matplotlib figures as PNG bytes, without pyplot: no window, no state that outlives a call."""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 110
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches that arranges its own margins."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG file; the same figure gives the same bytes. A letter that the font lacks is an empty box."""
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # once a letter: it would flood the log
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def literal(text: str) -> str:
+    """Text as it is, where Matplotlib would take dollars for mathematics."""
+    return text.replace("$", r"\$")
+
+
+def word(text: str) -> str:
+    """The label of a word; one without ink is shown by a sign."""
+    return literal(text) if text.strip() else "␣"

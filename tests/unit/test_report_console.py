@@ -1,0 +1,60 @@
+"""What a run prints at its end, letter by letter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nmt.report.console import Sample, samples, scores_table, summary, table, with_interval
+
+RESULTS = {
+    "test": {
+        "checkpoint": "best.h5",
+        "data": "captions test",
+        "sentences": 500,
+        "seconds": 3.2,
+        "bleu": {"score": 93.456, "signature": "nrefs:1|tok:13a", "ref_len": 12103, "ci95": [92.0, 94.5]},
+        "chrf": {"score": 97.1, "signature": "nrefs:1|nc:6", "ci95": [96.0, 98.0]},
+        "wmd": {"similarity": 0.98, "distance": None, "coverage": 0.995, "signature": "wmd|unit", "ci95": None},
+    }
+}
+
+
+def test_a_table_is_aligned_numbers_to_the_right():
+    assert table([["a", "1.5", "x"], ["long name", "22.5 [1, 2]", "größer"]], ["name", "score", "note"]) == (
+        "name             score  note\n"
+        "---------  -----------  ------\n"
+        "a                  1.5  x\n"
+        "long name  22.5 [1, 2]  größer"
+    )
+
+
+def test_a_table_of_no_rows_is_its_header():
+    assert table([], ["a", "bb"]) == "a  bb\n-  --"
+
+
+def test_wide_and_combining_letters_keep_the_columns():
+    assert table([["家", "x"], ["u\u0308", "y"]], ["a", "b"]) == "a   b\n--  -\n家  x\nu\u0308   y"
+
+
+def test_scores_come_with_intervals_signatures_and_reference_length():
+    assert scores_table(RESULTS) == (
+        "data  sentences                  BLEU                  chrF  WMD similarity  WMD distance  coverage\n"
+        "----  ---------  --------------------  --------------------  --------------  ------------  --------\n"
+        "test        500  93.46 [92.00, 94.50]  97.10 [96.00, 98.00]          0.9800             -    99.5 %\n"
+        "\n"
+        "test: BLEU nrefs:1|tok:13a (reference length 12,103)\n"
+        "test: chrF nrefs:1|nc:6\n"
+        "test: WMD wmd|unit"
+    )
+
+
+def test_an_interval_of_any_confidence_is_shown():
+    assert with_interval({"score": 1.0, "ci90": [0.5, 1.5]}, "score", 1) == "1.0 [0.5, 1.5]"
+
+
+def test_the_summary_has_scores_samples_and_places():
+    sentences = [Sample("A dog.", "Ein Hund.", "Ein Hund."), Sample("Two.", "Zwei.", "")]
+    text = summary(RESULTS, sentences, {"report": Path("runs/a/report.html"), "best checkpoint": Path("runs/a/b.h5")})
+    assert text.startswith(scores_table(RESULTS) + "\n\n" + samples(sentences) + "\n\n")
+    assert "source       A dog.\nreference    Ein Hund.\ntranslation  Ein Hund.\n\nsource       Two." in text
+    assert text.endswith("report           runs/a/report.html\nbest checkpoint  runs/a/b.h5")

@@ -1,0 +1,100 @@
+"""Heat map, transport plan and curves: PNG files whose colours say what they should."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from matplotlib.patches import PathPatch
+
+from nmt.report import transport
+from nmt.report.curves import series, training_curves
+from nmt.report.heatmap import attention_heatmap, attention_png
+from nmt.report.transport import transport_picture, transport_png
+
+ENGLISH, GERMAN = ["a", "green", "house", "."], ["ein", "grünes", "Häuschen"]
+
+
+def pixels(png):
+    return imread(BytesIO(png), format="png")[..., :3]
+
+
+def dark_blue(png):
+    """Number of pixels in the colour of weight 1, the end of Blues."""
+    return int((np.abs(pixels(png) - np.array([8, 48, 107]) / 255).max(axis=-1) < 0.02).sum())
+
+
+def test_a_heat_map_is_a_png_with_a_dark_cell_where_the_weight_is_one(tmp_path):
+    path = tmp_path / "attention.png"
+    attention_heatmap(path, ENGLISH, GERMAN, np.eye(3, 4), "ein grünes Häuschen")
+    three = dark_blue(path.read_bytes())
+    none = dark_blue(attention_png(ENGLISH, GERMAN, np.zeros((3, 4)), "nothing"))
+    one = dark_blue(attention_png(ENGLISH, GERMAN, np.eye(1, 12).reshape(3, 4), "one"))
+    assert one - none > 500  # a cell, over the end of the colour bar
+    assert three - none == pytest.approx(3 * (one - none), rel=0.1)
+
+
+@pytest.mark.parametrize("size", [5, 40])
+def test_a_heat_map_grows_with_its_words(size):
+    words = [f"Größe{i}" for i in range(size)]
+    height, width, _ = pixels(attention_png(words, words, np.full((size, size), 1 / size), "")).shape
+    assert min(height, width) > size * 30  # room for a word in each row and column
+
+
+@pytest.mark.parametrize("text", ["$x$", "", " ", "家", "🙂", "a\\b", "_^{"])
+def test_any_word_can_be_drawn(text):
+    assert attention_png([text], [text], np.ones((1, 1)), text).startswith(b"\x89PNG")
+    assert transport_png([text], [text], np.ones((1, 1)), np.zeros((1, 1)), text).startswith(b"\x89PNG")
+
+
+def test_the_same_weights_give_the_same_bytes():
+    pictures = [attention_png(ENGLISH, GERMAN, np.eye(3, 4), "t") for _ in range(2)]
+    assert pictures[0] == pictures[1]
+
+
+def test_shapes_that_do_not_fit_are_our_bug():
+    with pytest.raises(AssertionError, match="a weight for each pair of words"):
+        attention_png(ENGLISH, GERMAN, np.eye(4, 3), "")
+    with pytest.raises(AssertionError, match="a mass and a cost"):
+        transport_png(["a"], ["b"], np.ones((1, 1)), np.ones((1, 2)), "")
+
+
+def test_a_plan_has_one_band_a_flow_as_wide_as_its_mass(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(transport, "png_bytes", lambda figure: figures.append(figure) or b"png")
+    flow_AB = np.array([[0.3, 0.2, 1e-15], [0.0, 0.1, 0.4]])
+    transport_picture(tmp_path / "plan.png", ["a", "b"], ["x", "y", "z"], flow_AB, np.ones((2, 3)), "plan")
+    assert (tmp_path / "plan.png").read_bytes() == b"png"
+    bands = [patch for patch in figures[0].axes[0].patches if isinstance(patch, PathPatch)]
+    widths = [float(np.ptp(band.get_path().vertices[[0, 7], 1])) for band in bands]
+    assert widths == pytest.approx([0.3, 0.2, 0.1, 0.4])
+    arrivals = [tuple(band.get_path().vertices[[3, 4], 1]) for band in bands]
+    assert arrivals[1][1] == pytest.approx(arrivals[2][0])  # both go to y, one below the other
+    assert {text.get_text() for text in figures[0].axes[0].texts} == {"a", "b", "x", "y", "z"}
+
+
+def test_a_plan_between_empty_sentences_is_an_empty_picture():
+    assert transport_png([], ["a"], np.zeros((0, 1)), np.zeros((0, 1)), "nothing moves").startswith(b"\x89PNG")
+
+
+EVENTS = [
+    {"event": "train", "step": 1, "loss": 3.0, "learning_rate": 0.1},
+    {"event": "validate", "step": 1, "loss": None, "perplexity": None, "bleu": 1.0},
+    {"event": "save", "step": 1},
+    {"event": "train", "step": 2, "loss": 2.0, "learning_rate": 0.1},
+]
+
+
+def test_a_series_takes_its_events_and_leaves_a_gap_for_null():
+    assert series(EVENTS, "train", "loss") == ([1, 2], [3.0, 2.0])
+    steps, values = series(EVENTS, "validate", "perplexity")
+    assert steps == [1]
+    assert np.isnan(values[0])
+    assert series(EVENTS, "test", "loss") == ([], [])
+
+
+@pytest.mark.parametrize("events", [EVENTS, []])
+def test_curves_are_a_png_even_of_nothing(events):
+    assert pixels(training_curves(events)).shape[1] > 800
