@@ -1,0 +1,129 @@
+"""`report.html`: all that a run has to show, on one page that needs no other file and no network."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nmt.report.console import SCORES_HEADER, Sample, score_rows
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --soft: #9198a1; --paper: #0d1117; --card: #151b23; --line: #3d444d; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 58rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
+.soft { color: var(--soft); font-size: .875rem; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .4rem .7rem .4rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+.scores th, .scores td { white-space: nowrap; }
+.scores th:nth-child(n+2), .scores td:nth-child(n+2) { text-align: right; }
+th { font-weight: 600; color: var(--soft); font-size: .875rem; }
+pre, code { font: .8125rem/1.5 ui-monospace, monospace; }
+pre { background: var(--card); padding: .8rem; border-radius: 6px; overflow-x: auto; margin: 0; }
+td code { overflow-wrap: anywhere; }
+img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px; padding: .5rem; }
+figure { margin: 0; }
+figcaption { color: var(--soft); font-size: .875rem; margin-bottom: .4rem; }
+dl { background: var(--card); border-radius: 6px; padding: .7rem .9rem; margin: 0 0 .8rem;
+  display: grid; grid-template-columns: 6.5rem 1fr; gap: .15rem .6rem; }
+dt { color: var(--soft); font-size: .875rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+summary { cursor: pointer; }
+@media (max-width: 34rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
+"""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What the page shows. Parts that are empty are left out."""
+
+    title: str
+    results_by_name: Mapping[str, Mapping[str, Any]]  # the content of one results.json a test set
+    settings: Mapping[str, object]  # by full key, such as model.units
+    corpus: str  # the corpus report, as it was printed
+    curves: bytes  # PNG
+    samples: Sequence[Sample]
+    pictures: Mapping[str, bytes]  # caption -> PNG
+
+
+def write_report(path: Path, run: RunReport) -> None:
+    """Write the page. Raises OSError where `path` cannot be written."""
+    path.write_text(report_html(run), encoding="utf-8")
+
+
+def report_html(run: RunReport) -> str:
+    """The page as text; everything that comes from data is escaped."""
+    title = escape(run.title)
+    parts = [
+        _section("Scores", _scores(run.results_by_name)),
+        _section("Translations", "".join(_sample(sample) for sample in run.samples)),
+        _section("Training", _image(run.curves, "loss, perplexity, BLEU and learning rate over steps")),
+        _section("Attention", "".join(_image(png, caption) for caption, png in run.pictures.items())),
+        _section("Corpus", f"<pre>{escape(run.corpus)}</pre>" if run.corpus else ""),
+        _section("Settings", _settings(run.settings)),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        f"{''.join(parts)}</body>\n</html>\n"
+    )
+
+
+def _section(heading: str, body: str) -> str:
+    return f"<section>\n<h2>{escape(heading)}</h2>\n{body}\n</section>\n" if body else ""
+
+
+def _scores(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
+    if not results_by_name:
+        return ""
+    notes = [
+        f"<p class=soft><strong>{escape(name)}</strong>: {escape(str(result['data']))}, translated by "
+        f"<code>{escape(str(result['checkpoint']))}</code> in {result['seconds']:.1f} s.<br>"
+        f"BLEU <code>{escape(result['bleu']['signature'])}</code>, reference length {result['bleu']['ref_len']:,}<br>"
+        f"chrF <code>{escape(result['chrf']['signature'])}</code><br>"
+        f"WMD <code>{escape(result['wmd']['signature'])}</code></p>"
+        for name, result in results_by_name.items()
+    ]
+    return _table(SCORES_HEADER, score_rows(results_by_name), "scores") + "\n".join(notes)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
+    head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return (
+        f'<div class=wide><table class="{kind}"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
+    )
+
+
+def _sample(sample: Sample) -> str:
+    rows = zip(Sample._fields, sample, strict=True)
+    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{escape(text) or '&nbsp;'}</dd>" for name, text in rows) + "</dl>\n"
+
+
+def _image(png: bytes, caption: str) -> str:
+    if not png:
+        return ""
+    data = b64encode(png).decode("ascii")
+    text = escape(caption)
+    return f'<figure><figcaption>{text}</figcaption><img alt="{text}" src="data:image/png;base64,{data}"></figure>\n'
+
+
+def _settings(settings: Mapping[str, object]) -> str:
+    if not settings:
+        return ""
+    rows = "".join(
+        f"<tr><td><code>{escape(key)}</code></td><td><code>{escape(str(value))}</code></td></tr>\n"
+        for key, value in settings.items()
+    )
+    return f"<details><summary>{len(settings)} settings</summary><table><tbody>\n{rows}</tbody></table></details>"
