@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from nmt.config.model import Decoder as DecoderKind
@@ -146,7 +147,7 @@ class Decoder(tf.Module):
         self.upper = [UpperLayer(config, initial, f"decoder/layer_{n}") for n in range(1, config.decoder_layers)]
         sizes = [config.units] * config.decoder_layers
         self.start_DU = initial.glorot("decoder/start/kernel", 2 * config.encoder_units, *sizes)
-        self.start_bias_U = initial.constant("decoder/start/bias", tf.zeros(sum(sizes)).numpy())
+        self.start_bias_U = initial.constant("decoder/start/bias", np.zeros(sum(sizes)))
 
     def remember(self, states_BSD: tf.Tensor, ends_BD: tf.Tensor, mask_BS: tf.Tensor) -> Memory:
         """Everything about the source that does not change while decoding; the keys are projected here, once."""

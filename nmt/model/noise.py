@@ -19,7 +19,7 @@ class Noise(NamedTuple):
         where = tf.constant(zlib.crc32(place.encode()), tf.int64)
         seed = tf.stack([self.seed * 4_294_967_291 + where, self.step])
         kept = tf.random.stateless_uniform(shape, seed=seed) >= rate
-        return tf.cast(kept, dtype) / tf.cast(1.0 - rate, dtype)
+        return tf.cast(kept, dtype) / tf.constant(1.0 - rate, dtype)
 
 
 def dropout(x: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Tensor:

@@ -26,8 +26,11 @@ def slots(variables: Sequence[tf.Variable], prefix: str, start_at_zero: bool = T
 
 
 class Adam(tf.Module):
-    """Adam (Kingma & Ba 2015, algorithm 1); as AdamW with decoupled weight decay (Loshchilov & Hutter 2019).
+    """Adam (Kingma & Ba 2015), as AdamW with decoupled weight decay (Loshchilov & Hutter 2019).
 
+        rate_t = rate sqrt(1 - beta2^t) / (1 - beta1^t)        w <- w - rate_t m / (sqrt(v) + epsilon)
+
+    This is the order of computation at the end of section 2 there: epsilon stands beside the uncorrected sqrt(v).
     Decay spares vectors (biases, the attention's v), as is usual: it is for kernels and tables.
     """
 
