@@ -1,0 +1,107 @@
+# B batch, U state, G gates
+"""GRU and LSTM by hand and against NumPy; the projection of their inputs; embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from model_tools import drawn
+from model_twins import gru, lstm
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nmt.config.model import Cell
+from nmt.model.cells import GRUCell, LSTMCell, Projection, make_cell
+from nmt.model.embedding import Embedding
+from nmt.model.initial import Initial
+from nmt.model.recurrence import Direct
+
+B, U = 3, 4
+
+
+@pytest.fixture
+def initial():
+    return Initial(seed=1, dtype=tf.float64)
+
+
+@pytest.mark.parametrize("kind, twin", [(Cell.gru, gru), (Cell.lstm, lstm)])
+def test_a_transition_is_numpys(initial, kind, twin):
+    cell = make_cell(kind, initial, "c", U)
+    cell.recurrent_UG.assign(drawn(U, cell.num_gates * U))
+    gates_BG = drawn(B, cell.num_gates * U, seed=1)
+    state = tuple(drawn(B, U, seed=2 + part) for part in range(len(cell.start(tf.zeros([B, U])))))
+    found = cell(Direct(), gates_BG, state, None)
+    for b in range(B):
+        expected = twin(gates_BG[b].numpy(), tuple(x[b].numpy() for x in state), cell.recurrent_UG.numpy())
+        for part, value in zip(found, expected, strict=True):
+            assert_allclose(part[b], value, rtol=0, atol=1e-12)
+
+
+def test_a_gru_by_hand(initial):
+    """z = 1/2 and r = 1/4 by the gates' inputs: n = tanh(0.1 + r * 0.8) = tanh(0.3), h' = (n + h) / 2."""
+    cell = GRUCell(initial, "c", 1)
+    cell.recurrent_UG.assign([[0.0, 0.0, 2.0]])
+    gates_BG = tf.constant([[0.0, -np.log(3), 0.1]], tf.float64)
+    (h_BU,) = cell(Direct(), gates_BG, (tf.constant([[0.4]], tf.float64),), None)
+    assert_allclose(h_BU, [[(np.tanh(0.3) + 0.4) / 2]], rtol=1e-12)
+
+
+def test_an_lstm_by_hand(initial):
+    """i = 1/2, f = 1/4, o = 3/4: c' = 0.8/4 + tanh(0.5 + 0.1)/2, h' = 3/4 tanh(c')."""
+    cell = LSTMCell(initial, "c", 1)
+    cell.recurrent_UG.assign([[0.0, 0.0, 0.0, 0.5]])
+    gates_BG = tf.constant([[0.0, -np.log(3), np.log(3), 0.5]], tf.float64)
+    state = (tf.constant([[0.2]], tf.float64), tf.constant([[0.8]], tf.float64))
+    h_BU, c_BU = cell(Direct(), gates_BG, state, None)
+    c = 0.2 + np.tanh(0.6) / 2
+    assert_allclose(c_BU, [[c]], rtol=1e-12)
+    assert_allclose(h_BU, [[0.75 * np.tanh(c)]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [GRUCell, LSTMCell])
+def test_a_mask_drops_from_the_recurrent_product_and_not_from_the_state_itself(initial, kind):
+    cell = kind(initial, "c", U)
+    gates_BG = tf.fill([B, cell.num_gates * U], tf.constant(50.0, tf.float64))  # every gate open: z = f = 1
+    state = tuple(drawn(B, U, seed=part) for part in range(2))[: 1 if kind is GRUCell else 2]
+    after = cell(Direct(), gates_BG, state, tf.zeros([B, U], tf.float64))
+    if kind is GRUCell:
+        assert_allclose(after[0], state[0], atol=1e-12)
+    else:
+        assert_allclose(after[1], state[1] + 1, atol=1e-12)
+    cell.recurrent_UG.assign_add(tf.ones_like(cell.recurrent_UG))
+    again = cell(Direct(), gates_BG, state, tf.zeros([B, U], tf.float64))
+    tf.nest.map_structure(assert_array_equal, again, after)
+
+
+@pytest.mark.parametrize("kind, parts", [(GRUCell, 1), (LSTMCell, 2)])
+def test_the_first_state_has_the_output_that_was_asked_for(initial, kind, parts):
+    state = kind(initial, "c", U).start(drawn(B, U))
+    assert len(state) == parts
+    assert_array_equal(state[0], drawn(B, U))
+    for rest in state[1:]:
+        assert_array_equal(rest, np.zeros((B, U)))
+
+
+@pytest.mark.parametrize("leading", [(), (2,), (2, 3)])
+def test_a_projection_serves_any_number_of_axes(initial, leading):
+    layer = Projection(initial, "p", 5, LSTMCell(initial, "c", 2))
+    layer.bias_G.assign(drawn(8))
+    x = drawn(*leading, 1, 5)
+    found = layer(x)
+    assert found.shape == (*leading, 1, 8)
+    assert_allclose(found, x.numpy() @ layer.kernel_IG.numpy() + layer.bias_G.numpy(), rtol=0, atol=1e-12)
+
+
+def test_an_embedding_is_the_row_of_its_table(initial):
+    layer = Embedding(initial, "e", 6, 3)
+    ids = np.array([[[5, 0], [1, 1]]])
+    assert_array_equal(layer(ids), layer.table_VE.numpy()[ids])
+
+
+def test_the_gradient_of_an_embedding_is_dense_and_counts_every_use(initial):
+    layer = Embedding(initial, "e", 4, 2)
+    with tf.GradientTape() as tape:
+        result = tf.reduce_sum(layer(tf.constant([[1, 3], [1, 1]])))
+    gradient = tape.gradient(result, layer.table_VE)
+    assert isinstance(gradient, tf.Tensor)
+    assert_array_equal(gradient, [[0, 0], [3, 3], [0, 0], [1, 1]])

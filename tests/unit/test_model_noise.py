@@ -1,0 +1,131 @@
+# B batch, S source step, T target step, U state
+"""Dropout: its rate, its mean, and that its masks depend on seed, step and place alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from model_tools import model_of, padded
+from model_twins import tiny_config
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nmt.config.model import Cell, Decoder
+from nmt.model import encoder as encoder_module
+from nmt.model.cells import GRUCell
+from nmt.model.noise import Noise, dropout, state_mask
+
+SOURCE_BS, TARGET_BT = padded([[4, 3, 5, 2], [6, 2]]), padded([[5, 2], [3, 4, 2]])
+
+
+def noise(seed: int = 1, step: int = 1) -> Noise:
+    return Noise(tf.constant(seed, tf.int64), tf.constant(step, tf.int64))
+
+
+def mask(noise: Noise, place: str = "here", shape=(50, 40), rate: float = 0.3) -> np.ndarray:
+    return noise.mask(place, tf.constant(shape), rate, tf.float64).numpy()
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
+def test_a_mask_drops_its_share_and_keeps_the_mean(rate):
+    drawn = mask(noise(), shape=(400, 250), rate=rate)
+    assert set(np.unique(drawn)) == {0.0, 1 / np.float64(1 - rate)}
+    # 100,000 draws: five standard deviations of a share are below 0.008.
+    assert_allclose((drawn == 0).mean(), rate, atol=0.008)
+    assert_allclose(drawn.mean(), 1, atol=0.016)
+
+
+def test_a_mask_is_a_function_of_seed_step_and_place():
+    first = mask(noise())
+    assert_array_equal(mask(noise()), first)
+    for other in (mask(noise(seed=2)), mask(noise(step=2)), mask(noise(), place="there")):
+        assert 0.3 < (other != first).mean() < 0.54  # independent masks differ with probability 2 * 0.3 * 0.7 = 0.42
+
+
+def test_no_two_of_many_seeds_steps_and_places_share_a_mask():
+    masks = {
+        mask(noise(seed, step), place, shape=(8, 16), rate=0.5).tobytes()
+        for seed in range(6)
+        for step in range(6)
+        for place in ("source", "target", "output")
+    }
+    assert len(masks) == 6 * 6 * 3
+
+
+def test_the_largest_seeds_and_steps_are_as_good_as_any():
+    first, second = mask(noise(2**63 - 1, 2**62)), mask(noise(2**63 - 2, 2**62))
+    assert 0.3 < (first != second).mean() < 0.54
+
+
+def test_nothing_is_dropped_without_noise_or_at_rate_0():
+    x = tf.ones([3, 4])
+    assert dropout(x, 0.5, None, "here") is x
+    assert dropout(x, 0.0, noise(), "here") is x
+    assert state_mask(x, 0.5, None, "here") is None
+    assert state_mask(x, 0.0, noise(), "here") is None
+
+
+def test_dropout_multiplies_by_the_mask():
+    x = tf.random.stateless_normal([5, 6], [1, 2], dtype=tf.float64)
+    assert_array_equal(dropout(x, 0.4, noise(), "here"), x * mask(noise(), shape=(5, 6), rate=0.4))
+    assert_array_equal(state_mask(x, 0.4, noise(), "here"), mask(noise(), shape=(5, 6), rate=0.4))
+
+
+def readout(model, noise):
+    return model.teach(SOURCE_BS, TARGET_BT, noise).readout_NE.numpy()
+
+
+@pytest.mark.parametrize("place", ["dropout_embedding", "dropout_state", "dropout_output"])
+def test_each_rate_acts_in_training_only_and_repeats_with_seed_and_step(place):
+    options = {"cell": Cell.lstm, "decoder": Decoder.conditional, "decoder_layers": 2, place: 0.5}
+    model, _ = model_of(tiny_config(**options))
+    still, _ = model_of(tiny_config(**(options | {place: 0.0})))
+    assert_array_equal(readout(model, None), readout(still, noise()))
+    first = readout(model, noise())
+    assert np.abs(first - readout(model, None)).max() > 1e-3
+    assert_array_equal(readout(model, noise()), first)
+    for other in (noise(seed=2), noise(step=2)):
+        assert np.abs(first - readout(model, other)).max() > 1e-3
+
+
+def test_a_states_mask_is_one_for_all_time_steps_and_another_for_each_sentence(monkeypatch):
+    """Variational: the layer draws [B, U] once, before its loop, and every step multiplies by it."""
+    seen = []
+
+    def watch(like_BU, rate, noise, place):
+        drawn = state_mask(like_BU, rate, noise, place)
+        seen.append((place, drawn.numpy()))
+        return drawn
+
+    monkeypatch.setattr(encoder_module, "state_mask", watch)
+    model, _ = model_of(tiny_config(encoder_units=30, dropout_state=0.5))
+    entered = []
+    monkeypatch.setattr(GRUCell, "__call__", remember_masks(GRUCell.__call__, entered))
+    model.encode(SOURCE_BS, noise())
+    assert [place for place, _ in seen] == ["encoder/forward", "encoder/backward"]
+    (_, forward), (_, backward) = seen
+    assert forward.shape == (2, 30)
+    assert (forward[0] != forward[1]).any()
+    assert (forward != backward).any()
+    assert len(entered) == 2 * SOURCE_BS.shape[1]
+    for number, used in enumerate(entered):
+        assert_array_equal(used, (forward, backward)[number % 2])
+
+
+def remember_masks(call, entered):
+    def watched(self, weights, gates_BG, state, mask_BU):
+        entered.append(mask_BU.numpy())
+        return call(self, weights, gates_BG, state, mask_BU)
+
+    return watched
+
+
+@pytest.mark.parametrize("decoder", Decoder)
+def test_both_transitions_of_a_decoder_have_masks_of_their_own(decoder):
+    model, _ = model_of(tiny_config(decoder=decoder, dropout_state=0.5))
+    first, second = model.decoder.first.masks(tf.zeros([4, 50], tf.float64), noise())
+    assert first.shape == (4, 50)
+    if decoder is Decoder.plain:
+        assert second is None
+    else:
+        assert 0.3 < (first.numpy() != second.numpy()).mean() < 0.7
