@@ -13,6 +13,7 @@ class Variant(Enum):
 
     raw = "raw"
     tok = "lc.norm.tok"
+    locals()["lc.norm.tok"] = tok  # an alias: OmegaConf looks members up by name
 
 
 @dataclass

@@ -1,0 +1,110 @@
+"""The configuration of a run as text: `config.yaml` in its folder, and the same text in its checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]  # OmegaConf's own reader
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nmt.config import mistakes
+from nmt.config.overrides import apply_overrides, locate, parse_override, to_config
+from nmt.config.root import Config
+from nmt.config.store import SOURCES
+from nmt.errors import ConfigError
+
+FILE = "config.yaml"
+ORIGIN = "saved configuration"
+
+
+def dump(config: Config) -> str:
+    """YAML of every value; `load` reads it back as it was."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def load(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) -> Config:
+    """The configuration that `dump` wrote, with the changes of `overrides` ("search.beam=1").
+
+    An option that the text does not name has its default. Raises ConfigError for text that is no configuration, names
+    an option that this version does not know, or holds an impossible value; its place begins with `origin`.
+    """
+    changed = apply_overrides(_read(text, origin), [parse_override(override) for override in overrides])
+    return to_config(changed)
+
+
+def write_run_config(folder: Path, config: Config) -> None:
+    """Put `config.yaml` into a run folder, whole or not at all. Raises ConfigError where that is not possible."""
+    path = folder / FILE
+    try:
+        temporary = path.with_name(f".{FILE}.{os.getpid()}")
+        temporary.write_text(dump(config), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
+def read_run_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of the run in `folder`, changed by `overrides`. Raises ConfigError where there is none."""
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        found = "no folder of this name" if not folder.is_dir() else f"no readable {FILE} in it"
+        raise ConfigError(
+            f"resume={folder}",
+            found=found,
+            expected="the folder of an earlier run",
+            next_step="name the folder that holds its config.yaml and checkpoints",
+        ) from error
+    return load(text, overrides, origin=str(path))
+
+
+def not_writable(path: Path, error: OSError) -> ConfigError:
+    """The answer to a run folder that cannot be written."""
+    return ConfigError(
+        str(path),
+        found=(error.strerror or str(error)).lower(),
+        expected="a run folder that can be written",
+        next_step="choose another one with hydra.run.dir=FOLDER",
+    )
+
+
+def _read(text: str, origin: str) -> DictConfig:
+    """Saved text as a typed node, so that changes of it are checked as those of the command line are."""
+    try:
+        saved = OmegaConf.create(text)
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _not_a_configuration(
+            f"{origin}, line {mark.line + 1}" if mark else origin, "text that is not YAML"
+        ) from error
+    data = saved.get("data") if isinstance(saved, DictConfig) else None
+    source = data.get("source") if isinstance(data, DictConfig) else None
+    if source not in SOURCES:
+        raise _not_a_configuration(origin, "no data.source that is known")
+    node: DictConfig = OmegaConf.structured(Config(data=SOURCES[source]()))
+    try:
+        node.merge_with(saved)
+    except OmegaConfBaseException as error:
+        key = error.full_key
+        if not key:
+            raise _not_a_configuration(origin, "values where groups of options belong") from error
+        place = locate(node, key)
+        if place is None:
+            raise ConfigError(
+                f"{origin}: {key}",
+                found="no option of this name",
+                expected="the options of this version",
+                next_step="use the version that wrote it, or remove the line",
+            ) from error
+        raise mistakes.wrong_value(f"{origin}: {key}", error.value, place.hint, place.default) from error
+    return node
+
+
+def _not_a_configuration(place: str, found: str) -> ConfigError:
+    return ConfigError(
+        place, found=found, expected="the configuration of a run", next_step="restore the file as it was written"
+    )

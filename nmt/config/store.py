@@ -1,0 +1,64 @@
+"""Tells Hydra about our dataclasses: the defaults live there, and files in `configs/` say only what differs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
+from nmt.config.metrics import MetricsConfig
+from nmt.config.model import ModelConfig
+from nmt.config.root import Config
+from nmt.config.search import SearchConfig
+from nmt.config.subword import SubwordConfig
+from nmt.config.train import TrainConfig
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+# `data.source` of a configuration -> the class that holds it.
+SOURCES: dict[str, type[DataConfig]] = {
+    "captions": CaptionsConfig,
+    "multi30k": Multi30kConfig,
+    "files": FilesConfig,
+    "mixture": MixtureConfig,
+}
+SCHEMAS: dict[str, type] = {
+    "subword": SubwordConfig,
+    "model": ModelConfig,
+    "search": SearchConfig,
+    "train": TrainConfig,
+    "metrics": MetricsConfig,
+}
+# The groups that are ours to choose from on the command line, in the order of `configs/config.yaml`.
+GROUPS = ("data", *SCHEMAS, "experiment", "debug")
+LONGEST_NAME = 120
+
+
+def register() -> None:
+    """Make the schemas known to Hydra, and the resolver that names the folders of a sweep. Repeating it is harmless."""
+    root = OmegaConf.structured(Config)
+    root.data = MISSING  # a data option replaces the whole node: options have different fields
+    store = ConfigStore.instance()
+    store.store(name="schema", node=root)
+    for source, schema in SOURCES.items():
+        store.store(group="schema/data", name=source, node=schema)
+    for group, schema in SCHEMAS.items():
+        store.store(group="schema", name=group, node=schema)
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+
+
+def options(group: str) -> list[str]:
+    """The choices that a group offers, sorted."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def folder_name(overrides: list[str]) -> str:
+    """Overrides as one folder name: ["model.units=256", "seed=1"] -> "model.units-256_seed-1".
+
+    Letters, digits and `.+_-` alone, so that no shell, no CSV and no override needs a quote around it.
+    """
+    words = (re.sub(r"[^A-Za-z0-9.+_]+", "-", override.lstrip("+~")).strip("-") for override in overrides)
+    return "_".join(words)[:LONGEST_NAME] or "default"
