@@ -41,7 +41,7 @@ class Hooks(Protocol):
 
 @dataclass
 class Window:
-    """Sums since the last train event."""
+    """Sums since the last train event; validations and checkpoints on the way do not count as time."""
 
     loss: float = 0.0
     nll: float = 0.0
@@ -77,12 +77,14 @@ def train(
     before it, and they are not saved, since the last checkpoint may be the better place to start from.
     """
     run = _Run(trainer, config, hooks, state)
-    while not run.finished() and not stop_requested():
-        epoch = run.state.epoch
-        with closing(Prefetcher(batches.batches(epoch, run.state.cursor), PREFETCHED)) as stream:
-            run.through(stream, batches.num_batches(epoch), stop_requested)
+    while True:
+        run.begin_epoch(batches)
+        if run.finished() or stop_requested():
+            break
+        with closing(Prefetcher(batches.batches(run.state.epoch, run.state.cursor), PREFETCHED)) as stream:
+            run.through(stream, stop_requested)
     if run.saved_step != run.state.step:
-        hooks.save(run.state, best=False)
+        run.save(best=False)
     hooks.event(run.describe("end"))
     return run.state
 
@@ -92,7 +94,7 @@ class _Run:
 
     def __init__(self, trainer: Trainer, config: TrainConfig, hooks: Hooks, state: TrainingState) -> None:
         self.trainer, self.config, self.hooks, self.state = trainer, config, hooks, state
-        self.window, self.saved_step, self.num_batches = Window(), state.step, 1
+        self.window, self.saved_step, self.num_batches = Window(), state.step, 0
         self.before_s, self.started = state.seconds, time.perf_counter()
 
     def finished(self) -> bool:
@@ -104,13 +106,20 @@ class _Run:
             or (0 < stopping.patience <= self.state.validations_without_gain)
         )
 
-    def through(self, stream: Iterator[Batch], num_batches: int, stop_requested: Callable[[], bool]) -> None:
+    def begin_epoch(self, batches: TrainingBatches) -> None:
+        """Or go on with one: a run resumed with larger batches may have had all of them, then the next one begins."""
+        if self.state.cursor >= batches.num_batches(self.state.epoch):
+            self.state = replace(self.state, epoch=self.state.epoch + 1, cursor=0)
+        self.num_batches = batches.num_batches(self.state.epoch)
+        assert self.num_batches > 0, "an epoch without batches never ends"
+
+    def through(self, stream: Iterator[Batch], stop_requested: Callable[[], bool]) -> None:
         """The rest of one epoch, unless the run ends before."""
-        self.num_batches = num_batches
         while not self.finished() and not stop_requested():
             asked = time.perf_counter()
             batch = next(stream, None)
             if batch is None:
+                assert self.state.cursor == 0, "an epoch ended before its last batch"
                 return
             self.window.waited_s += time.perf_counter() - asked
             self.one(batch)
@@ -149,17 +158,21 @@ class _Run:
         last = self.finished()
         if step % config.log_every == 0 or last:
             self.log(rate)
+        paused = time.perf_counter()
         validated = step % config.validate_every == 0 or last
         if validated:
             scores = self.hooks.validate(self.state)
             self.state = self.timed(self.state.after_validation(scores, config))
             self.hooks.event({**self.describe("validate"), **scores})
-            self.window = Window()
         best = validated and self.state.is_best()
         if best or last or step % config.save_every == 0:
-            self.hooks.event(self.describe("save"))
-            self.hooks.save(self.state, best)
-            self.saved_step = step
+            self.save(best)
+        self.window.since += time.perf_counter() - paused  # no part of the training speed
+
+    def save(self, best: bool) -> None:
+        self.hooks.event(self.describe("save"))
+        self.hooks.save(self.state, best)
+        self.saved_step = self.state.step
 
     def log(self, rate: float) -> None:
         window = self.window
