@@ -1,0 +1,63 @@
+# N rows, V columns
+"""Label-smoothed cross-entropy: by hand, by its formula, and its gradient by TensorFlow's own differentiation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from model_tools import drawn
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nmt.training.loss import smoothed_cross_entropy
+
+SMOOTHINGS = [0.0, 0.1, 0.5]
+TARGET_N = tf.constant([3, 0, 4, 3])
+
+
+def by_definition(logits_NV: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """- sum_v q_v log p_v with q = (1 - smoothing) one_hot + smoothing / V."""
+    wanted_NV = (1 - smoothing) * tf.one_hot(TARGET_N, 5, dtype=tf.float64) + smoothing / 5
+    return -tf.reduce_sum(wanted_NV * tf.nn.log_softmax(logits_NV), axis=1)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_even_scores_cost_the_logarithm_of_the_vocabulary(smoothing):
+    loss_N, nll_N = smoothed_cross_entropy(tf.fill([4, 8], 2.5), TARGET_N, smoothing)
+    assert_allclose(loss_N, np.full(4, np.log(8)), rtol=1e-6)
+    assert_allclose(nll_N, np.full(4, np.log(8)), rtol=1e-6)
+
+
+def test_by_hand():
+    """p = (1/4, 3/4): nll of the second = log 4/3; smoothed by 0.2: 0.9 log 4/3 + 0.1 log 4."""
+    logits_NV = tf.constant([[0.0, np.log(3.0)]], tf.float64)
+    loss_N, nll_N = smoothed_cross_entropy(logits_NV, tf.constant([1]), 0.2)
+    assert_allclose(nll_N, [np.log(4 / 3)], rtol=1e-12)
+    assert_allclose(loss_N, [0.9 * np.log(4 / 3) + 0.1 * np.log(4)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_loss_and_gradient_are_those_of_the_definition(smoothing):
+    logits_NV, upstream_N = drawn(4, 5, scale=3), drawn(4, seed=1)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits_NV)
+        loss_N, nll_N = smoothed_cross_entropy(logits_NV, TARGET_N, smoothing)
+        expected_N = by_definition(logits_NV, smoothing)
+    assert_allclose(loss_N, expected_N, rtol=0, atol=1e-12)
+    assert_allclose(nll_N, by_definition(logits_NV, 0.0), rtol=0, atol=1e-12)
+    found, expected = (tape.gradient(x_N, logits_NV, output_gradients=upstream_N) for x_N in (loss_N, expected_N))
+    assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert tape.gradient(nll_N, logits_NV) is None, "the likelihood is for reading"
+
+
+def test_scores_of_any_size_do_not_overflow():
+    logits_NV = tf.constant([[1e38, -1e38, 0.0]])
+    loss_N, nll_N = smoothed_cross_entropy(logits_NV, tf.constant([0]), 0.0)
+    assert_array_equal(loss_N, [0.0])
+    assert_array_equal(nll_N, [0.0])
+
+
+@pytest.mark.parametrize("target", [-1, 5])
+def test_a_target_outside_the_vocabulary_is_an_error(target):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="an index lies outside its row"):
+        smoothed_cross_entropy(drawn(1, 5), tf.constant([target]), 0.1)

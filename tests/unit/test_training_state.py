@@ -1,0 +1,109 @@
+"""Where a run stands: its bookkeeping by hand, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from nmt.config.train import EarlyStoppingConfig, StopMetric, TrainConfig
+from nmt.training.state import TrainingState
+
+
+def config(metric: StopMetric = StopMetric.bleu, **options) -> TrainConfig:
+    min_delta = options.pop("min_delta", 0.0)
+    return TrainConfig(early_stopping=EarlyStoppingConfig(metric=metric, min_delta=min_delta), **options)
+
+
+def after(config: TrainConfig, metric: str, values: list[float], loss: float = 1.0) -> list[TrainingState]:
+    """The state after each of the validations, 10 steps apart."""
+    state, states = TrainingState(), []
+    for number, value in enumerate(values, start=1):
+        state = replace(state, step=10 * number).after_validation({"loss": loss, metric: value}, config)
+        states.append(state)
+    return states
+
+
+def test_steps_epochs_and_words_are_counted():
+    state, places = TrainingState(), []
+    for tokens in (5, 7, 11, 13):
+        state = state.after_step(num_batches=3, num_tokens=tokens)
+        places.append((state.step, state.epoch, state.cursor, state.target_tokens))
+    assert places == [(1, 0, 1, 5), (2, 0, 2, 12), (3, 1, 0, 23), (4, 1, 1, 36)]
+
+
+def test_an_epoch_of_one_batch():
+    state = TrainingState().after_step(1, 4).after_step(1, 4)
+    assert (state.epoch, state.cursor) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "metric, values, best",
+    [
+        (StopMetric.bleu, [10.0, 12.0, 11.0, 12.0, 12.5], [10, 20, 20, 20, 50]),
+        (StopMetric.chrf, [0.0, -1.0, 3.0], [10, 10, 30]),
+        (StopMetric.wmd_similarity, [0.5, 0.6, 0.4], [10, 20, 20]),
+        (StopMetric.loss, [3.0, 2.0, 2.5, 2.0, 1.0], [10, 20, 20, 20, 50]),
+    ],
+)
+def test_the_best_is_the_highest_score_or_the_lowest_loss_and_the_first_of_equals(metric, values, best):
+    states = after(config(metric), metric.value, values)
+    assert [state.best_step for state in states] == best
+    assert [state.is_best() for state in states] == [
+        state.step == step for state, step in zip(states, best, strict=True)
+    ]
+    assert states[-1].best_score == (min if metric is StopMetric.loss else max)(values)
+
+
+def test_validations_without_gain_are_counted_from_the_last_gain():
+    states = after(config(), "bleu", [10.0, 9.0, 10.0, 11.0, 10.0])
+    assert [state.validations_without_gain for state in states] == [0, 1, 2, 0, 1]
+
+
+def test_a_gain_must_exceed_min_delta():
+    states = after(config(min_delta=0.5), "bleu", [10.0, 10.5, 10.75])
+    assert [state.validations_without_gain for state in states] == [0, 1, 0]
+    assert [state.best_score for state in states] == [10.0, 10.0, 10.75]
+    states = after(config(StopMetric.loss, min_delta=0.5), "loss", [3.0, 2.5, 2.25])
+    assert [state.best_score for state in states] == [3.0, 3.0, 2.25]
+
+
+def test_nothing_is_best_before_a_validation():
+    assert not TrainingState().is_best()
+
+
+def test_the_history_holds_every_validation():
+    history = after(config(), "bleu", [10.0, 9.0])[-1].history
+    assert history == ({"step": 10, "loss": 1.0, "bleu": 10.0}, {"step": 20, "loss": 1.0, "bleu": 9.0})
+
+
+@pytest.mark.parametrize(
+    "patience, reductions",
+    # losses        3  2  2  2.5  1  1  1  1  1
+    [(1, [0, 0, 1, 2, 2, 3, 4, 5, 6]), (2, [0, 0, 0, 1, 1, 1, 2, 2, 3]), (3, [0, 0, 0, 0, 0, 0, 0, 1, 1])],
+)
+def test_the_plateau_schedule_counts_validations_without_a_lower_loss(patience, reductions):
+    """A reduction starts the count anew, a lower loss too."""
+    losses = [3.0, 2.0, 2.0, 2.5, 1.0, 1.0, 1.0, 1.0, 1.0]
+    states = after(config(StopMetric.loss, plateau_patience=patience), "loss", losses)
+    assert [state.plateau_reductions for state in states] == reductions
+    assert states[3].plateau_loss == 2.0
+
+
+def test_the_plateau_follows_the_loss_whatever_chooses_the_best():
+    states = after(config(plateau_patience=1), "bleu", [1.0, 2.0, 3.0], loss=1.0)
+    assert [state.plateau_reductions for state in states] == [0, 1, 2]
+
+
+def test_json_brings_back_the_same_state():
+    state = after(config(plateau_patience=1), "bleu", [10.0, 9.0, 0.1 + 0.2])[-1]
+    state = replace(state, seconds=1 / 3, epoch=2, cursor=7, target_tokens=2**40)
+    assert TrainingState.from_json(state.to_json()) == state
+    assert TrainingState.from_json(TrainingState().to_json()) == TrainingState()
+
+
+@pytest.mark.parametrize("change", [{"speed": 3}, {"history": None}])
+def test_json_of_something_else_is_refused(change):
+    with pytest.raises(TypeError):
+        TrainingState.from_json(json.dumps({**json.loads(TrainingState().to_json()), **change}))
