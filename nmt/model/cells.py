@@ -61,9 +61,11 @@ class GRUCell(tf.Module):
     def __call__(self, weights: Weights, gates_BG: tf.Tensor, state: Nest, mask_BU: tf.Tensor | None) -> Nest:
         (h_BU,) = state
         recurrent_BG = weights.product(_masked(h_BU, mask_BU), self.recurrent_UG)
-        two = 2 * self.units
-        z_BU, r_BU = tf.split(tf.sigmoid(gates_BG[:, :two] + recurrent_BG[:, :two]), 2, axis=1)
-        n_BU = tf.tanh(gates_BG[:, two:] + r_BU * recurrent_BG[:, two:])
+        sizes = [2 * self.units, self.units]
+        gates_B2U, candidate_BU = tf.split(gates_BG, sizes, axis=1)
+        recurrent_B2U, recurrent_BU = tf.split(recurrent_BG, sizes, axis=1)
+        z_BU, r_BU = tf.split(tf.sigmoid(gates_B2U + recurrent_B2U), 2, axis=1)
+        n_BU = tf.tanh(candidate_BU + r_BU * recurrent_BU)
         return (n_BU + z_BU * (h_BU - n_BU),)
 
 
@@ -90,9 +92,9 @@ class LSTMCell(tf.Module):
     def __call__(self, weights: Weights, gates_BG: tf.Tensor, state: Nest, mask_BU: tf.Tensor | None) -> Nest:
         h_BU, c_BU = state
         all_BG = gates_BG + weights.product(_masked(h_BU, mask_BU), self.recurrent_UG)
-        three = 3 * self.units
-        i_BU, f_BU, o_BU = tf.split(tf.sigmoid(all_BG[:, :three]), 3, axis=1)
-        c_BU = f_BU * c_BU + i_BU * tf.tanh(all_BG[:, three:])
+        all_B3U, candidate_BU = tf.split(all_BG, [3 * self.units, self.units], axis=1)
+        i_BU, f_BU, o_BU = tf.split(tf.sigmoid(all_B3U), 3, axis=1)
+        c_BU = f_BU * c_BU + i_BU * tf.tanh(candidate_BU)
         return (o_BU * tf.tanh(c_BU), c_BU)
 
 

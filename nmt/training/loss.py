@@ -27,18 +27,15 @@ def smoothed_cross_entropy(logits_NV: tf.Tensor, target_N: tf.Tensor, smoothing:
         logits_NV: tf.Tensor,
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
         right_N = take_per_row(logits_NV, target_N)
-        # The kernel returns the likelihood and softmax - one_hot(target) together.
-        nll_N, difference_NV = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits_NV, labels=target_N)
-        loss_N = nll_N + smoothing * (right_N - tf.reduce_mean(logits_NV, axis=1)) if smoothing else nll_N
+        vocabulary = logits_NV.shape[1]
+        even = smoothing / vocabulary
+        wanted_NV = tf.one_hot(target_N, vocabulary, 1.0 - smoothing + even, even, dtype=logits_NV.dtype)
+        # The kernel returns the cross-entropy and softmax - wanted together.
+        loss_N, difference_NV = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits_NV, labels=wanted_NV)
+        nll_N = loss_N - smoothing * (right_N - tf.reduce_mean(logits_NV, axis=1))
 
         def backward(d_loss_N: tf.Tensor, d_nll_N: tf.Tensor) -> tf.Tensor:
-            if not smoothing:
-                return difference_NV * d_loss_N[:, tf.newaxis]
-            size = tf.shape(logits_NV)
-            spread = tf.cast(smoothing / tf.cast(size[1], tf.float64), logits_NV.dtype)
-            gradient_NV = (difference_NV - spread) * d_loss_N[:, tf.newaxis]
-            places_N2 = tf.stack([tf.range(size[0]), tf.cast(target_N, tf.int32)], axis=1)
-            return tf.tensor_scatter_nd_add(gradient_NV, places_N2, smoothing * d_loss_N)
+            return difference_NV * d_loss_N[:, tf.newaxis]
 
         return (loss_N, nll_N), backward
 
