@@ -1,0 +1,190 @@
+# B batch, A sentences still searched, K beam width, N = A*K prefixes, C candidates of a prefix, X = K*C candidates of
+# a sentence, M hypotheses kept a sentence, S source step, T target step, V vocabulary
+"""Batched beam search as one graph.
+
+At every step each sentence keeps its best prefixes. One that ends in EOS is a finished hypothesis and takes its place
+in the beam with it, so the beam narrows and ends once K are finished (as in Bahdanau, Cho & Bengio 2015); a beam of
+width 1 is greedy search. The best M finished ones stay. A sentence stops earlier where no prefix can still enter those
+M (`scores.upper_bound`), and what is finished leaves the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from nmt.config.search import SearchConfig
+from nmt.data.specials import BOS, EOS
+from nmt.model.indexing import take_per_row
+from nmt.search.history import History, walk_back
+from nmt.search.interface import Hypotheses, SearchModel, State
+from nmt.search.rows import gather_rows, keep_shapes, repeat_rows, survivors, varying_rows
+from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
+from nmt.search.words import best_words
+
+DEAD = -float("inf")
+
+
+class Finished(NamedTuple):
+    """The M best finished hypotheses of every sentence, best first; score -inf where there are fewer."""
+
+    score_BM: tf.Tensor
+    log_prob_BM: tf.Tensor
+    end_BM: tf.Tensor  # the step that wrote EOS
+    row_BM: tf.Tensor  # its row in that step's history
+
+
+class Beams(NamedTuple):
+    """Where the search stands."""
+
+    step: tf.Tensor  # int32 []: words written
+    place_A: tf.Tensor  # int32: which sentence of the batch
+    limit_A: tf.Tensor  # int32: its longest translation
+    width_A: tf.Tensor  # int32: K less the hypotheses it has finished
+    token_N: tf.Tensor  # int32: the last word of each prefix
+    log_prob_N: tf.Tensor  # float32; -inf: no prefix here
+    origin_N: tf.Tensor  # int32: the row in the last step's history
+    coverage_NS: tf.Tensor  # float32: attention that each source word got
+    state: State
+    memory: Any
+    finished: Finished
+    history: History
+
+
+class Choice(NamedTuple):
+    """The candidates that stay after a step: finished ones and prefixes, before anyone leaves the batch."""
+
+    log_prob_AK: tf.Tensor  # -inf past the width
+    token_N: tf.Tensor
+    parent_N: tf.Tensor  # the row it continues
+
+
+def choose(beams: Beams, logits_NV: tf.Tensor, width: int) -> Choice:
+    """The best continuations of each sentence, as many as its beam is wide."""
+    last_N = tf.repeat(beams.step + 1 >= beams.limit_A, width)
+    word_NC, token_NC = best_words(logits_NV, width, last_N)
+    count = word_NC.shape[1]
+    total_AX = tf.reshape(beams.log_prob_N[:, tf.newaxis] + word_NC, [-1, width * count])
+    log_prob_AK, which_AK = tf.math.top_k(total_AX, width)
+    log_prob_AK = tf.where(tf.range(width) < beams.width_A[:, tf.newaxis], log_prob_AK, DEAD)
+    first_A1 = width * tf.range(tf.shape(which_AK)[0])[:, tf.newaxis]
+    parent_N = tf.reshape(first_A1 + which_AK // count, [-1])
+    token_N = take_per_row(tf.gather(token_NC, parent_N), tf.reshape(which_AK % count, [-1]))
+    return Choice(log_prob_AK, token_N, parent_N)
+
+
+def collect(old: Finished, beams: Beams, score_AK: tf.Tensor, log_prob_AK: tf.Tensor) -> Finished:
+    """The best of those finished before and now (score -inf: not finished now). On a tie the earlier one stays."""
+    shape, size = tf.shape(score_AK), old.score_BM.shape[1]
+    rows_AK = tf.reshape(tf.range(shape[0] * shape[1]), shape)
+    new = Finished(score_AK, log_prob_AK, tf.fill(shape, beams.step), rows_AK)
+    kept = gather_rows(old, beams.place_A)
+    both = tf.nest.map_structure(lambda a, b: tf.concat([a, b], axis=1), kept, new)
+    _, which_AM = tf.math.top_k(both.score_BM, size)
+    best = tf.nest.map_structure(lambda x: tf.gather(x, which_AM, batch_dims=1), both)
+    place_A1 = beams.place_A[:, tf.newaxis]
+    return Finished(*(tf.tensor_scatter_nd_update(x, place_A1, y) for x, y in zip(old, best, strict=True)))
+
+
+class BeamSearch:
+    """Finds the `cfg.nbest` best translations that a beam of `cfg.beam` reaches.
+
+    A new shape of batch is not traced anew. `plain=True` leaves out what only saves time, the stop rule and the
+    shrinking batch: it is what the tests compare with.
+    """
+
+    def __init__(self, model: SearchModel, cfg: SearchConfig, plain: bool = False) -> None:
+        self.model, self.cfg, self.plain = model, cfg, plain
+        spec = tf.TensorSpec([None, None], tf.int32)
+        self._graph = tf.function(self._search, input_signature=[spec], autograph=False)
+
+    def __call__(self, source_BS: tf.Tensor) -> Hypotheses:
+        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1."""
+        return Hypotheses(*self._graph(source_BS))
+
+    def _start(self, source_BS: tf.Tensor) -> Beams:
+        memory, width = self.model.encode(source_BS), self.cfg.beam
+        size = tf.shape(source_BS)[0]
+        limit_B = limits(memory.mask_BS, self.cfg)
+        memory = repeat_rows(memory, width)
+        none_BM = tf.zeros([size, self.cfg.nbest], tf.int32)
+        worst_BM = tf.fill([size, self.cfg.nbest], DEAD)
+        only_first_K = tf.where(tf.range(width) == 0, 0.0, DEAD)  # K equal beginnings would stay equal
+        return Beams(
+            step=tf.constant(0),
+            place_A=tf.range(size),
+            limit_A=limit_B,
+            width_A=tf.fill([size], width),
+            token_N=tf.fill([size * width], BOS),
+            log_prob_N=tf.tile(only_first_K, [size]),
+            origin_N=tf.range(size * width),
+            coverage_NS=tf.zeros(tf.shape(memory.mask_BS), tf.float32),
+            state=memory.initial,
+            memory=memory,
+            finished=Finished(worst_BM, worst_BM, none_BM, none_BM),
+            history=History.empty(tf.reduce_max(limit_B)),
+        )
+
+    def _finish(self, beams: Beams, choice: Choice, coverage_NS: tf.Tensor) -> tuple[Finished, tf.Tensor, tf.Tensor]:
+        """-> what is finished, the log-probability [A, K] of what goes on, and the width left [A]."""
+        shape = tf.shape(choice.log_prob_AK)
+        ended_AK = tf.reshape(choice.token_N == EOS, shape) & tf.math.is_finite(choice.log_prob_AK)
+        score_AK = choice.log_prob_AK / length_penalty(beams.step + 1, self.cfg)
+        if self.cfg.coverage:
+            covered_N = coverage_penalty(coverage_NS, beams.memory.mask_BS, self.cfg)
+            score_AK += tf.reshape(covered_N, shape)
+        score_AK = tf.where(ended_AK, score_AK, DEAD)
+        finished = collect(beams.finished, beams, score_AK, choice.log_prob_AK)
+        width_A = beams.width_A - tf.reduce_sum(tf.cast(ended_AK, tf.int32), axis=1)
+        alive_AK = tf.where(ended_AK, DEAD, choice.log_prob_AK)
+        if not self.plain:
+            worst_A = tf.gather(finished.score_BM[:, -1], beams.place_A)
+            best_A = upper_bound(tf.reduce_max(alive_AK, axis=1), beams.limit_A, self.cfg)
+            over_A = tf.logical_or(best_A <= worst_A, width_A <= 0)
+            alive_AK = tf.where(over_A[:, tf.newaxis], DEAD, alive_AK)
+        return finished, alive_AK, width_A
+
+    def _step(self, beams: Beams) -> Beams:
+        """One word further."""
+        width = self.cfg.beam
+        logits_NV, state, weight_NS = self.model.step(beams.token_N, beams.state, beams.memory)
+        choice = choose(beams, logits_NV, width)
+        weight_NS = tf.gather(tf.cast(weight_NS, tf.float32), choice.parent_N)
+        coverage_NS = tf.gather(beams.coverage_NS, choice.parent_N) + weight_NS
+        parent_N = tf.gather(beams.origin_N, choice.parent_N)
+        history = beams.history.record(beams.step, choice.token_N, parent_N, weight_NS)
+        finished, alive_AK, width_A = self._finish(beams, choice, coverage_NS)
+
+        stay_A, leave = survivors(tf.reduce_any(alive_AK > DEAD, axis=1))
+        if self.plain:
+            stay_A, leave = tf.range(tf.size(width_A)), tf.constant(False)
+        stay_N = tf.reshape(width * stay_A[:, tf.newaxis] + tf.range(width), [-1])
+        memory = tf.cond(leave, lambda: gather_rows(beams.memory, stay_N), lambda: beams.memory)
+        return Beams(
+            step=beams.step + 1,
+            place_A=tf.gather(beams.place_A, stay_A),
+            limit_A=tf.gather(beams.limit_A, stay_A),
+            width_A=tf.gather(width_A, stay_A),
+            token_N=tf.gather(choice.token_N, stay_N),
+            log_prob_N=tf.gather(tf.reshape(alive_AK, [-1]), stay_N),
+            origin_N=stay_N,
+            coverage_NS=tf.gather(coverage_NS, stay_N),
+            state=keep_shapes(gather_rows(state, tf.gather(choice.parent_N, stay_N)), beams.state),
+            memory=keep_shapes(memory, beams.memory),
+            finished=keep_shapes(finished, beams.finished),
+            history=history,
+        )
+
+    def _search(self, source_BS: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        start = self._start(source_BS)
+        beams = tf.while_loop(
+            lambda beams: tf.reduce_any(beams.log_prob_N > DEAD),
+            lambda beams: (self._step(beams),),
+            (start,),
+            shape_invariants=(varying_rows(start),),
+        )[0]
+        score_BM, log_prob_BM, end_BM, row_BM = beams.finished
+        end_BM = tf.where(score_BM > DEAD, end_BM, -1)
+        tokens_BMT, weight_BMTS = walk_back(beams.history, end_BM, row_BM, tf.shape(source_BS)[1])
+        return Hypotheses(tokens_BMT, end_BM + 1, score_BM, log_prob_BM, weight_BMTS)

@@ -1,0 +1,105 @@
+# B batch, A sentences still searched, C candidates of a row, S source step, T target step, V vocabulary
+"""Greedy search: the best word, then the best word after it. What a beam of width 1 finds, without its bookkeeping."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from nmt.config.search import SearchConfig
+from nmt.data.specials import BOS, EOS, PAD
+from nmt.model.indexing import take_per_row
+from nmt.search.interface import Hypotheses, SearchModel, State
+from nmt.search.rows import gather_rows, keep_shapes, survivors, varying_rows
+from nmt.search.scores import coverage_penalty, length_penalty, limits
+from nmt.search.words import best_words
+
+
+class Prefixes(NamedTuple):
+    """Where the search stands."""
+
+    step: tf.Tensor  # int32 []: words written
+    place_A: tf.Tensor  # int32: which sentence of the batch
+    alive_A: tf.Tensor  # bool: not yet ended
+    limit_A: tf.Tensor  # int32: its longest translation
+    token_A: tf.Tensor  # int32: the last word
+    state: State
+    memory: Any
+    log_prob_B: tf.Tensor  # float32
+    tokens: tf.TensorArray  # int32 [B] a step
+    weights: tf.TensorArray  # float32 [B, S] a step
+
+
+class GreedySearch:
+    """Finds one translation for each sentence. A new shape of batch is not traced anew."""
+
+    def __init__(self, model: SearchModel, cfg: SearchConfig) -> None:
+        self.model, self.cfg = model, cfg
+        spec = tf.TensorSpec([None, None], tf.int32)
+        self._graph = tf.function(self._search, input_signature=[spec], autograph=False)
+
+    def __call__(self, source_BS: tf.Tensor) -> Hypotheses:
+        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1."""
+        return Hypotheses(*self._graph(source_BS))
+
+    def _start(self, source_BS: tf.Tensor) -> Prefixes:
+        memory, size = self.model.encode(source_BS), tf.shape(source_BS)[0]
+        limit_B = limits(memory.mask_BS, self.cfg)
+        return Prefixes(
+            step=tf.constant(0),
+            place_A=tf.range(size),
+            alive_A=tf.fill([size], True),
+            limit_A=limit_B,
+            token_A=tf.fill([size], BOS),
+            state=memory.initial,
+            memory=memory,
+            log_prob_B=tf.zeros([size]),
+            tokens=tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None]),
+            weights=tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[None, None]),
+        )
+
+    def _step(self, old: Prefixes) -> Prefixes:
+        """One word further."""
+        logits_AV, state, weight_AS = self.model.step(old.token_A, old.state, old.memory)
+        word_AC, token_AC = best_words(logits_AV, 1, old.step + 1 >= old.limit_A)
+        best_A = tf.argmax(word_AC, axis=1)
+        log_prob_A = tf.where(old.alive_A, take_per_row(word_AC, best_A), 0.0)
+        token_A = tf.where(old.alive_A, take_per_row(token_AC, best_A), PAD)
+        weight_AS = tf.where(old.alive_A[:, tf.newaxis], tf.cast(weight_AS, tf.float32), 0.0)
+        place_A1, size = old.place_A[:, tf.newaxis], tf.size(old.log_prob_B)
+        source_length = tf.shape(weight_AS)[1]
+        alive_A = tf.logical_and(old.alive_A, token_A != EOS) & tf.math.is_finite(log_prob_A)
+        stay_A, leave = survivors(alive_A)
+        memory = tf.cond(leave, lambda: gather_rows(old.memory, stay_A), lambda: old.memory)
+        return Prefixes(
+            step=old.step + 1,
+            place_A=tf.gather(old.place_A, stay_A),
+            alive_A=tf.gather(alive_A, stay_A),
+            limit_A=tf.gather(old.limit_A, stay_A),
+            token_A=tf.gather(token_A, stay_A),
+            state=keep_shapes(gather_rows(state, stay_A), old.state),
+            memory=keep_shapes(memory, old.memory),
+            log_prob_B=tf.tensor_scatter_nd_add(old.log_prob_B, place_A1, log_prob_A),
+            tokens=old.tokens.write(old.step, tf.scatter_nd(place_A1, token_A, [size])),
+            weights=old.weights.write(old.step, tf.scatter_nd(place_A1, weight_AS, [size, source_length])),
+        )
+
+    def _search(self, source_BS: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        start = self._start(source_BS)
+        end = tf.while_loop(
+            lambda prefixes: tf.reduce_any(prefixes.alive_A),
+            lambda prefixes: (self._step(prefixes),),
+            (start,),
+            shape_invariants=(varying_rows(start),),
+        )[0]
+        tokens_BT, weight_BTS = tf.transpose(end.tokens.stack()), tf.transpose(end.weights.stack(), [1, 0, 2])
+        ended_B = tf.reduce_any(tokens_BT == EOS, axis=1)
+        found_B = tf.logical_and(ended_B, tf.math.is_finite(end.log_prob_B))
+        length_B = tf.where(found_B, tf.reduce_sum(tf.cast(tokens_BT != PAD, tf.int32), axis=1), 0)
+        score_B = end.log_prob_B / length_penalty(tf.maximum(length_B, 1), self.cfg)
+        if self.cfg.coverage:
+            score_B += coverage_penalty(tf.reduce_sum(weight_BTS, axis=1), start.memory.mask_BS, self.cfg)
+        score_B, log_prob_B = (tf.where(found_B, x, -float("inf")) for x in (score_B, end.log_prob_B))
+        one = (tokens_BT * tf.cast(found_B, tf.int32)[:, tf.newaxis], length_B, score_B, log_prob_B, weight_BTS)
+        return Hypotheses(*(x[:, tf.newaxis] for x in one))

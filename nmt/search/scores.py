@@ -1,0 +1,49 @@
+# B batch, N rows, S source step
+"""How a hypothesis is judged: its log-probability, normalised by length, and how well it covers the source.
+
+    score(Y) = log P(Y|X) / lp(|Y|) + cp(X, Y)                              Wu et al. 2016, eq. 14
+    lp(n)    = 1  |  n  |  ((5 + n) / 6)^alpha                              none | average | gnmt
+    cp(X, Y) = beta sum_s log min(sum_t p_ts, 1)                            p_ts: attention of step t on source word s
+
+Lengths count the end mark, whose probability is part of P and whose attention is part of cp.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from nmt.config.search import Normalisation, SearchConfig
+
+# A word that got no attention at all would cost an infinite penalty, and make all hypotheses equally bad.
+LEAST_ATTENTION = 1e-30
+
+
+def length_penalty(length: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
+    """lp(n) of integer lengths of any shape, float32."""
+    length = tf.cast(length, tf.float32)
+    if cfg.normalisation is Normalisation.none:
+        return tf.ones_like(length)
+    if cfg.normalisation is Normalisation.average:
+        return length
+    return tf.pow((5.0 + length) / 6.0, cfg.alpha)
+
+
+def coverage_penalty(coverage_NS: tf.Tensor, mask_NS: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
+    """cp of the attention that each source word got so far: [N], at most 0. Padding does not count."""
+    covered_NS = tf.math.log(tf.clip_by_value(coverage_NS, LEAST_ATTENTION, 1.0))
+    return cfg.coverage * tf.reduce_sum(tf.where(mask_NS, covered_NS, 0.0), axis=1)
+
+
+def upper_bound(log_prob_B: tf.Tensor, limit_B: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
+    """What the score of a prefix of log-probability L can still become, growing to at most `limit` words: L / lp(limit).
+
+    No completion scores higher: a further word never raises log P, so that stays at or below L, which is at most 0;
+    dividing it by the largest lp that the limit allows brings it nearest to 0; and cp is at most 0 itself.
+    """
+    return log_prob_B / length_penalty(limit_B, cfg)
+
+
+def limits(mask_BS: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
+    """Longest translation of each source, int32 [B]: max_ratio * source words + max_extra, end marks included."""
+    words_B = tf.reduce_sum(tf.cast(mask_BS, tf.float64), axis=1)  # float64: 0.7 * 10 is 7, not 6.9999998
+    return tf.cast(tf.floor(cfg.max_ratio * words_B) + cfg.max_extra, tf.int32)

@@ -1,0 +1,29 @@
+# N rows, V vocabulary, C candidates of a row
+"""The best next words of each row: the one place where words are chosen, so that all searches choose alike."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from nmt.data.specials import EOS
+
+
+def best_words(logits_NV: tf.Tensor, count: int, last_N: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """At least the `count` best words: -> log-probability [N, C] and word [N, C], -inf on what may not be written.
+
+    PAD and BOS are never written. Where `last_N` (bool) is true the sentence has reached its longest, and the end mark
+    is the only word: so each hypothesis ends in EOS, and its log-probability is that of a whole sentence.
+
+    One pass picks from all V words, the two forbidden ones among them; the best of it also keeps exp from overflowing.
+    A log-probability is never above 0, whatever rounding says: the stop rule of the beam relies on it.
+    """
+    top_NC, token_NC = tf.math.top_k(logits_NV, min(count + EOS, logits_NV.shape[1]))
+    highest_N1 = top_NC[:, :1]
+    total_N1 = highest_N1 + tf.math.log(tf.reduce_sum(tf.exp(logits_NV - highest_N1), axis=1, keepdims=True))
+    log_prob_NC = tf.minimum(top_NC - total_N1, 0.0)
+    log_prob_NC = tf.where(token_NC < EOS, -float("inf"), log_prob_NC)
+    end_N1 = tf.minimum(logits_NV[:, EOS : EOS + 1] - total_N1, 0.0)
+    first_C = tf.range(tf.shape(token_NC)[1]) == 0
+    last_N1 = last_N[:, tf.newaxis]
+    log_prob_NC = tf.where(last_N1, tf.where(first_C, end_N1, -float("inf")), log_prob_NC)
+    return log_prob_NC, tf.where(last_N1, EOS, token_NC)
