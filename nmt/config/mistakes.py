@@ -118,6 +118,17 @@ def unreadable(text: str) -> ConfigError:
     )
 
 
+def dashed(word: str, known: Iterable[str]) -> ConfigError:
+    """`--units=3`, as other programs take it."""
+    key, _, value = word.lstrip("-").replace("-", "_").partition("=")
+    return ConfigError(
+        show(word),
+        found="an unknown option with dashes",
+        expected="KEY=VALUE",
+        next_step=f"write {nearest(key, known) or show(key)}={show(value) if value else 'VALUE'}",
+    )
+
+
 def not_one_value(key: str, text: str) -> ConfigError:
     """Values for a sweep where one is needed."""
     return ConfigError(

@@ -25,7 +25,7 @@ def parse_override(text: str, parser: OverridesParser | None = None) -> Override
     if "=" not in text and not text.startswith("~"):
         raise mistakes.unreadable(text)
     try:
-        return (parser or OverridesParser.create()).parse_override(text)
+        return (parser or OverridesParser.create()).parse_overrides([text])[0]  # it alone hands the loader on
     except HydraException as error:
         raise mistakes.unreadable(text) from error
 

@@ -21,11 +21,11 @@ ORIGIN = "saved configuration"
 
 
 def dump(config: Config) -> str:
-    """YAML of every value; `load` reads it back as it was."""
+    """YAML of every value; `load_config` reads it back as it was."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
-def load(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) -> Config:
+def load_config(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) -> Config:
     """The configuration that `dump` wrote, with the changes of `overrides` ("search.beam=1").
 
     An option that the text does not name has its default. Raises ConfigError for text that is no configuration, names
@@ -59,7 +59,7 @@ def read_run_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
             expected="the folder of an earlier run",
             next_step="name the folder that holds its config.yaml and checkpoints",
         ) from error
-    return load(text, overrides, origin=str(path))
+    return load_config(text, overrides, origin=str(path))
 
 
 def not_writable(path: Path, error: OSError) -> ConfigError:

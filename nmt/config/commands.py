@@ -1,0 +1,170 @@
+"""The command lines of evaluate.py and translate.py: few keys of their own, and changes of the saved configuration."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import ClassVar, TypeVar
+
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+
+from nmt.config import mistakes
+from nmt.config.overrides import apply_overrides, known_keys, parse_override
+from nmt.config.root import Config
+from nmt.config.store import SOURCES
+from nmt.config.train import Device
+from nmt.errors import ConfigError, NmtError
+
+
+class Format(Enum):
+    """text: one line a line. json: one object a line, with scores and alignments."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass
+class Command:
+    """What both programs take."""
+
+    groups: ClassVar[tuple[str, ...]] = ()  # parts of the saved configuration that may be changed
+
+    checkpoint: list[str] = field(default_factory=list)  # files, patterns (*) already replaced by what they match
+    device: Device = Device.auto
+    threads: int = 0  # for TensorFlow; 0: as many as there are cores
+    overrides: list[str] = field(default_factory=list)  # "search.beam=1": for nmt.config.saved.load_config
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint:
+            raise ConfigError(
+                "checkpoint", found="nothing", expected="a file", next_step="write checkpoint=RUN/checkpoints/best.h5"
+            )
+        if self.threads < 0:
+            raise ConfigError("threads", found=self.threads, expected="at least 0", next_step="0 takes all cores")
+
+
+@dataclass
+class EvaluateConfig(Command):
+    """Score one checkpoint; several are compared with the first."""
+
+    groups: ClassVar[tuple[str, ...]] = ("data", "search", "metrics")
+
+    out: str | None = None  # folder for results; None: printed alone
+
+
+@dataclass
+class TranslateConfig(Command):
+    """Translate standard input; several checkpoints are an ensemble."""
+
+    groups: ClassVar[tuple[str, ...]] = ("search",)
+
+    format: Format = Format.text
+    nbest: int | None = None  # also among the overrides, as search.nbest
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nbest is not None and self.nbest < 1:
+            raise ConfigError("nbest", found=self.nbest, expected="at least 1", next_step="1 is the best alone")
+        if self.nbest is not None and self.nbest > 1 and self.format is Format.text:
+            raise ConfigError(
+                "nbest",
+                found=self.nbest,
+                expected="1 with format=text, which writes one line for each line",
+                next_step="add format=json",
+            )
+
+
+Kind = TypeVar("Kind", EvaluateConfig, TranslateConfig)
+
+
+def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable[[], str], argv: Sequence[str]) -> int:
+    """Call `main` with the command line, typed; -> exit status 0, or 2 for a mistake of the user."""
+    if "--help" in argv or "-h" in argv:
+        print(page())
+        return 0
+    try:
+        main(read_command(argv, kind))
+    except NmtError as mistake:
+        print(mistake, file=sys.stderr)
+        return mistake.exit_status
+    return 0
+
+
+def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
+    """A checked command line. Raises ConfigError at the first mistake."""
+    own = {part.name for part in fields(kind)} - {"overrides"}
+    known = sorted(own | {key for key in known_keys(Config) if key.partition(".")[0] in kind.groups})
+    settings, changes, files = [], [], []
+    for word in argv:
+        if word.startswith("-"):
+            raise mistakes.dashed(word, known)
+        override = parse_override(word)
+        key = override.key_or_group
+        if key == "checkpoint":
+            files = _files(override)
+        elif key in own:
+            settings.append(override)
+        elif "." in key and key.partition(".")[0] in kind.groups:
+            _check_change(override)
+            changes.append(word)
+        else:
+            raise _refused(key, kind, known)
+    node = apply_overrides(OmegaConf.structured(kind), settings)
+    if "nbest" in node and node.nbest is not None:
+        changes.append(f"search.nbest={node.nbest}")
+    node.checkpoint, node.overrides = files, changes
+    command = OmegaConf.to_object(node)
+    assert isinstance(command, kind)
+    return command
+
+
+def _files(override: Override) -> list[str]:
+    """checkpoint=A.h5, checkpoint=[A.h5,B.h5] or a pattern."""
+    value = override.value()
+    if override.is_sweep_override():
+        text = str(override.input_line).partition("=")[2]
+        raise ConfigError(
+            "checkpoint", found=text, expected="a file or a list", next_step=f"write 'checkpoint=[{text}]'"
+        )
+    names = [str(name) for name in (value if isinstance(value, list) else [value]) if name is not None]
+    files: list[str] = []
+    for name in names:
+        matches = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
+        if not matches:
+            raise ConfigError(
+                "checkpoint",
+                found=f"no file that matches {name}",
+                expected="at least one",
+                next_step="check the folder",
+            )
+        files += matches
+    return files
+
+
+def _check_change(override: Override) -> None:
+    """Before any checkpoint is opened: a key that no saved configuration has, a value of the wrong type."""
+    answers: list[ConfigError] = []
+    for source in SOURCES.values():
+        try:
+            apply_overrides(OmegaConf.structured(Config(data=source())), [override])
+        except ConfigError as answer:
+            answers.append(answer)
+    if len(answers) == len(SOURCES):
+        raise answers[0]
+
+
+def _refused(key: str, kind: type[Command], known: list[str]) -> ConfigError:
+    """A key of training, a choice of a group, or a misspelling."""
+    group = key.partition(".")[0]
+    if group not in {*(part.name for part in fields(Config)), "experiment", "debug"}:
+        return mistakes.unknown_key(key, known)
+    return ConfigError(
+        key,
+        found="an option of training",
+        expected=f"an option of its own or of {', '.join(f'{name}.*' for name in kind.groups)}",
+        next_step="the checkpoint brings all others with it",
+    )

@@ -1,0 +1,129 @@
+"""What `--help` prints: each program on one screen, with the defaults that the dataclasses hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from nmt.config.mistakes import show
+from nmt.config.root import Config
+from nmt.config.store import GROUPS, options
+
+Meanings = Sequence[tuple[str, str]]
+
+GROUP_MEANINGS = {
+    "data": "the corpus",
+    "subword": "how text becomes pieces",
+    "model": "the shape of the network",
+    "search": "how translations are looked for",
+    "train": "how weights are found",
+    "metrics": "how translations are scored",
+    "experiment": "a recipe that chooses among all of these; what you add wins over it",
+    "debug": "quick: every part once, in seconds",
+}
+TRAIN_KEYS: Meanings = (
+    ("data.dir", "folder of the corpus; null: downloaded (multi30k)"),
+    ("data.src", "language of the source, also the ending of its files"),
+    ("data.tgt", "language of the target"),
+    ("data.train", "PREFIX of one's own training text: PREFIX.en, PREFIX.de or .gz"),
+    ("data.dev", "PREFIX of the text that chooses the best checkpoint"),
+    ("data.test", "PREFIX of the text that is scored at the end"),
+    ("data.tests", "further test sets: +data.tests.NAME=PREFIX"),
+    ("subword.size", "pieces of a vocabulary"),
+    ("model.attention", "bahdanau, single_layer, luong_general or dot"),
+    ("model.units", "width of the decoder's state"),
+    ("model.embedding", "width of an embedding"),
+    ("train.max_steps", "steps of training"),
+    ("train.max_hours", "hours of training, whichever comes first"),
+    ("train.learning_rate", "the highest one, after the warm-up"),
+    ("train.batch_tokens", "target pieces a step"),
+    ("train.device", "auto, cpu or gpu"),
+    ("train.init_from", "checkpoint whose weights to start from"),
+    ("search.beam", "hypotheses a sentence; 1 is greedy"),
+    ("metrics.bleu.tokenize", "13a; none for text that is already tokenised"),
+    ("seed", "of weights, batch order, dropout and sampling"),
+    ("resume", "run folder to continue"),
+)
+OPTIONS_OF_BOTH: Meanings = (
+    ("device=auto|cpu|gpu", "where to compute (auto)"),
+    ("threads=N", "for TensorFlow; 0: as many as there are cores"),
+    ("search.KEY=VALUE", "another search than the saved one: search.beam=1"),
+)
+
+
+def train_page() -> str:
+    """The page of train.py."""
+    groups = [(f"{group}=", f"{GROUP_MEANINGS[group]}: {', '.join(options(group))}") for group in GROUPS]
+    config = Config()
+    keys = [(f"{key}={show(attrgetter(key)(config))}", meaning) for key, meaning in TRAIN_KEYS]
+    return _page(
+        "Train a translation model, score it, and write a run folder with checkpoints, scores and a report.",
+        "python train.py [GROUP=OPTION ...] [KEY=VALUE ...]",
+        [
+            ("Groups and their options", groups),
+            ("Keys, with their defaults", keys),
+            (
+                "Flags",
+                [
+                    ("--cfg job", "print the whole configuration, run nothing"),
+                    ("-m", "one run for each combination of values: seed=1,2,3"),
+                    ("--hydra-help", "further flags and settings of Hydra"),
+                ],
+            ),
+        ],
+        [
+            "python train.py",
+            "python train.py experiment=multi30k data.dir=DIR",
+            "python train.py data=files data.src=en data.tgt=fr data.train=PREFIX data.dev=PREFIX data.test=PREFIX",
+            "python train.py -m model.units=256,512 seed=1,2,3",
+            "python train.py resume=RUN_FOLDER train.max_steps=30000",
+        ],
+    )
+
+
+def evaluate_page() -> str:
+    """The page of evaluate.py."""
+    keys = [
+        ("checkpoint=FILE", "the model; '[A.h5,B.h5]' or 'runs/*/checkpoints/best.h5' compares several with the first"),
+        ("out=FOLDER", "where results and translations are written; null: printed alone"),
+        *OPTIONS_OF_BOTH,
+        ("data.KEY=VALUE", "other text than the saved one: data.test=PREFIX, +data.tests.NAME=PREFIX, data.dir=DIR"),
+        ("metrics.KEY=VALUE", "other scoring than the saved one: metrics.bleu.tokenize=none"),
+    ]
+    return _page(
+        "Score a checkpoint, or compare several with significance. The file needs nothing beside it.",
+        "python evaluate.py checkpoint=FILE [KEY=VALUE ...]",
+        [("Keys", keys)],
+        [
+            "python evaluate.py checkpoint=best.h5",
+            "python evaluate.py checkpoint=best.h5 data.test=PREFIX out=FOLDER",
+            "python evaluate.py 'checkpoint=[A.h5,B.h5]'",
+        ],
+    )
+
+
+def translate_page() -> str:
+    """The page of translate.py."""
+    keys = [
+        ("checkpoint=FILE", "the model; several ('[A.h5,B.h5]') translate as an ensemble"),
+        ("format=text|json", "one line of text, or one object with scores and alignments, for each line (text)"),
+        ("nbest=N", "translations a line, with format=json (1)"),
+        *OPTIONS_OF_BOTH,
+    ]
+    return _page(
+        "Translate standard input to standard output: one line out for each line in, always.",
+        "python translate.py checkpoint=FILE [KEY=VALUE ...] < IN > OUT",
+        [("Keys", keys)],
+        [
+            "python translate.py checkpoint=best.h5 < in.en > out.de",
+            "python translate.py checkpoint=best.h5 nbest=5 format=json < in.en",
+        ],
+    )
+
+
+def _page(purpose: str, usage: str, sections: Sequence[tuple[str, Meanings]], examples: Sequence[str]) -> str:
+    lines = [purpose, "", f"  {usage}"]
+    width = max(len(name) for _, rows in sections for name, _ in rows) + 2
+    for title, rows in sections:
+        lines += ["", f"{title}:", *(f"  {name:<{width}}{meaning}" for name, meaning in rows)]
+    return "\n".join([*lines, "", "Examples:", *(f"  {example}" for example in examples)])

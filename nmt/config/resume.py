@@ -1,0 +1,50 @@
+"""`resume=RUN_FOLDER`: the folder's own configuration, with the few changes that keep it the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.types import Override
+
+from nmt.config import mistakes
+from nmt.config.overrides import leaves
+from nmt.config.root import Config
+from nmt.config.saved import read_run_config
+from nmt.errors import ConfigError
+
+# What may change when a run goes on: how long it goes, what is kept and shown, and where it is computed.
+MAY_CHANGE = (
+    "train.max_steps",
+    "train.max_hours",
+    "train.log_every",
+    "train.save_every",
+    "train.keep",
+    "train.early_stopping.patience",
+    "train.device",
+    "train.threads",
+)
+
+
+def resumed_config(folder: Path, overrides: Sequence[Override]) -> Config:
+    """The configuration of the run in `folder` with the values of `overrides`.
+
+    Raises ConfigError where there is no such run, or where an override changes what may not change (MAY_CHANGE).
+    """
+    before = read_run_config(folder)
+    after = read_run_config(folder, [str(override.input_line) for override in overrides])
+    old, new = dict(leaves(before)), dict(leaves(after))
+    refused = [
+        f"{key} {mistakes.show(old.get(key))} -> {mistakes.show(new.get(key))}"
+        for key in {**old, **new}
+        if old.get(key) != new.get(key) and key not in MAY_CHANGE
+    ]
+    if refused:
+        raise ConfigError(
+            f"resume={folder}",
+            found=", ".join(refused),
+            expected=f"no change but of {', '.join(MAY_CHANGE)}",
+            next_step="start a new run, with train.init_from to begin at these weights",
+        )
+    after.resume = str(folder)
+    return after

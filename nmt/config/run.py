@@ -1,0 +1,115 @@
+"""The edge of train.py: a checked command line reaches `main` through Hydra, typed, with its run folder.
+
+Every mistake of a user ends in one sentence on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from nmt.config import mistakes
+from nmt.config.compose import VERSION_BASE, Plan, prepare
+from nmt.config.overrides import to_config
+from nmt.config.pages import train_page
+from nmt.config.root import Config
+from nmt.config.saved import dump, not_writable, write_run_config
+from nmt.config.store import CONFIGS, register
+from nmt.errors import ConfigError, NmtError
+
+Main = Callable[[Config, Path], object]
+
+
+def run(main: Main, argv: Sequence[str]) -> int:
+    """Call `main(config, run_folder)` as the command line says; -> exit status 0, or 2 for a mistake of the user.
+
+    A sweep calls it once for each job. What `main` raises and is no NmtError keeps its traceback; SystemExit passes.
+    """
+    if "--help" in argv or "-h" in argv:
+        print(train_page())
+        return 0
+    register()
+    try:
+        plan = prepare(argv)
+        if plan.resumed is not None and not plan.runs:
+            print(dump(plan.resumed), end="")
+        else:
+            _hand_to_hydra(Job(main, plan))
+    except NmtError as mistake:
+        print(mistake, file=sys.stderr)
+        return mistake.exit_status
+    return 0
+
+
+class Job:
+    """What Hydra calls for each job: the configuration becomes typed, the run folder is claimed, `main` runs."""
+
+    def __init__(self, main: Main, plan: Plan) -> None:
+        self.main = main
+        self.plan = plan
+        self.mistake: NmtError | None = None  # of a single run, which Hydra need not comment on
+        self.bug: Exception | None = None
+
+    def __call__(self, node: DictConfig) -> object:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            config = self.plan.resumed or to_config(node)
+            if self.plan.resumed is None and any((folder / "checkpoints").glob("*.h5")):
+                raise ConfigError(
+                    str(folder),
+                    found="the checkpoints of an earlier run",
+                    expected="a new run folder",
+                    next_step=f"continue that run with resume={folder}, or name another folder",
+                )
+            write_run_config(folder, config)
+            return self.main(config, folder)
+        except NmtError as mistake:
+            if self.plan.multirun:
+                raise
+            self.mistake = mistake
+        except Exception as bug:
+            self.bug = bug
+            raise
+        return None
+
+
+def _hand_to_hydra(job: Job) -> None:
+    """Hydra reads sys.argv, makes the run folder, sets up the log and calls the job; in a sweep, one after another."""
+    with _as_program(job.plan.argv):
+        try:
+            hydra.main(config_path=str(CONFIGS), config_name="config", version_base=VERSION_BASE)(job)()
+        except (HydraException, OmegaConfBaseException) as error:
+            if error is job.bug:
+                raise
+            raise mistakes.composing(error) from error
+        except (OSError, ValueError) as error:  # logging wraps an OSError of its file into a ValueError
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if error is job.bug or not isinstance(cause, OSError):
+                raise
+            raise not_writable(Path(str(cause.filename)), cause) from error
+    if job.mistake is not None:
+        raise job.mistake
+
+
+@contextmanager
+def _as_program(argv: list[str]) -> Iterator[None]:
+    """Hydra sees `argv`, and hands every exception on instead of cutting its traceback."""
+    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = [sys.argv[0], *argv], "1"
+    try:
+        yield
+    finally:
+        sys.argv = before[0]
+        if before[1] is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before[1]
