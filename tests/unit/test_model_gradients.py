@@ -89,7 +89,7 @@ def test_bidirectional_layer(initial, kind, noise):
 
 def test_encoder_stacked_and_residual(initial):
     encoder = Encoder(tiny_config(encoder_layers=2, residual=True), initial)
-    check_gradients(lambda x_BSE: encoder(x_BSE, MASK_BS, None), [drawn(B, S, 3)], encoder.variables, directions=1)
+    check_gradients(lambda x_BSE: encoder(x_BSE, MASK_BS, None), [drawn(B, S, 3)], encoder.variables)
 
 
 @pytest.mark.parametrize("decoder", Decoder)
@@ -144,7 +144,7 @@ def test_the_whole_model_with_its_loss(options):
         logits_NV = model.output.logits(taught.readout_NE)
         return tf.reduce_mean(smoothed_cross_entropy(logits_NV, taught.target_N, 0.1)[0])
 
-    check_gradients(function, [], model.trainable_variables, directions=1)
+    check_gradients(function, [], model.trainable_variables)
 
 
 def test_the_check_itself_sees_a_wrong_gradient():
