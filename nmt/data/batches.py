@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from nmt.data.encode import EncodedCorpus, Int32, Int64, Ragged, pad_right, pad_rows
+from nmt.data.mixture import MixtureSchedule
 from nmt.data.subwords import EOS, Vocabularies
 
 PLAN, ORDER, SAMPLE = 1, 2, 3  # what a random generator is for: different purposes share no numbers
@@ -93,11 +94,10 @@ class TrainingBatches:
         sampling: Sampling | None = None,
     ) -> None:
         assert len(corpora) == len(ratio), "one part of the ratio for each corpus"
-        assert len(corpora) == 1, "mixtures come with nmt/data/mixture.py"
         assert sampling is None or len(sampling.texts) == len(corpora), "one text for each corpus"
         self._seed, self._batch_tokens, self._batch_sentences = seed, batch_tokens, batch_sentences
         self._sampling = sampling
-        self._schedule = _OneCorpus(len(corpora[0]))
+        self._schedule = MixtureSchedule([len(corpus) for corpus in corpora], ratio)
         self._sizes = np.array([len(corpus) for corpus in corpora], np.int64)
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._src = _joined([corpus.src for corpus in corpora])
@@ -129,15 +129,23 @@ class TrainingBatches:
     def _draw(self, epoch: int) -> tuple[Int64, Int64]:
         """Which pair stands at each place of the epoch, and how many times all of its corpus came before."""
         count = self._schedule.places_in_epoch
-        places_P = np.arange(epoch * count, (epoch + 1) * count, dtype=np.int64)
-        corpus_P, turn_P = self._schedule.corpus_of(places_P), self._schedule.turn_of(places_P)
-        pass_P, within_P = np.divmod(turn_P, self._sizes[corpus_P])
+        place_P = np.arange(epoch * count, (epoch + 1) * count, dtype=np.int64)
+        corpus_P, turn_P = self._schedule.corpus_of(place_P), self._schedule.turn_of(place_P)
         pair_P = np.empty(count, np.int64)
-        for corpus, passed in np.unique(np.stack([corpus_P, pass_P]), axis=1).T.tolist():
-            here_P = (corpus_P == corpus) & (pass_P == passed)
-            order = generator(ORDER, self._seed, corpus, passed).permutation(self._sizes[corpus])
-            pair_P[here_P] = self._starts[corpus] + order[within_P[here_P]]
-        return pair_P, pass_P
+        for corpus in np.unique(corpus_P).tolist():
+            here_P = corpus_P == corpus
+            turns = turn_P[here_P]  # without a gap
+            pair_P[here_P] = self._starts[corpus] + self._order(corpus, int(turns[0]), len(turns))
+        return pair_P, turn_P // self._sizes[corpus_P]
+
+    def _order(self, corpus: int, first: int, count: int) -> Int64:
+        """Pairs that a corpus gives at its turns from `first` on: all of them in one order, then in another, ..."""
+        size = int(self._sizes[corpus])
+        passes = range(first // size, (first + count - 1) // size + 1)
+        orders = [generator(ORDER, self._seed, corpus, passed).permutation(size) for passed in passes]
+        start = first - passes[0] * size
+        taken: Int64 = np.concatenate(orders)[start : start + count]
+        return taken
 
     def _batch(self, plan: _Plan, place_B: Int64) -> Batch:
         pair_B = plan.pair_P[place_B]
@@ -154,19 +162,6 @@ class TrainingBatches:
         src = sampling.vocabularies.src.encode_sampled(texts[0][line], sampling.rate, rng)
         tgt = sampling.vocabularies.tgt.encode_sampled(texts[1][line], sampling.rate, rng)
         return [*src, EOS], [*tgt, EOS]
-
-
-class _OneCorpus:
-    """The schedule of a single corpus."""
-
-    def __init__(self, size: int) -> None:
-        self.places_in_epoch = size
-
-    def corpus_of(self, place_P: Int64) -> Int64:
-        return np.zeros_like(place_P)
-
-    def turn_of(self, place_P: Int64) -> Int64:
-        return place_P
 
 
 @dataclass(frozen=True)

@@ -16,80 +16,89 @@ At r = 0 both give the one best segmentation.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import accumulate, pairwise
 
 import numpy as np
 
+REMEMBERED = 50_000  # words, or states of them, that are worked out once
 
-def dropout_merges(word: str, scores: Mapping[str, float], rate: float, rng: np.random.Generator) -> list[str]:
-    """Pieces of `word` by byte-pair merges of which each is left out with probability `rate` at each step.
+# For each place of a word, the pieces that end there: where each starts, and the summed chance of it and those listed
+# before it that the way backward takes them.
+Lattice = tuple[tuple[tuple[int, float], ...], ...]
+
+
+class Merges:
+    """Byte-pair merges, of which each is left out with some probability at each step.
 
     `scores` maps each piece to its priority: the pair that makes the piece of highest score merges first, the
-    leftmost of equal ones. The best pair that was not left out is the first to survive when pairs are tried from the
-    best down, so no more draws are taken than that needs. Ends when no pair merges or all are left out.
+    leftmost of equal ones.
     """
-    parts = list(word)
-    while True:
-        merges = [
-            (-scores[merged], place)
-            for place in range(len(parts) - 1)
-            if (merged := parts[place] + parts[place + 1]) in scores
-        ]
-        merges.sort()
-        chosen = next((place for _, place in merges if rng.random() >= rate), None)
-        if chosen is None:
-            return parts
-        parts[chosen : chosen + 2] = [parts[chosen] + parts[chosen + 1]]
+
+    def __init__(self, scores: Mapping[str, float]) -> None:
+        self._scores = scores
+        self._best_first = lru_cache(REMEMBERED)(self._rank)  # the same parts come up again and again
+
+    def sample(self, word: str, rate: float, rng: np.random.Generator) -> tuple[str, ...]:
+        """Pieces of `word` when each merge is left out with probability `rate` at each step.
+
+        Ends when no pair merges or all that would are left out. The merge to make is the first to survive when they
+        are tried from the best down, so no more draws are taken than that needs.
+        """
+        parts = tuple(word)
+        while True:
+            place = next((place for place in self._best_first(parts) if rng.random() >= rate), None)
+            if place is None:
+                return parts
+            parts = (*parts[:place], parts[place] + parts[place + 1], *parts[place + 2 :])
+
+    def _rank(self, parts: tuple[str, ...]) -> tuple[int, ...]:
+        """Places of the pairs that merge."""
+        scored = ((self._scores.get(a + b), place) for place, (a, b) in enumerate(pairwise(parts)))
+        return tuple(place for _, place in sorted((-score, place) for score, place in scored if score is not None))
 
 
-@dataclass(frozen=True)
-class Lattice:
+class Lattices:
     """All segmentations of a word under a unigram model, ready to draw from.
 
-    `arcs[end]` are the pieces that end at character `end`, as (start, log weight), where the weights of all the ways
-    to reach `end` sum to 1: exp(log weight) is the chance that the path backward from `end` takes that piece.
+    `scores` are log probabilities of pieces; a character that is no piece counts as one of `unknown_score`.
     """
 
-    arcs: tuple[tuple[tuple[int, float], ...], ...]
+    def __init__(self, scores: Mapping[str, float], unknown_score: float) -> None:
+        self._scores, self._unknown_score = scores, unknown_score
+        self._longest = max(map(len, scores))
+        self._lattice = lru_cache(REMEMBERED)(self._filter_forward)
 
-    def sample(self, rng: np.random.Generator) -> list[int]:
-        """Ends of the pieces, in order; drawn backward from the end of the word."""
-        end, ends = len(self.arcs) - 1, []
+    def sample(self, word: str, rate: float, rng: np.random.Generator) -> tuple[str, ...]:
+        """Pieces x of `word`, drawn in proportion to p(x) ** (1 - rate), from the end of the word backward."""
+        lattice = self._lattice(word, 1 - rate)
+        end, pieces = len(word), []
         while end > 0:
-            ends.append(end)
-            end = self._step_back(end, rng)
-        return ends[::-1]
+            arcs = lattice[end]
+            draw = rng.random() if len(arcs) > 1 else 0.0
+            start = next(start for start, below in arcs if draw < below)
+            pieces.append(word[start:end])
+            end = start
+        return tuple(reversed(pieces))
 
-    def _step_back(self, end: int, rng: np.random.Generator) -> int:
-        arcs = self.arcs[end]
-        if len(arcs) == 1:
-            return arcs[0][0]
-        left = rng.random()
-        for start, log_weight in arcs:
-            left -= math.exp(log_weight)
-            if left < 0:
-                return start
-        return arcs[-1][0]  # the weights sum to 1 up to rounding
+    def _filter_forward(self, word: str, alpha: float) -> Lattice:
+        total = [0.0]  # log of the summed p ** alpha of all ways to each place
+        lattice: list[tuple[tuple[int, float], ...]] = [()]
+        for end in range(1, len(word) + 1):
+            ways = [(start, total[start] + alpha * score) for start, score in self._pieces_to(word, end)]
+            best = max(weight for _, weight in ways)
+            total.append(best + math.log(sum(math.exp(weight - best) for _, weight in ways)))
+            below = list(accumulate(math.exp(weight - total[end]) for _, weight in ways))
+            below[-1] = 1.0  # which it is but for rounding
+            lattice.append(tuple((start, chance) for (start, _), chance in zip(ways, below, strict=True)))
+        return tuple(lattice)
 
-
-def build_lattice(word: str, scores: Mapping[str, float], unknown_score: float, longest: int, alpha: float) -> Lattice:
-    """Forward filtering: log of the summed weight of all ways to each place of `word`, at temperature 1 / alpha.
-
-    `scores` are log probabilities of pieces, none longer than `longest`; a character that is no piece counts as one
-    of `unknown_score`.
-    """
-    total = [0.0]  # log sum over all ways to each place
-    arcs: list[tuple[tuple[int, float], ...]] = [()]
-    for end in range(1, len(word) + 1):
-        ways: list[tuple[int, float]] = []
-        for start in range(max(0, end - longest), end):
-            piece = word[start:end]
-            if piece in scores:
-                ways.append((start, total[start] + alpha * scores[piece]))
+    def _pieces_to(self, word: str, end: int) -> Iterator[tuple[int, float]]:
+        """Start and score of each piece that ends at `end`."""
+        for start in range(max(0, end - self._longest), end):
+            score = self._scores.get(word[start:end])
+            if score is not None:
+                yield start, score
             elif end - start == 1:
-                ways.append((start, total[start] + alpha * unknown_score))
-        best = max(weight for _, weight in ways)
-        total.append(best + math.log(sum(math.exp(weight - best) for _, weight in ways)))
-        arcs.append(tuple((start, weight - total[end]) for start, weight in ways))
-    return Lattice(tuple(arcs))
+                yield start, self._unknown_score

@@ -10,20 +10,18 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import numpy as np
 import sentencepiece
 
 from nmt.config.subword import SubwordKind
-from nmt.data.sampling import Lattice, build_lattice, dropout_merges
+from nmt.data.sampling import Lattices, Merges
 from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK, UNKNOWN
 from nmt.errors import DataError
 
 SPACE = "▁"  # SentencePiece writes a space as this letter, so text that has it would come back with a space
 STAND_IN = "\ufdd0"  # for that letter: a code point that Unicode promises never to give to text
 UNKNOWN_PENALTY = 10.0  # SentencePiece's: an unknown character scores this much below the least likely piece
-REMEMBERED_WORDS = 50_000
 
 
 class SentencePieces:
@@ -33,20 +31,24 @@ class SentencePieces:
         self.kind = kind
         self._model = model
         try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self._processor = sentencepiece.SentencePieceProcessor()
+            self._processor.LoadFromSerializedProto(model)  # the constructor takes no bytes at all for "load nothing"
             specials = [getattr(self._processor, f"{name}_id")() for name in ("pad", "bos", "eos", "unk")]
         except (RuntimeError, ValueError, OSError) as error:
             raise broken_model(str(error)) from error
         if specials != [PAD, BOS, EOS, UNK]:
             raise broken_model(f"a model whose padding, start, end and unknown pieces are {specials}")
         self.size = int(self._processor.get_piece_size())
+        if self.size <= NUM_SPECIALS:
+            raise broken_model(f"a model of {self.size} pieces, none of them of text")
         self._names: list[str] = [self._processor.id_to_piece(i) for i in range(self.size)]
         self._ids = {name: i for i, name in enumerate(self._names) if i >= NUM_SPECIALS}
-        self._scores = {name: float(self._processor.get_score(i)) for name, i in self._ids.items()}
         assert all(SPACE not in name[1:] for name in self._ids), "a piece spans words"
-        self._unknown_score = min(self._scores.values()) - UNKNOWN_PENALTY
-        self._longest = max(map(len, self._ids))
-        self._lattice = lru_cache(REMEMBERED_WORDS)(self._build_lattice)
+        scores = {name: float(self._processor.get_score(i)) for name, i in self._ids.items()}
+        lowest = min(scores.values())
+        self._sampler: Merges | Lattices = (
+            Merges(scores) if kind is SubwordKind.bpe else Lattices(scores, lowest - UNKNOWN_PENALTY)
+        )
 
     def encode(self, line: str) -> list[int]:
         """The one best segmentation."""
@@ -60,7 +62,7 @@ class SentencePieces:
         ids: list[int] = []
         spaced = SPACE + line.replace(SPACE, STAND_IN).replace(" ", SPACE)
         for word in re.findall(f"{SPACE}[^{SPACE}]*", spaced):  # no piece spans words
-            for piece in self._sample(word, rate, rng):
+            for piece in self._sampler.sample(word, rate, rng):
                 known = self._ids.get(piece, UNK)
                 if known != UNK or ids[-1:] != [UNK]:
                     ids.append(known)
@@ -87,15 +89,6 @@ class SentencePieces:
         if name == SPACE:
             return "␣"
         return (name[1:] if name.startswith(SPACE) else "·" + name).replace(STAND_IN, SPACE)
-
-    def _sample(self, word: str, rate: float, rng: np.random.Generator) -> list[str]:
-        if self.kind is SubwordKind.bpe:
-            return dropout_merges(word, self._scores, rate, rng)
-        ends = self._lattice(word, 1 - rate).sample(rng)
-        return [word[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-    def _build_lattice(self, word: str, alpha: float) -> Lattice:
-        return build_lattice(word, self._scores, self._unknown_score, self._longest, alpha)
 
 
 def learn_sentencepieces(
