@@ -33,9 +33,9 @@ class Batch:
 class Sampling:
     """Segmentations are drawn anew each epoch, which takes the text itself."""
 
-    rate: float  # subword.sampling
-    vocabularies: Vocabularies
     texts: Sequence[tuple[Sequence[str], Sequence[str]]]  # of each corpus: all its source lines, its target lines
+    vocabularies: Vocabularies
+    rate: float  # subword.sampling
 
 
 def plan_epoch(

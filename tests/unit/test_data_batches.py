@@ -229,7 +229,7 @@ def sampled(tmp_path):
     corpus = encode_corpus(src, tgt, vocabularies, max_length=100, max_ratio=9.0)
 
     def batches(seed: int = 1) -> TrainingBatches:
-        return TrainingBatches([corpus], seed=seed, batch_tokens=99, sampling=Sampling(0.4, vocabularies, [(src, tgt)]))
+        return TrainingBatches([corpus], seed=seed, batch_tokens=99, sampling=Sampling([(src, tgt)], vocabularies, 0.4))
 
     return batches, vocabularies, src, tgt, corpus
 
@@ -272,7 +272,7 @@ def test_sampling_of_a_mixture_reads_the_text_of_each_corpus(tmp_path):
     corpora = [encode_corpus(src, tgt, vocabularies) for src, tgt in texts]
     # 5 : 2, so corpus 0 comes five times in an epoch: the same pair twice, differently cut
     batches = TrainingBatches(
-        corpora, ratio=[5, 2], seed=1, batch_tokens=999, sampling=Sampling(0.9, vocabularies, texts)
+        corpora, ratio=[5, 2], seed=1, batch_tokens=999, sampling=Sampling(texts, vocabularies, 0.9)
     )
     cuts = set()
     for batch in batches.batches(0):
