@@ -60,28 +60,28 @@ class EarlyStoppingConfig:
 
 @dataclass
 class TrainConfig:
-    max_steps: int = 20_000
+    max_steps: int = 700  # the default suits the embedded corpus; recipes set their own
     max_hours: float | None = None  # wall clock of training, over all its restarts
     batch_sentences: int | None = None  # sentence pairs a step; None: by tokens
-    batch_tokens: int = 2_048  # target subwords a step, padding included
+    batch_tokens: int = 1_024  # target subwords a step, padding included
     optimizer: Optimizer = Optimizer.adam
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.01  # of adamw, decoupled (Loshchilov & Hutter 2019)
-    schedule: Schedule = Schedule.inverse_sqrt
-    warmup_steps: int = 500  # linear from 0; 0 means no warm-up
+    schedule: Schedule = Schedule.cosine
+    warmup_steps: int = 100  # linear from 0; 0 means no warm-up
     min_learning_rate: float = 0.0  # floor of inverse_sqrt, cosine and plateau
     plateau_factor: float = 0.5  # of plateau: what the rate is multiplied by
     plateau_patience: int = 2  # of plateau: validations without a lower dev loss before that
     clip_norm: float = 1.0  # largest global norm of the gradients; 0 is off
     label_smoothing: float = 0.1  # mass spread evenly over the vocabulary
     average: float = 0.0  # decay of the moving average of the weights, 0 is off; validated and saved when on
-    validate_every: int = 500  # steps
-    save_every: int = 500  # steps
+    validate_every: int = 100  # steps
+    save_every: int = 100  # steps
     keep: int = 0  # how many step-N.h5 stay besides last and best; 0: none
-    log_every: int = 50  # steps
+    log_every: int = 25  # steps
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     device: Device = Device.auto
     threads: int = 0  # for TensorFlow; 0: as many as there are cores

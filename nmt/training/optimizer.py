@@ -69,6 +69,11 @@ class MovingAverage(tf.Module):
         self.decay, self.weights = decay, list(variables)
         self.values = slots(variables, "average", start_at_zero=False) if decay else {}
 
+    def restart(self) -> None:
+        """Begin again from the weights as they are, after they were replaced."""
+        for variable in self.weights if self.values else []:
+            self.values[variable_name(variable)].assign(variable)
+
     def update(self, step: tf.Tensor) -> None:
         """Take in the weights after step `step` (from 1)."""
         if not self.decay:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,7 +13,7 @@ from nmt.config.train import TrainConfig
 from nmt.model.noise import Noise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.loss import smoothed_cross_entropy
-from nmt.training.optimizer import Adam, MovingAverage, clip
+from nmt.training.optimizer import Adam, MovingAverage, clip, variable_name
 
 IDS = tf.TensorSpec([None, None], tf.int32)
 
@@ -70,3 +72,21 @@ class Trainer(tf.Module):
         logits_NV = self.model.output.logits(taught.readout_NE)
         _, nll_N = smoothed_cross_entropy(logits_NV, taught.target_N, 0.0)
         return tf.reduce_sum(nll_N), tf.size(taught.target_N)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within this context the model has its averaged weights, where they are kept; after it the trained ones."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        if not self.average.values:
+            return
+        for weight in self.weights:
+            average = self.average.values[variable_name(weight)]
+            before = weight.numpy()
+            weight.assign(average)
+            average.assign(before)

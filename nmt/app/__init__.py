@@ -1,0 +1,1 @@
+"""Floor 9: what the three entry points put together. No ideas of its own."""

@@ -1,0 +1,125 @@
+"""What a checkpoint carries so that it needs no other file: configuration, vocabularies, optimiser, state, history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from nmt.checkpoint.file import load, read_extras
+from nmt.checkpoint.parameters import key_of, parameters
+from nmt.config.root import Config
+from nmt.config.saved import dump, load_config
+from nmt.config.subword import SubwordKind
+from nmt.data.subwords import Vocabularies, subwords_from_bytes
+from nmt.errors import CheckpointError
+from nmt.model.seq2seq import Seq2Seq
+from nmt.training.state import TrainingState
+from nmt.training.step import Trainer
+
+Extras = dict[str, "bytes | str | np.ndarray"]
+EVERY_CHECKPOINT = ("config", "subword_kind", "subword_src", "subword_tgt")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint brought to life for translating."""
+
+    path: Path
+    config: Config
+    vocabularies: Vocabularies
+    model: Seq2Seq  # averaged weights where the file has them
+    state: TrainingState
+
+
+def build_model(config: Config, vocabularies: Vocabularies) -> Seq2Seq:
+    """The untrained model of a configuration."""
+    return Seq2Seq(config.model, vocabularies.src.size, vocabularies.tgt.size, config.seed)
+
+
+def slot_variables(trainer: Trainer) -> dict[str, tf.Variable]:
+    """Everything of a trainer that is not a weight: `adam_m NAME`, `adam_v NAME`, `average NAME`, slashes as spaces."""
+    groups: dict[str, Mapping[str, tf.Variable]] = {
+        "adam_m": trainer.optimizer.m,
+        "adam_v": trainer.optimizer.v,
+        "average": trainer.average.values,
+    }
+    return {
+        f"{group} {name.replace('/', ' ')}": variable
+        for group, variables in groups.items()
+        for name, variable in variables.items()
+    }
+
+
+def pack(config: Config, vocabularies: Vocabularies, trainer: Trainer, state: TrainingState) -> Extras:
+    """Everything but the weights, for the file's keys in angle brackets."""
+    extras: Extras = {
+        "config": dump(config),
+        "subword_kind": vocabularies.src.kind.value,
+        "subword_joint": "yes" if vocabularies.joint else "no",
+        "subword_src": vocabularies.src.to_bytes(),
+        "subword_tgt": vocabularies.tgt.to_bytes(),
+        "state": state.to_json(),
+    }
+    for key, variable in slot_variables(trainer).items():
+        extras[key] = variable.numpy()
+    return extras
+
+
+def unpack_vocabularies(path: Path, extras: Mapping[str, object]) -> Vocabularies:
+    """The vocabularies that a checkpoint was trained with. Raises CheckpointError where it has none."""
+    for key in EVERY_CHECKPOINT:
+        if key not in extras:
+            raise CheckpointError(
+                str(path),
+                found=f"no <{key}>",
+                expected="a checkpoint written by a training run, with its configuration and vocabularies",
+                next_step="use last.h5 or best.h5 of a run folder",
+            )
+    kind = SubwordKind(extras["subword_kind"])
+    src, tgt = (subwords_from_bytes(kind, _bytes(extras[f"subword_{side}"])) for side in ("src", "tgt"))
+    return Vocabularies(src, tgt, extras["subword_joint"] == "yes")
+
+
+def _bytes(value: object) -> bytes:
+    assert isinstance(value, bytes), "vocabularies are saved as bytes"
+    return value
+
+
+def restore(path: Path, trainer: Trainer) -> TrainingState:
+    """Put a checkpoint's weights, slots and averages into a trainer; -> how far its run had come."""
+    extras = read_extras(path)
+    load(path, trainer.model)
+    for key, variable in slot_variables(trainer).items():
+        if key not in extras:
+            raise CheckpointError(
+                str(path),
+                found=f"no <{key}>",
+                expected="the optimiser's slots of the same configuration",
+                next_step="start a new run with train.init_from, which takes the weights alone",
+            )
+        variable.assign(extras[key])
+    return TrainingState.from_json(str(extras["state"]))
+
+
+def open_checkpoint(path: Path, overrides: tuple[str, ...] = ()) -> Loaded:
+    """A model ready to translate, from this one file; `overrides` change its saved configuration (`search.beam=1`)."""
+    extras = read_extras(path)
+    vocabularies = unpack_vocabularies(path, extras)
+    config = load_config(str(extras["config"]), overrides)
+    model = build_model(config, vocabularies)
+    assign_best(path, model, extras)
+    return Loaded(path, config, vocabularies, model, TrainingState.from_json(str(extras["state"])))
+
+
+def assign_best(path: Path, model: Seq2Seq, extras: Mapping[str, object] | None = None) -> None:
+    """Give a model a checkpoint's weights: the averaged ones where the file has them, else the trained ones."""
+    load(path, model)
+    extras = read_extras(path) if extras is None else extras
+    for name, variable in parameters(model).items():
+        key = f"average {key_of(name)}"
+        if key in extras:
+            variable.assign(extras[key])

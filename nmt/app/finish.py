@@ -1,0 +1,96 @@
+"""The end of a run: the best checkpoint is scored, and the run folder gets its results, pictures and page."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from nmt.app.bundle import assign_best
+from nmt.app.hooks import NUM_SAMPLES, RunHooks
+from nmt.app.scoring import Scored, score, write_results, write_translations
+from nmt.config.root import Config
+from nmt.data.corpora import Corpora
+from nmt.report.console import Sample, summary
+from nmt.report.curves import training_curves
+from nmt.report.events import read_events
+from nmt.report.heatmap import attention_png
+from nmt.report.html import RunReport, write_report
+from nmt.search.translate import Translator
+from nmt.training.loop import perplexity
+from nmt.training.state import TrainingState
+
+log = logging.getLogger(__name__)
+
+
+def finish(
+    config: Config, folder: Path, corpora: Corpora, hooks: RunHooks, state: TrainingState, corpus_report: str
+) -> None:
+    """Score dev and test sets with the best checkpoint, write everything down, and tell where it lies."""
+    best = hooks.store.best if hooks.store.best.exists() else hooks.store.last
+    assign_best(best, hooks.trainer.model)
+    translator = Translator(hooks.trainer.model, hooks.vocabularies, replace(config.search, nbest=1))
+    scored, results = {}, {}
+    for name, text in {"dev": corpora.dev, **corpora.tests}.items():
+        scored[name] = score(text, translator, hooks.mover, config.metrics, config.metrics.bootstrap)
+        results[name] = scored[name].results(str(best), config.metrics)
+        write_translations(folder, name, scored[name].lines)
+        if name == "dev":
+            continue
+        write_results(folder, name, results[name])
+        loss = hooks.loss(text)
+        figures = {"loss": loss, "perplexity": perplexity(loss), **scored[name].figures()}
+        where = {"event": "test", "data": name, "step": state.best_step, "epoch": float(state.epoch)}
+        hooks.event({**where, "seconds": round(state.seconds, 3), **figures})
+    shown = scored["test"] if "test" in scored else scored["dev"]
+    places = report(config, folder, results, shown, corpus_report)
+    print(summary(results, samples_of(shown), places))
+
+
+def samples_of(scored: Scored) -> list[Sample]:
+    """The first few sentences with reference and translation."""
+    rows = zip(scored.text.src, scored.text.tgt, scored.lines, strict=True)
+    return [Sample(*row) for row in list(rows)[:NUM_SAMPLES]]
+
+
+def report(
+    config: Config, folder: Path, results: dict[str, dict[str, Any]], shown: Scored, corpus_report: str
+) -> dict[str, Path]:
+    """The heat map, the curves and the page; -> what lies where."""
+    places = {"checkpoints": folder / "checkpoints", "scores": folder / "results.json"}
+    pictures: dict[str, bytes] = {}
+    first = next((one for one in shown.best if one.weight_TS is not None), None)
+    if first is not None and first.weight_TS is not None:
+        title = "Where the decoder looked"
+        picture = attention_png(first.pieces_src, first.pieces_tgt, first.weight_TS, title)
+        places["attention"] = folder / "attention.png"
+        places["attention"].write_bytes(picture)
+        pictures[title] = picture
+    places["report"] = folder / "report.html"
+    page = RunReport(
+        title=folder.name,
+        results_by_name=results,
+        settings=asdict_flat(config),
+        corpus=corpus_report,
+        curves=training_curves(read_events(folder / "metrics.jsonl")),
+        samples=samples_of(shown),
+        pictures=pictures,
+    )
+    write_report(places["report"], page)
+    return places
+
+
+def asdict_flat(config: Config) -> dict[str, Any]:
+    """`train.learning_rate` -> its value, for the page."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            flat[prefix] = getattr(value, "value", value)
+
+    walk("", asdict(config))
+    return flat

@@ -1,0 +1,88 @@
+"""What a run does beside its steps: validation, log, checkpoints, the bar on the screen."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from nmt.app.bundle import pack
+from nmt.app.scoring import score
+from nmt.app.vectors import vectors_to_extras
+from nmt.checkpoint.parameters import param_values
+from nmt.checkpoint.store import CheckpointStore
+from nmt.config.root import Config
+from nmt.data.batches import evaluation_batches
+from nmt.data.encode import encode_corpus
+from nmt.data.subwords import Vocabularies
+from nmt.data.text import ParallelText
+from nmt.metrics.wmd import WordMover
+from nmt.report.events import EventLog
+from nmt.search.translate import Translator
+from nmt.training.loop import Window, perplexity
+from nmt.training.state import TrainingState
+from nmt.training.step import Trainer
+
+log = logging.getLogger(__name__)
+NUM_SAMPLES = 3
+
+
+class RunHooks:
+    """The hooks of one run; see `nmt.training.loop.Hooks`. Validation translates greedily: it is frequent."""
+
+    def __init__(
+        self,
+        config: Config,
+        trainer: Trainer,
+        vocabularies: Vocabularies,
+        dev: ParallelText,
+        mover: WordMover,
+        events: EventLog,
+        store: CheckpointStore,
+        bar: tqdm[Any],
+    ) -> None:
+        self.config, self.trainer, self.vocabularies, self.dev = config, trainer, vocabularies, dev
+        self.mover, self.events, self.store, self.bar = mover, events, store, bar
+        self.encoded = encode_corpus(dev.src, dev.tgt, vocabularies, name="the dev set")
+        greedy = replace(config.search, beam=1, nbest=1)
+        self.translator = Translator(trainer.model, vocabularies, greedy)
+
+    def loss(self, text: ParallelText) -> float:
+        """Mean negative log-likelihood, nats a target piece, under the model as it is."""
+        encoded = self.encoded if text is self.dev else encode_corpus(text.src, text.tgt, self.vocabularies)
+        total, tokens = 0.0, 0
+        for batch in evaluation_batches(encoded, self.config.search.batch_tokens):
+            nll, count = self.trainer.validate(tf.constant(batch.source_BS), tf.constant(batch.target_BT))
+            total, tokens = total + float(nll), tokens + int(count)
+        return total / tokens
+
+    def validate(self, state: TrainingState) -> dict[str, float]:
+        with self.trainer.averaged():
+            loss = self.loss(self.dev)
+            scored = score(self.dev, self.translator, self.mover, self.config.metrics, bootstrap=0)
+        figures = {"loss": loss, "perplexity": perplexity(loss), **scored.figures()}
+        samples = "\n\n".join(
+            f"{self.dev.src[i]}  \n{self.dev.tgt[i]}  \n**{scored.lines[i]}**"
+            for i in range(min(NUM_SAMPLES, len(self.dev)))
+        )
+        self.events.text("translations", samples, state.step)
+        told = f"perplexity {figures['perplexity']:.2f}, BLEU {figures['bleu']:.2f}, chrF {figures['chrf']:.2f}"
+        log.info("step %d, dev: %s, WMD similarity %.4f", state.step, told, figures["wmd_similarity"])
+        return figures
+
+    def event(self, event: dict[str, object]) -> None:
+        self.events.write(event)
+
+    def progress(self, state: TrainingState, window: Window) -> None:
+        self.bar.set_postfix(
+            {"loss": f"{window.mean_loss:.3f}", "tokens/s": f"{window.tokens_per_second:,.0f}"}, refresh=False
+        )
+        self.bar.update(state.step - self.bar.n)
+
+    def save(self, state: TrainingState, best: bool) -> None:
+        extras = pack(self.config, self.vocabularies, self.trainer, state)
+        extras.update(vectors_to_extras(self.mover.vectors, self.config.metrics.wmd))
+        self.store.save(state.step, param_values(self.trainer.model), extras, best)

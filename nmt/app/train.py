@@ -1,0 +1,120 @@
+"""A training run from text to report."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nmt.app.bundle import build_model, restore, unpack_vocabularies
+from nmt.app.finish import finish
+from nmt.app.hooks import RunHooks
+from nmt.app.vectors import learn_mover
+from nmt.checkpoint.file import load, read_extras
+from nmt.checkpoint.store import CheckpointStore
+from nmt.config.root import Config
+from nmt.config.subword import SubwordConfig
+from nmt.data.batches import Sampling, TrainingBatches
+from nmt.data.corpora import Corpora, load_corpora
+from nmt.data.encode import EncodedCorpus, encode_corpus
+from nmt.data.report import describe, render
+from nmt.data.subwords import Vocabularies, learn_vocabularies
+from nmt.report.events import EventLog
+from nmt.training.device import choose_device
+from nmt.training.loop import train
+from nmt.training.signals import StopRequest
+from nmt.training.state import TrainingState
+from nmt.training.step import Trainer
+
+log = logging.getLogger(__name__)
+
+
+def train_run(config: Config, folder: Path) -> float | None:
+    """Train in `folder`, or go on there; -> the best dev score, larger is better (what a sweep maximises).
+
+    Ends the process with 130 or 143 where a signal asked it to, after saving.
+    """
+    device = choose_device(config.train.device, config.train.threads)
+    log.info("device: %s", device.description)
+    corpora = load_corpora(config.data)
+    store = CheckpointStore(folder / "checkpoints", config.train.keep)
+    start = store.newest_valid() if config.resume is not None else None
+    vocabularies = learn(config.subword, corpora) if start is None else unpack_vocabularies(start, read_extras(start))
+    encoded = encode_training(config, corpora, vocabularies)
+    report = report_corpora(config, corpora, encoded, vocabularies)
+    trainer = Trainer(build_model(config, vocabularies), config.train, config.seed)
+    state = begin(config, trainer, start)
+    mover = learn_mover(config, corpora)
+    with EventLog(folder) as events, StopRequest() as request, steps_bar(config, state) as bar:
+        if start is not None:
+            events.cut_back(state.step)
+        hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar)
+        batches = plan(config, corpora, encoded, vocabularies)
+        state = train(trainer, batches, config.train, state, hooks, lambda: request.number is not None)
+        bar.close()
+        if request.number is not None:
+            log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)
+            sys.exit(request.exit_status)
+        finish(config, folder, corpora, hooks, state, report)
+    return None if state.best_score is None else config.train.early_stopping.metric.sign * state.best_score
+
+
+def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
+    """The pieces of both languages, from the training side alone."""
+    sides = [[line for text in corpora.train for line in side(text)] for side in (lambda t: t.src, lambda t: t.tgt)]
+    return learn_vocabularies(config, *sides)
+
+
+def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies) -> list[EncodedCorpus]:
+    """Every training corpus as pieces, what is too long or too uneven left out."""
+    limits = config.data.max_length, config.data.max_ratio
+    return [encode_corpus(text.src, text.tgt, vocabularies, *limits, name=text.name) for text in corpora.train]
+
+
+def report_corpora(config: Config, corpora: Corpora, encoded: list[EncodedCorpus], vocabularies: Vocabularies) -> str:
+    """The corpus report, logged."""
+    parts = [describe(text.name, corpus) for text, corpus in zip(corpora.train, encoded, strict=True)]
+    for text in (corpora.dev, *corpora.tests.values()):
+        parts.append(describe(text.name, encode_corpus(text.src, text.tgt, vocabularies, name=text.name)))
+    report = render(parts, vocabularies, config.data.src, config.data.tgt)
+    log.info("corpora:\n%s", report)
+    return report
+
+
+def begin(config: Config, trainer: Trainer, start: Path | None) -> TrainingState:
+    """Where the run starts: at nothing, at another checkpoint's weights, or where it was."""
+    num_weights = sum(int(weight.shape.num_elements()) for weight in trainer.weights)
+    log.info("model: %s parameters", f"{num_weights:,}")
+    if start is not None:
+        state = restore(start, trainer)
+        log.info("going on from %s, step %d", start, state.step)
+        return state
+    if config.train.init_from is not None:
+        load(Path(config.train.init_from), trainer.model)
+        trainer.average.restart()
+        log.info("weights from %s", config.train.init_from)
+    return TrainingState()
+
+
+def plan(config: Config, corpora: Corpora, encoded: list[EncodedCorpus], vocabularies: Vocabularies) -> TrainingBatches:
+    """The batches of every epoch."""
+    sampling = None
+    if config.subword.sampling:
+        sampling = Sampling([(text.src, text.tgt) for text in corpora.train], vocabularies, config.subword.sampling)
+    return TrainingBatches(
+        encoded,
+        seed=config.seed,
+        batch_tokens=config.train.batch_tokens,
+        batch_sentences=config.train.batch_sentences,
+        ratio=corpora.ratio,
+        sampling=sampling,
+    )
+
+
+def steps_bar(config: Config, state: TrainingState) -> tqdm[Any]:
+    """The bar on the screen; silent where nobody looks."""
+    quiet = not sys.stderr.isatty()
+    return tqdm(total=config.train.max_steps, initial=state.step, unit="step", desc="training", disable=quiet)
