@@ -1,0 +1,95 @@
+"""Bags of words over one compact table of vectors.
+
+N text, V word in use, D dimension of a vector
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt.config.metrics import Norm
+from nmt.metrics.vectors import WordVectors
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Bag:
+    """Distinct known words of a text as rows of `Bags.vectors_VD` (rising), and how often each occurs.
+
+    `num_words` counts all words that are no stop words, `num_known` those with a vector. Equal bags are one object.
+    """
+
+    identity: int
+    rows: tuple[int, ...]
+    counts: tuple[int, ...]
+    num_words: int
+    num_known: int
+
+    @property
+    def is_empty(self) -> bool:
+        """No words at all."""
+        return self.num_words == 0
+
+    @property
+    def is_unknown(self) -> bool:
+        """Words, but not one with a vector."""
+        return self.num_words > 0 and self.num_known == 0
+
+
+@dataclass(frozen=True)
+class Bags:
+    """A corpus: `bags[i]` is text i. `vectors_VD` holds the words in use alone, in float64, scaled as asked.
+
+    Identities number the bags that differ in their known words: two texts of one identity are at distance 0.
+    """
+
+    bags: list[Bag]
+    words: list[str]
+    vectors_VD: FloatArray
+
+
+def make_bags(texts: Iterable[Sequence[str]], vectors: WordVectors, norm: Norm) -> Bags:
+    """Bags of texts that are given as lists of words (`words_for`)."""
+    used: dict[str, int] = {}
+    counted: list[tuple[dict[str, int], int]] = []
+    table = vectors.rows
+    for words in texts:
+        counts: dict[str, int] = {}
+        for word in words:
+            if word in table:
+                used.setdefault(word, len(used))
+                counts[word] = counts.get(word, 0) + 1
+        counted.append((counts, len(words)))
+    identities: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
+    bags = [_bag(counts, num_words, used, identities) for counts, num_words in counted]
+    return Bags(bags, list(used), scaled(vectors.matrix_WD[[table[word] for word in used]], norm))
+
+
+def scaled(vectors_VD: NDArray[np.floating], norm: Norm) -> FloatArray:
+    """In float64; for Norm.unit each row divided by its length."""
+    exact_VD: FloatArray = np.ascontiguousarray(vectors_VD, dtype=np.float64)
+    if norm is Norm.raw:
+        return exact_VD
+    # The largest entry comes first, so that squares of very small or large ones neither vanish nor overflow.
+    largest_V1 = np.abs(exact_VD).max(axis=1, keepdims=True, initial=0.0)
+    shrunk_VD: FloatArray = exact_VD / largest_V1
+    shrunk_VD /= np.linalg.norm(shrunk_VD, axis=1, keepdims=True)
+    return shrunk_VD
+
+
+def _bag(
+    counts: dict[str, int],
+    num_words: int,
+    used: dict[str, int],
+    identities: dict[tuple[tuple[int, ...], tuple[int, ...]], int],
+) -> Bag:
+    pairs = sorted((used[word], count) for word, count in counts.items())
+    rows, numbers = tuple(row for row, _ in pairs), tuple(count for _, count in pairs)
+    identity = identities.setdefault((rows, numbers), len(identities))
+    return Bag(identity, rows, numbers, num_words, sum(numbers))

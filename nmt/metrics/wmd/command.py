@@ -1,0 +1,205 @@
+"""The command: files of text in, scores out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nmt.config.metrics import TOKENIZERS, Aggregate, Backend, Norm, WmdConfig
+from nmt.errors import MetricError, NmtError
+from nmt.metrics.vector_stream import HashedStream
+from nmt.metrics.vectors import load_vectors
+from nmt.metrics.wmd.engine import WORTH_PROCESSES
+from nmt.metrics.wmd.explain import TransportPlan
+from nmt.metrics.wmd.score import WmdScore, WordMover
+from nmt.metrics.wmd.words import NLTK_2017, stop_list, vocabulary_of
+
+# What --preset 2017 stands for: the code of that year, word by word.
+PRESET_2017: dict[str, object] = {"norm": "raw", "aggregate": "max", "sigma": 1.0, "stop_words": NLTK_2017}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise MetricError(
+            "python -m nmt.metrics.wmd",
+            found=message,
+            expected="--hyp FILE --ref FILE --vectors FILE and options",
+            next_step="see --help",
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status: 0, or 2 with one sentence on standard error for a mistake that the user can mend."""
+    try:
+        _run(_parse(arguments))
+    except NmtError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:  # as in `... | head`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(prog="python -m nmt.metrics.wmd", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--hyp", required=True, type=Path, metavar="FILE", help="translations, a line each; may be gzip"
+    )
+    parser.add_argument(
+        "--ref",
+        required=True,
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="references, line by line; repeat it, or put several references of a line into one file with tabs between",
+    )
+    parser.add_argument(
+        "--vectors", required=True, type=Path, metavar="FILE", help="word2vec, GloVe, gensim or .npz; may be gzip"
+    )
+    parser.add_argument(
+        "--stop-words", metavar="LIST", help=f"a language code (default: en), {NLTK_2017}, or none to keep all words"
+    )
+    parser.add_argument("--tokenize", choices=TOKENIZERS, default="13a", help="sacreBLEU's tokenizer (default: 13a)")
+    parser.add_argument(
+        "--lowercase", action=argparse.BooleanOptionalAction, default=True, help="lower-case the text (default: yes)"
+    )
+    parser.add_argument("--norm", choices=[norm.value for norm in Norm], help="length of vectors (default: unit)")
+    parser.add_argument("--aggregate", choices=[way.value for way in Aggregate], help="over references (default: max)")
+    parser.add_argument("--sigma", type=float, help="similarity is exp(-distance / sigma) (default: 1)")
+    parser.add_argument(
+        "--preset",
+        choices=["2017"],
+        help=f"raw vectors, max, sigma 1, stop words {NLTK_2017}: the first code's choices",
+    )
+    parser.add_argument("--backend", choices=[end.value for end in Backend], default="exact", help="(default: exact)")
+    parser.add_argument("--processes", type=int, metavar="N", help="(default: all cores for large sets, else 1)")
+    parser.add_argument("--json", action="store_true", help="print JSON, with a score for each sentence")
+    parser.add_argument("--explain", type=int, default=0, metavar="N", help="show how mass moves in the first N lines")
+    return parser.parse_args(arguments)
+
+
+def _config(options: argparse.Namespace) -> WmdConfig:
+    """Raises MetricError where a choice contradicts the preset, ConfigError for a value out of range."""
+    defaults: dict[str, object] = {"norm": "unit", "aggregate": "max", "sigma": 1.0, "stop_words": "en"}
+    chosen = {key: getattr(options, key) for key in defaults if getattr(options, key) is not None}
+    if options.preset is not None:
+        for key, value in chosen.items():
+            if value != PRESET_2017[key]:
+                flag = "--" + key.replace("_", "-")
+                raise MetricError(
+                    f"{flag} with --preset 2017",
+                    found=value,
+                    expected=f"{PRESET_2017[key]}, which the preset stands for",
+                    next_step="drop one of the two",
+                )
+        defaults = PRESET_2017
+    values: dict[str, Any] = {**defaults, **chosen}
+    return WmdConfig(
+        norm=Norm(values["norm"]),
+        aggregate=Aggregate(values["aggregate"]),
+        sigma=values["sigma"],
+        stop_words=values["stop_words"],
+        tokenize=options.tokenize,
+        lowercase=options.lowercase,
+        backend=Backend(options.backend),
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    cfg = _config(options)
+    for flag, value, least in (("--explain", options.explain, 0), ("--processes", options.processes, 1)):
+        if value is not None and value < least:
+            raise MetricError(flag, found=value, expected=f"at least {least}", next_step="give a number of that size")
+    stop_list(cfg.stop_words, "en")  # before the files are read, which takes longer
+    candidates = read_lines(options.hyp)
+    references = read_references(options.ref, options.hyp, len(candidates))
+    texts = [*candidates, *(text for several in references for text in several)]
+    vectors = load_vectors(options.vectors, vocabulary_of(texts, cfg, "en"))
+    num_pairs = len(texts) - len(candidates)
+    processes = options.processes or ((os.cpu_count() or 1) if num_pairs >= WORTH_PROCESSES else 1)
+    progress = num_pairs >= WORTH_PROCESSES and sys.stderr.isatty()
+    mover = WordMover(vectors, cfg, "en", processes, progress)
+    score = mover.score(candidates, references)
+    chosen = list(zip(candidates, references, strict=True))[: options.explain]
+    plans = [_best_plan(mover, candidate, several) for candidate, several in chosen]
+    print(_as_json(score, plans) if options.json else _as_text(score, plans))
+
+
+def _best_plan(mover: WordMover, candidate: str, references: Sequence[str]) -> TransportPlan | None:
+    """To the nearest reference; None where nothing can be moved."""
+    plans = [plan for plan in (mover.explain(candidate, reference) for reference in references) if plan is not None]
+    return min(plans, key=lambda plan: plan.distance, default=None)
+
+
+def _as_json(score: WmdScore, plans: Sequence[TransportPlan | None]) -> str:
+    content: dict[str, Any] = {
+        "similarity": score.similarity,
+        "distance": score.distance,
+        "coverage": score.coverage,
+        "num_empty": score.num_empty,
+        "num_unknown": score.num_unknown,
+        "signature": score.signature,
+        "sentences": [asdict(sentence) for sentence in score.sentences],
+    }
+    if plans:
+        content["plans"] = [plan and plan.as_json() for plan in plans]
+    return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _as_text(score: WmdScore, plans: Sequence[TransportPlan | None]) -> str:
+    distance = "none" if score.distance is None else f"{score.distance:.4f}"
+    lines = [
+        f"similarity {score.similarity:.4f}  distance {distance}  coverage {score.coverage:.4f}"
+        f"  ({len(score.sentences)} sentences, {score.num_empty} empty, {score.num_unknown} unknown)",
+        score.signature,
+    ]
+    for number, plan in enumerate(plans, start=1):
+        sentence = score.sentences[number - 1]
+        lines += ["", f"line {number}: similarity {sentence.similarity:.4f}"]
+        lines.append("no mass to move: a side is empty or has no known word" if plan is None else plan.table())
+    return "\n".join(lines)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a UTF-8 file, plain or gzip; they end in a line feed (or CR LF) and in nothing else.
+
+    Raises MetricError for a file that is missing, empty, or not UTF-8 (by line number).
+    """
+    with HashedStream(path) as stream:
+        data = stream.read_all()
+    if not data:
+        raise MetricError(str(path), found="an empty file", expected="at least 1 line", next_step="name another file")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise MetricError(
+            f"{path}, line {line}", found="bytes that are no UTF-8", expected="UTF-8", next_step="convert the file"
+        ) from error
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+def read_references(paths: Sequence[Path], hyp: Path, num_lines: int) -> list[list[str]]:
+    """References of each line: all files, and in each file all that tabs divide.
+
+    Raises MetricError unless every file has `num_lines` lines.
+    """
+    references: list[list[str]] = [[] for _ in range(num_lines)]
+    for path in paths:
+        lines = read_lines(path)
+        if len(lines) != num_lines:
+            raise MetricError(
+                str(path),
+                found=f"{len(lines)} lines",
+                expected=f"{num_lines}, as in {hyp}",
+                next_step="give each line of the one a line of the other",
+            )
+        for several, line in zip(references, lines, strict=True):
+            several += line.split("\t")
+    return references

@@ -1,0 +1,89 @@
+"""Why two texts are as far apart as they are: the plan by which one's mass becomes the other's.
+
+A word of one text, B word of the other
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nmt.metrics.wmd.bags import Bag, Bags, FloatArray
+from nmt.metrics.wmd.costs import Costs
+from nmt.metrics.wmd.solver import simplex
+
+# Of the whole mass: less is rounding.
+_NEGLIGIBLE = 1e-12
+
+
+@dataclass(frozen=True)
+class TransportPlan:
+    """flow_AB is the mass moved (each side adds up to 1), cost_AB the distance of two words' vectors.
+
+    distance = sum_ab flow_ab cost_ab
+    """
+
+    words_a: list[str]
+    words_b: list[str]
+    mass_a: FloatArray
+    mass_b: FloatArray
+    flow_AB: FloatArray
+    cost_AB: FloatArray
+    distance: float
+
+    def moves(self) -> list[tuple[str, str, float, float]]:
+        """(word, word, mass, cost of a unit) of each part that is moved or stays, the dearest (mass * cost) first."""
+        rows, columns = np.nonzero(self.flow_AB > _NEGLIGIBLE)
+        moves = [
+            (self.words_a[a], self.words_b[b], float(self.flow_AB[a, b]), float(self.cost_AB[a, b]))
+            for a, b in zip(rows.tolist(), columns.tolist(), strict=True)
+        ]
+        return sorted(moves, key=lambda move: (-move[2] * move[3], move[0], move[1]))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain lists and numbers."""
+        keys = ("from", "to", "mass", "cost")
+        return {
+            "distance": self.distance,
+            "moves": [dict(zip(keys, move, strict=True)) for move in self.moves()],
+        }
+
+    def table(self) -> str:
+        """A line a move: words, mass, cost of a unit, and what the move adds to the distance."""
+        lines = [("from", "to", "mass", "cost", "mass x cost")]
+        lines += [(a, b, f"{mass:.4f}", f"{cost:.4f}", f"{mass * cost:.4f}") for a, b, mass, cost in self.moves()]
+        lines.append(("", "", "", "distance", f"{self.distance:.4f}"))
+        widths = [max(len(line[column]) for line in lines) for column in range(5)]
+        return "\n".join(
+            "  ".join(
+                text.ljust(width) if column < 2 else text.rjust(width)
+                for column, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+
+def transport_plan(a: Bag, b: Bag, bags: Bags) -> TransportPlan:
+    """An optimal plan between two bags that have known words. Mass of a word that both have stays where it is."""
+    cost_AB = Costs(bags.vectors_VD, 0).between(np.array(a.rows), np.array(b.rows))
+    mass_A, mass_B = np.array(a.counts, dtype=np.float64) * b.num_known, np.array(b.counts) * float(a.num_known)
+    same_AB = np.equal.outer(a.rows, b.rows)
+    staying_AB = np.where(same_AB, np.minimum.outer(mass_A, mass_B), 0.0)
+    left_A, left_B = mass_A - staying_AB.sum(axis=1), mass_B - staying_AB.sum(axis=0)
+    flow_AB = staying_AB
+    if left_A.any():
+        from_A, to_B = np.flatnonzero(left_A), np.flatnonzero(left_B)
+        part = np.ix_(from_A, to_B)
+        flow_AB[part] += simplex(left_A[from_A], left_B[to_B], np.ascontiguousarray(cost_AB[part]))[0]
+    total = a.num_known * b.num_known
+    return TransportPlan(
+        words_a=[bags.words[row] for row in a.rows],
+        words_b=[bags.words[row] for row in b.rows],
+        mass_a=mass_A / total,
+        mass_b=mass_B / total,
+        flow_AB=flow_AB / total,
+        cost_AB=cost_AB,
+        distance=float((flow_AB * cost_AB).sum() / total),
+    )

@@ -1,0 +1,98 @@
+"""Text -> the words that carry mass: tokenized, cased, without stop words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import stop_words
+from sacrebleu.metrics.bleu import BLEU
+
+from nmt.config.metrics import WmdConfig
+from nmt.errors import MetricError
+
+NLTK_2017 = "nltk-2017"
+_FOLDER = Path(__file__).resolve().parents[1] / "stopwords"
+# A typographic apostrophe is the one of the keyboard: stop lists and vectors know "don't", not "don’t".
+_APOSTROPHE = str.maketrans("’", "'")
+
+
+@dataclass(frozen=True)
+class StopList:
+    """`name` is part of the signature; `statement` says in a sentence what a user may not expect, or is empty."""
+
+    name: str
+    words: frozenset[str]
+    statement: str = ""
+
+
+@cache
+def stop_list(name: str, language: str) -> StopList:
+    """The stop list that `metrics.wmd.stop_words` names.
+
+    auto: the list of `language` (none, said in `statement`, where it has no list); a language code: its list, from
+    the package stop-words; nltk-2017: NLTK's English list of that year; none.
+
+    Raises MetricError for any other name.
+    """
+    if name == "none":
+        return StopList("none", frozenset())
+    if name == NLTK_2017:
+        return StopList(name, _words_of_file(_FOLDER / f"{name}.txt"))
+    code = language if name == "auto" else name
+    if code in stop_words.LANGUAGE_MAPPING:
+        return StopList(code, frozenset(stop_words.get_stop_words(code)))
+    if name == "auto":
+        statement = f"there is no stop list for the language {code!r}: every word counts"
+        return StopList(f"none-for-{code}", frozenset(), statement)
+    raise MetricError(
+        "stop words",
+        found=repr(name),
+        expected=f"auto, none, {NLTK_2017} or one of {', '.join(sorted(stop_words.LANGUAGE_MAPPING))}",
+        next_step="choose none for a language without a list",
+    )
+
+
+def _words_of_file(path: Path) -> frozenset[str]:
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+@cache
+def tokenizer(name: str) -> Callable[[str], str]:
+    """sacreBLEU's tokenizer (Post 2018): text -> text with spaces between the tokens.
+
+    Raises MetricError where its package is not installed (Japanese and Korean).
+    """
+    try:
+        tokenize: Callable[[str], str] = BLEU(tokenize=name, force=True).tokenizer
+    except (ImportError, RuntimeError) as error:
+        raise MetricError(
+            "metrics.wmd.tokenize",
+            found=f"{name}, whose package is not installed",
+            expected="a tokenizer that can be loaded",
+            next_step=f"install sacrebleu[{name.partition('-')[0]}], or choose another tokenizer",
+        ) from error
+    return tokenize
+
+
+def tokens_of(text: str, cfg: WmdConfig) -> list[str]:
+    """All tokens of a text, stop words included: what word vectors are trained on."""
+    text = text.translate(_APOSTROPHE)
+    return tokenizer(cfg.tokenize)(text.lower() if cfg.lowercase else text).split()
+
+
+def words_for(text: str, cfg: WmdConfig, language: str) -> list[str]:
+    """Tokens of a text that are not stop words, repeats included, in their order.
+
+    A stop word is one in any casing: with lowercase=False "The" is dropped as "the" is.
+    """
+    dropped = stop_list(cfg.stop_words, language).words
+    return [token for token in tokens_of(text, cfg) if token.lower() not in dropped]
+
+
+def vocabulary_of(texts: Iterable[str], cfg: WmdConfig, language: str) -> set[str]:
+    """The words that vectors are needed for."""
+    return {word for text in texts for word in words_for(text, cfg, language)}
