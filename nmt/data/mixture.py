@@ -29,7 +29,7 @@ class MixtureSchedule:
     def __init__(self, sizes: Sequence[int], ratio: Sequence[int]) -> None:
         """`sizes`: sentences of each corpus; `ratio`: parts of each, of which some but not all may be 0."""
         assert len(sizes) == len(ratio) > 0, (sizes, ratio)
-        assert min(ratio) >= 0 and any(ratio), ratio
+        assert min(ratio) >= 0 < max(ratio), ratio
         assert all(size > 0 for size, part in zip(sizes, ratio, strict=True) if part), sizes
         self.ratio = reduce_ratio(ratio)
         self.cycle = sum(self.ratio)

@@ -46,8 +46,9 @@ def read_lines(path: Path | str) -> list[str]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}, line {content.count(b'\n', 0, error.start) + 1}",
+            f"{path}, line {line}",
             found=f"the byte 0x{content[error.start]:02x}, which is not UTF-8",
             expected="UTF-8 text",
             next_step=f"convert the file, such as with: iconv -f latin1 -t utf-8 {path.name}",
