@@ -27,6 +27,7 @@ class Prefixes(NamedTuple):
     state: State
     memory: Any
     log_prob_B: tf.Tensor  # float32
+    coverage_BS: tf.Tensor  # float32: attention that each source word got
     tokens: tf.TensorArray  # int32 [B] a step
     weights: tf.TensorArray  # float32 [B, S] a step
 
@@ -55,6 +56,7 @@ class GreedySearch:
             state=memory.initial,
             memory=memory,
             log_prob_B=tf.zeros([size]),
+            coverage_BS=tf.zeros(tf.shape(source_BS)),
             tokens=tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None]),
             weights=tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[None, None]),
         )
@@ -81,6 +83,7 @@ class GreedySearch:
             state=keep_shapes(gather_rows(state, stay_A), old.state),
             memory=keep_shapes(memory, old.memory),
             log_prob_B=tf.tensor_scatter_nd_add(old.log_prob_B, place_A1, log_prob_A),
+            coverage_BS=tf.tensor_scatter_nd_add(old.coverage_BS, place_A1, weight_AS),
             tokens=old.tokens.write(old.step, tf.scatter_nd(place_A1, token_A, [size])),
             weights=old.weights.write(old.step, tf.scatter_nd(place_A1, weight_AS, [size, source_length])),
         )
@@ -99,7 +102,7 @@ class GreedySearch:
         length_B = tf.where(found_B, tf.reduce_sum(tf.cast(tokens_BT != PAD, tf.int32), axis=1), 0)
         score_B = end.log_prob_B / length_penalty(tf.maximum(length_B, 1), self.cfg)
         if self.cfg.coverage:
-            score_B += coverage_penalty(tf.reduce_sum(weight_BTS, axis=1), start.memory.mask_BS, self.cfg)
+            score_B += coverage_penalty(end.coverage_BS, start.memory.mask_BS, self.cfg)
         score_B, log_prob_B = (tf.where(found_B, x, -float("inf")) for x in (score_B, end.log_prob_B))
         one = (tokens_BT * tf.cast(found_B, tf.int32)[:, tf.newaxis], length_B, score_B, log_prob_B, weight_BTS)
         return Hypotheses(*(x[:, tf.newaxis] for x in one))

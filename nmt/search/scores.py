@@ -5,7 +5,8 @@
     lp(n)    = 1  |  n  |  ((5 + n) / 6)^alpha                              none | average | gnmt
     cp(X, Y) = beta sum_s log min(sum_t p_ts, 1)                            p_ts: attention of step t on source word s
 
-Lengths count the end mark, whose probability is part of P and whose attention is part of cp.
+Lengths count the end mark, whose probability is part of P and whose attention is part of cp. Powers and logarithms
+are taken in float64 and rounded once: in float32 the last bit of them depends on where in a batch a number lies.
 """
 
 from __future__ import annotations
@@ -20,22 +21,21 @@ LEAST_ATTENTION = 1e-30
 
 def length_penalty(length: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
     """lp(n) of integer lengths of any shape, float32."""
-    length = tf.cast(length, tf.float32)
-    if cfg.normalisation is Normalisation.none:
-        return tf.ones_like(length)
-    if cfg.normalisation is Normalisation.average:
-        return length
-    return tf.pow((5.0 + length) / 6.0, cfg.alpha)
+    length = tf.cast(length, tf.float64)
+    if cfg.normalisation is Normalisation.gnmt:
+        return tf.cast(tf.pow((5.0 + length) / 6.0, cfg.alpha), tf.float32)
+    return tf.cast(length if cfg.normalisation is Normalisation.average else tf.ones_like(length), tf.float32)
 
 
 def coverage_penalty(coverage_NS: tf.Tensor, mask_NS: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
     """cp of the attention that each source word got so far: [N], at most 0. Padding does not count."""
-    covered_NS = tf.math.log(tf.clip_by_value(coverage_NS, LEAST_ATTENTION, 1.0))
-    return cfg.coverage * tf.reduce_sum(tf.where(mask_NS, covered_NS, 0.0), axis=1)
+    covered_NS = tf.math.log(tf.clip_by_value(tf.cast(coverage_NS, tf.float64), LEAST_ATTENTION, 1.0))
+    penalty_N = cfg.coverage * tf.reduce_sum(tf.where(mask_NS, covered_NS, tf.zeros_like(covered_NS)), axis=1)
+    return tf.cast(penalty_N, tf.float32)
 
 
 def upper_bound(log_prob_B: tf.Tensor, limit_B: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
-    """What the score of a prefix of log-probability L can still become, growing to at most `limit` words: L / lp(limit).
+    """What the score of a prefix of log-probability L can still become with at most `limit` words: L / lp(limit).
 
     No completion scores higher: a further word never raises log P, so that stays at or below L, which is at most 0;
     dividing it by the largest lp that the limit allows brings it nearest to 0; and cp is at most 0 itself.

@@ -1,0 +1,184 @@
+"""Lines in, lines out: order, empty and over-long lines, warnings, JSON, streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from search_models import EOS, Copier, Table
+
+from nmt.config.search import SearchConfig
+from nmt.config.subword import SubwordKind
+from nmt.data.subwords import Vocabularies
+from nmt.data.words import ListedSubwords
+from nmt.errors import CheckpointError, ConfigError, DataError
+from nmt.search.stream import decode_lines, translate_stream
+from nmt.search.translate import EMPTY, Translation, Translator, one_line, plan_by_length
+
+LETTERS = ListedSubwords(SubwordKind.characters, [*"abcdefghij ", "\u2028", "\x85"])
+VOCABULARIES = Vocabularies(LETTERS, LETTERS, joint=True)
+
+
+@pytest.fixture(scope="module")
+def copier() -> Translator:
+    return Translator(Copier(LETTERS.size), VOCABULARIES, SearchConfig(beam=3, nbest=2, batch_tokens=24, max_source=9))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(lines=st.lists(st.text("abcdefghij ", max_size=9), max_size=12))
+def test_every_line_comes_back_in_its_place(copier, lines):
+    answers = copier.translate(lines)
+    assert [answer[0].text for answer in answers] == [line if line.strip() else "" for line in lines]
+
+
+def test_no_line_at_all_is_no_translation(copier):
+    assert copier.translate([]) == []
+
+
+def test_empty_and_blank_lines_do_not_reach_the_model(copier):
+    copier._search.model.rows.assign(0)
+    assert copier.translate(["", "  ", "\u3000\t"]) == [[EMPTY]] * 3
+    assert copier._search.model.rows.numpy() == 0
+
+
+def test_a_translation_carries_pieces_and_attention(copier):
+    best, second = copier.translate(["ab c", "abcdefghi"])[0]
+    assert best.pieces_src == best.pieces_tgt == ["a", "b", "␣", "c", "</s>"]
+    assert best.tokens == [*LETTERS.encode("ab c"), EOS]
+    assert_array_equal(best.weight_TS, np.eye(5))
+    assert_allclose(best.score, 9 - np.log(np.exp(9) + LETTERS.size - 1), rtol=1e-3)
+    assert second.score < best.score
+    assert second.tokens != best.tokens
+
+
+def test_greedy_search_serves_a_beam_of_one():
+    translator = Translator(Copier(LETTERS.size), VOCABULARIES, SearchConfig(beam=1))
+    assert [answer[0].text for answer in translator.translate(["abc", "d"])] == ["abc", "d"]
+
+
+def test_an_over_long_line_is_cut_and_said_to_be(copier, caplog):
+    with caplog.at_level(logging.WARNING):
+        answers = copier.translate(["a", "abcdefghij", "abcdefghi"], first_line=11)
+    assert [answer[0].text for answer in answers] == ["a", "abcdefghi", "abcdefghi"]
+    assert caplog.messages == ["line 12: cut from 10 to 9 pieces; raise search.max_source to translate it whole"]
+
+
+def test_progress_counts_every_line_once(copier):
+    steps: list[int] = []
+    copier.translate(["a", "", "abcdefghi", "abcdefgh", "ab", " "], progress=steps.append)
+    assert sum(steps) == 6
+    assert len(steps) > 2
+
+
+def test_no_translation_contains_a_line_break(copier):
+    assert copier.translate(["a\u2028b\x85c"])[0][0].text == "a b c"
+    assert one_line("a\r\nb\x0bc\x0cd\x1ce\u2029f\n") == "a b c d e f"
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    broken = Translator(Table([[float("nan")] * LETTERS.size] * LETTERS.size), VOCABULARIES, SearchConfig(beam=2))
+    with pytest.raises(CheckpointError) as refused:
+        broken.translate(["", "abc"], first_line=5)
+    assert str(refused.value) == (
+        "line 6: found no translation whose probability is a number, expected a model with finite weights; "
+        "look at its weights with `python -m nmt.checkpoint verify FILE`."
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(1, 60)), budget=st.integers(1, 200))
+def test_batches_hold_each_sentence_once_and_keep_to_the_budget(lengths, budget):
+    plan = plan_by_length(lengths, budget)
+    assert sorted(place for batch in plan for place in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget for batch in plan)
+
+
+class Shout:
+    """A translator that only writes large letters, and notes what it was asked."""
+
+    def __init__(self, nbest: int = 1) -> None:
+        self.cfg = SearchConfig(nbest=nbest)
+        self.asked: list[tuple[int, list[str]]] = []
+
+    def translate(self, lines: list[str], first_line: int = 1) -> list[list[Translation]]:
+        self.asked.append((first_line, lines))
+        weight_TS = np.array([[0.1, 0.9], [0.8, 0.2], [0.0, 1.0]], np.float32)
+        one = [
+            Translation(f"{line.upper()}{n}", -n - 0.5, [5, 6, 2], weight_TS, ["s", "</s>"], ["T", "U", "</s>"])
+            for line in lines
+            for n in range(self.cfg.nbest)
+        ]
+        return [one[i : i + self.cfg.nbest] or [EMPTY] for i in range(0, len(one), self.cfg.nbest)]
+
+
+def test_text_is_one_line_for_each_line():
+    shout, out = Shout(), io.StringIO()
+    assert translate_stream(shout, ["a", "", "ü"], out.write) == 3
+    assert out.getvalue() == "A0\n0\nÜ0\n"
+
+
+def test_a_stream_is_read_no_further_than_needed():
+    shout, written, read = Shout(), [], []
+
+    def lines():
+        for number in range(5):
+            read.append((number, len(written)))
+            yield str(number)
+
+    translate_stream(shout, lines(), written.append, chunk_lines=2)
+    assert shout.asked == [(1, ["0", "1"]), (3, ["2", "3"]), (5, ["4"])]
+    assert read == [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4)]
+
+
+def test_json_lists_scores_pieces_and_alignment():
+    out = io.StringIO()
+    translate_stream(Shout(nbest=3), ["a\u2028ü\x85\x0b"], out.write, format="json", nbest=2)
+    assert len(out.getvalue().splitlines()) == 1
+    assert "ü" in out.getvalue()
+    record = json.loads(out.getvalue())
+    assert record["source"] == "a\u2028ü\x85\x0b"
+    assert record["source_pieces"] == ["s", "</s>"]
+    assert [one["score"] for one in record["translations"]] == [-0.5, -1.5]
+    assert record["translations"][0]["pieces"] == ["T", "U", "</s>"]
+    assert record["translations"][0]["alignment"] == [[0, 1], [1, 0]]
+
+
+def test_json_of_an_empty_line(copier):
+    out = io.StringIO()
+    translate_stream(copier, [""], out.write, format="json", nbest=2)
+    empty = {"text": "", "score": 0.0, "pieces": [], "alignment": []}
+    assert json.loads(out.getvalue()) == {"source": "", "source_pieces": [], "translations": [empty]}
+
+
+@pytest.mark.parametrize(
+    "format, nbest, message",
+    [
+        ("xml", 1, "format: found xml, expected text or json; json carries scores and alignments."),
+        ("text", 2, "nbest: found 2, expected 1 with format=text, one line for each line; set format=json."),
+        ("json", 4, "nbest: found 4, expected 1 to search.nbest (3); raise search.nbest, and search.beam with it."),
+        ("json", 0, "nbest: found 0, expected 1 to search.nbest (3); raise search.nbest, and search.beam with it."),
+    ],
+)
+def test_what_a_stream_cannot_give_is_refused(format, nbest, message):
+    with pytest.raises(ConfigError) as refused:
+        translate_stream(Shout(nbest=3), ["a"], print, format=format, nbest=nbest)
+    assert str(refused.value) == message
+
+
+def test_only_a_newline_ends_a_line():
+    text = "\ufeffa\u2028b\r\n\n c\x85\rd\x0c\nlast"
+    assert list(decode_lines(io.BytesIO(text.encode()), "stdin")) == ["a\u2028b", "", " c\x85\rd\x0c", "last"]
+
+
+def test_bytes_that_are_not_utf8_are_named():
+    with pytest.raises(DataError) as refused:
+        list(decode_lines(io.BytesIO(b"good\nbad\xff\n"), "stdin"))
+    assert str(refused.value) == (
+        "stdin, line 2: found the byte 0xff at place 4, expected UTF-8; convert it, for example with iconv."
+    )
