@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import OmegaConf
 
 from nmt.config import mistakes
@@ -130,10 +131,13 @@ def _files(override: Override) -> list[str]:
         raise ConfigError(
             "checkpoint", found=text, expected="a file or a list", next_step=f"write 'checkpoint=[{text}]'"
         )
-    names = [str(name) for name in (value if isinstance(value, list) else [value]) if name is not None]
+    names = [str(name) for name in (value if isinstance(value, list) else [value]) if name not in (None, "")]
+    if isinstance(value, dict) or override.type is not OverrideType.CHANGE:
+        text = mistakes.show(override.input_line)
+        raise ConfigError("checkpoint", found=text, expected="a file or a list", next_step="write checkpoint=FILE")
     files: list[str] = []
     for name in names:
-        matches = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
+        matches = sorted(glob.glob(name)) if glob.has_magic(name) and not Path(name).exists() else [name]
         if not matches:
             raise ConfigError(
                 "checkpoint",
@@ -158,13 +162,13 @@ def _check_change(override: Override) -> None:
 
 
 def _refused(key: str, kind: type[Command], known: list[str]) -> ConfigError:
-    """A key of training, a choice of a group, or a misspelling."""
+    """A key that the checkpoint has fixed, a choice of a group, or a misspelling."""
     group = key.partition(".")[0]
     if group not in {*(part.name for part in fields(Config)), "experiment", "debug"}:
         return mistakes.unknown_key(key, known)
     return ConfigError(
         key,
-        found="an option of training",
-        expected=f"an option of its own or of {', '.join(f'{name}.*' for name in kind.groups)}",
-        next_step="the checkpoint brings all others with it",
+        found="what the checkpoint has fixed",
+        expected=f"an option of this program, or one of {', '.join(f'{name}.*' for name in kind.groups)}",
+        next_step="leave it out",
     )

@@ -133,8 +133,7 @@ def _check_choice(override: Override) -> None:
     value = override.value()
     if value is None and group in OPTIONAL_GROUPS:
         return
-    several = isinstance(value, list) and group in OPTIONAL_GROUPS  # recipes may be stacked
-    for choice in value if several else [value]:
+    for choice in value if isinstance(value, list) and group in OPTIONAL_GROUPS else [value]:  # recipes may be stacked
         if str(choice) not in options(group):
             raise mistakes.unknown_choice(group, choice, options(group))
 

@@ -63,8 +63,7 @@ def to_config(node: DictConfig) -> Config:
             raise ConfigError(
                 key, found=mistakes.show(value), expected="text without ${", next_step="rename what it points to"
             )
-        place = locate(node, key)
-        if place is None or isinstance(value, list):  # OmegaConf lets an entry of a dictionary be a container
+        if isinstance(value, (list, dict)):  # OmegaConf lets an entry of a dictionary be a container
             raise ConfigError(
                 key, found=mistakes.show(value), expected="one value for each entry", next_step="correct the entry"
             )
@@ -72,13 +71,21 @@ def to_config(node: DictConfig) -> Config:
 
 
 def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """Every value of a configuration with its full key."""
-    if is_dataclass(value) or isinstance(value, dict):
-        items = value.items() if isinstance(value, dict) else ((f.name, getattr(value, f.name)) for f in fields(value))
-        for name, part in items:
-            yield from leaves(part, f"{key}.{name}" if key else name)
+    """Every value of a configuration, and every entry of its dictionaries, with its full key."""
+    for name, part in _parts(value):
+        inner = f"{key}.{name}" if key else name
+        if is_dataclass(part) or (isinstance(part, dict) and is_dataclass(value)):
+            yield from leaves(part, inner)
+        else:
+            yield inner, part
+
+
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from value.items()
     else:
-        yield key, value
+        assert is_dataclass(value)
+        yield from ((field.name, getattr(value, field.name)) for field in fields(value))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from nmt.errors import ConfigError
 
 
 class Normalisation(Enum):
-    """none: sum of log-probabilities; average: divided by length; gnmt: by ((5 + length) / 6)^alpha (Wu et al. 2016, eq. 14)."""
+    """none: sum of log-probabilities; average: divided by length.
+
+    gnmt: divided by ((5 + length) / 6)^alpha (Wu et al. 2016, eq. 14).
+    """
 
     none = "none"
     average = "average"
