@@ -67,8 +67,6 @@ def _from_lines(stream: HashedStream, head: bytes, needed: frozenset[str] | None
     matrix_WD: NDArray[np.floating] = np.empty(shape, np.float32 if binary else np.float64)
     for row, vector_D in enumerate(rows.vectors):
         matrix_WD[row] = vector_D
-        len(rows.vectors), dimension
-    )
     numbers = list(rows.numbers.values())
     words = [_decoded(stream.path, kind, number, word) for word, number in rows.numbers.items()]
     check_vectors(words, matrix_WD, lambda row: f"{stream.path}, {kind} {numbers[row]}")

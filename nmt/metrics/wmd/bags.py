@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt.config.metrics import Norm
-from nmt.metrics.vectors import WordVectors
+from nmt.metrics.vector_table import WordVectors
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

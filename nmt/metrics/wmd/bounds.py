@@ -47,4 +47,5 @@ class Bounds:
 
 def _centroid(bag: Bag, vectors_VD: FloatArray) -> FloatArray:
     mass_A = np.array(bag.counts, dtype=np.float64) / bag.num_known
-    return np.asarray(mass_A @ vectors_VD[list(bag.rows)])
+    centroid_D: FloatArray = mass_A @ vectors_VD[list(bag.rows)]
+    return centroid_D

@@ -48,9 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="python -m nmt.metrics.wmd", description=__doc__, allow_abbrev=False)
-    parser.add_argument(
-        "--hyp", required=True, type=Path, metavar="FILE", help="translations, a line each; may be gzip"
-    )
+    parser.add_argument("--hyp", required=True, type=Path, metavar="FILE", help="translations, a line each")
     parser.add_argument(
         "--ref",
         required=True,
@@ -75,7 +73,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--preset",
         choices=["2017"],
-        help=f"raw vectors, max, sigma 1, stop words {NLTK_2017}: the first code's choices",
+        help=f"raw vectors, max, sigma 1, stop words {NLTK_2017}",
     )
     parser.add_argument("--backend", choices=[end.value for end in Backend], default="exact", help="(default: exact)")
     parser.add_argument("--processes", type=int, metavar="N", help="(default: all cores for large sets, else 1)")
