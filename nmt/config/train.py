@@ -60,7 +60,7 @@ class EarlyStoppingConfig:
 
 @dataclass
 class TrainConfig:
-    max_steps: int = 700  # the default suits the embedded corpus; recipes set their own
+    max_steps: int = 400  # the default suits the embedded corpus; recipes set their own
     max_hours: float | None = None  # wall clock of training, over all its restarts
     batch_sentences: int | None = None  # sentence pairs a step; None: by tokens
     batch_tokens: int = 1_024  # target subwords a step, padding included
