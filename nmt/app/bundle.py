@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from nmt.checkpoint.file import load, read_extras
-from nmt.checkpoint.parameters import key_of, parameters
+from nmt.checkpoint.names import key_of
+from nmt.checkpoint.parameters import parameters
 from nmt.config.root import Config
 from nmt.config.saved import dump, load_config
 from nmt.config.subword import SubwordKind

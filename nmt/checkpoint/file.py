@@ -1,189 +1,227 @@
-"""Saving to and loading from one HDF5 file; FORMAT.md beside this file is the contract."""
+"""Save and load weights: one HDF5 dataset a variable, through param setters. FORMAT.md is the contract of the file.
+
+save("best.h5", model, {"config": text})
+load("best.h5", model)
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from nmt.checkpoint import seal
-from nmt.checkpoint.errors import broken, unwritten
-from nmt.checkpoint.parameters import Array, Module, key_of, name_of, param_values, parameters
-from nmt.checkpoint.structure import names
+from nmt.checkpoint.names import DIGESTS, extra_name, is_parameter, name_of
+from nmt.checkpoint.parameters import Module, dtype_of, named, parameters, shape_of
+from nmt.checkpoint.reader import OpenCheckpoint, open_checkpoint_file
+from nmt.checkpoint.refusals import damaged
+from nmt.checkpoint.values import BFLOAT16, Value, decode
+from nmt.checkpoint.writer import write_checkpoint
 from nmt.errors import CheckpointError
 
-FORMAT_VERSION = 1
-Extra = bytes | str | int | float | Array
+Rename = Mapping[str, str] | Callable[[str], str]
+Predicate = Callable[[str], bool]
+LISTED = 3  # how many names an error lists
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A variable and what a file has for it; shape and type as `f"{shape} {dtype}"`."""
+
+    name: str
+    in_file: str
+    in_module: str
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of each name: of the module's and of the file's."""
+    """What `load` did. Names are those of the module, but `unexpected`, which only the file has."""
 
-    matched: list[str]
-    missing: list[str]  # in the module alone
-    unexpected: list[str]  # in the file alone
-    mismatched: list[str]  # "NAME: file (2, 3) float32, model (2, 4) float32"
-    skipped: list[str]  # left out by `only`
+    matched: tuple[Fit, ...] = ()  # assigned
+    renamed: Mapping[str, str] = field(
+        default_factory=dict
+    )  # name in the file -> name in the module, of those assigned
+    skipped: tuple[str, ...] = ()  # left out by `only`
+    missing: tuple[str, ...] = ()  # variables that the file has nothing for
+    unexpected: tuple[str, ...] = ()  # names in the file that the module has no variable for
+    mismatched: tuple[Fit, ...] = ()  # shape or type differ
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.matched)} matched"]
+        for called in ("renamed", "skipped", "missing", "unexpected", "mismatched"):
+            if getattr(self, called):
+                parts.append(f"{len(getattr(self, called))} {called}")
+        return ", ".join(parts)
 
 
 def save(
-    path: Path,
-    content: Module | Mapping[str, Array],
-    extras: Mapping[str, Extra] | None,
-    keep: Callable[[str], bool] | None = None,
+    path: str | Path,
+    module_or_mapping: Module | Mapping[str, Any],
+    extras: Mapping[str, Value] | None,
+    keep: Predicate | None = None,
+    sync: bool = True,
 ) -> None:
-    """Write parameters and extras so that `path` is at every moment the old file or the whole new one.
+    """Write parameters and extras to `path`, whole or not at all.
 
-    content: a module, or values by name. extras: what goes under keys in angle brackets; with None the file holds
-    `<tf_version>` alone beside the parameters, as the loader of 2018 expects. keep: which names to save.
-    The bytes are on the disk when this returns. Raises CheckpointError where they cannot be.
+    Parameters are a module's variables or a mapping of arrays by name; `keep` says which names are written. Extras
+    are text, bytes, numbers or arrays by name; None writes a file that the loader of 2018 reads too. With `sync` the
+    file is on the disk when this returns.
+
+    Raises CheckpointError for names or types that the file cannot hold, and where the disk refuses; a file that was
+    there before is then untouched.
     """
-    values = content if isinstance(content, Mapping) else param_values(content)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w", userblock_size=seal.SIZE) as file:
-            for name, value in values.items():
-                if keep is None or keep(name):
-                    _write(file, key_of(name), np.asarray(value))
-            _write_extras(file, extras)
-        seal.put(temporary)
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise unwritten(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write_extras(file: h5py.File, extras: Mapping[str, Extra] | None) -> None:
-    tf_version = version("tensorflow").encode()
-    if extras is None:
-        file.create_dataset("<tf_version>", data=np.frombuffer(tf_version, np.uint8))
-        return
-    for key, value in {"tf_version": tf_version.decode(), "format_version": FORMAT_VERSION, **extras}.items():
-        if isinstance(value, str | bytes):
-            data = value.encode() if isinstance(value, str) else value
-            dataset = file.create_dataset(f"<{key}>", data=np.frombuffer(data, np.uint8))
-            dataset.attrs["kind"] = np.bytes_(b"text" if isinstance(value, str) else b"bytes")
-        else:
-            _write(file, f"<{key}>", np.asarray(value))
-
-
-def _write(file: h5py.File, key: str, value: Array) -> None:
-    """One dataset. bfloat16, which HDF5 does not know, is kept as its 16 bits."""
-    if value.dtype.name == "bfloat16":
-        dataset = file.create_dataset(key, data=value.view(np.uint16))
-        dataset.attrs["dtype"] = np.bytes_(b"bfloat16")
-    else:
-        file.create_dataset(key, data=value)
-
-
-def _read(dataset: h5py.Dataset) -> Array:
-    value: Array = dataset[()]
-    if "dtype" in dataset.attrs:
-        from ml_dtypes import bfloat16  # optional: comes with TensorFlow
-
-        value = np.asarray(value).view(bfloat16)
-    return value
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[h5py.File, list[str]]]:
-    """A checked file and its keys. Raises CheckpointError for anything that is not a whole checkpoint."""
-    sealed = seal.check(path)
-    try:
-        with h5py.File(path, "r") as file:
-            yield file, names(path, file, sealed)
-    except (OSError, RuntimeError) as error:
-        raise broken(path, f"no readable HDF5 file ({str(error).splitlines()[0]})") from error
-
-
-def read_parameters(path: Path) -> dict[str, Array]:
-    """All parameters of a file by name."""
-    with opened(path) as (file, keys):
-        return {name_of(key): _read(file[key]) for key in keys if not key.startswith("<")}
-
-
-def read_extras(path: Path) -> dict[str, Any]:
-    """Everything under keys in angle brackets, by name without them; text as str, bytes as bytes."""
-    extras: dict[str, Any] = {}
-    with opened(path) as (file, keys):
-        for key in keys:
-            if not key.startswith("<"):
-                continue
-            value, kind = _read(file[key]), file[key].attrs.get("kind")
-            data = value.tobytes()
-            extras[key[1:-1]] = value if kind is None else data.decode() if kind == b"text" else data
-    return extras
+    parameters = named(module_or_mapping)
+    chosen = {name: value for name, value in parameters.items() if keep is None or keep(name)}
+    write_checkpoint(Path(path), chosen, extras, sync)
 
 
 def load(
-    path: Path,
+    path: str | Path,
     module: Module,
-    rename: Callable[[str], str] = lambda name: name,
-    only: Callable[[str], bool] = lambda name: True,
+    rename: Rename | None = None,
+    only: Predicate | None = None,
     strict: bool = True,
 ) -> LoadReport:
-    """Assign a file's parameters to a module's variables of the same names; -> what became of each name.
+    """Assign the parameters of a file to the variables of the same names, all of them or none.
 
-    rename: from the file's name to the module's. only: which of the module's names to load. strict: nothing is
-    assigned, and a CheckpointError raised, unless every name and shape fits; else what fits is assigned.
+    `rename` turns a name in the file into one of the module; `only` says which names of the module are wanted. With
+    `strict` every wanted variable must be there, no parameter be left over, and shapes and types be equal; otherwise
+    what fits is assigned and the rest reported. Needs memory for the largest single variable.
+
+    Raises CheckpointError before anything is assigned.
     """
+    path = Path(path)
     variables = parameters(module)
-    with opened(path) as (file, keys):
-        sources = {rename(name_of(key)): key for key in keys if not key.startswith("<")}
-        report = _compare(variables, sources, file, only)
-        if strict and (report.missing or report.unexpected or report.mismatched):
-            raise _does_not_fit(path, report)
-        for name in report.matched:
-            variables[name].assign(_read(file[sources[name]]))
+    with open_checkpoint_file(path) as file:
+        keys, renamed = _renamed(path, file, rename)
+        report = _compare(file, keys, renamed, variables, only)
+        if strict:
+            _insist(path, report)
+        for fit in report.matched:
+            file.check(keys[fit.name])
+        for fit in report.matched:
+            variables[fit.name].assign(_value(path, file, keys[fit.name]))
     return report
 
 
+def read_parameters(path: str | Path, only: Predicate | None = None) -> dict[str, np.ndarray]:
+    """Name -> value of the parameters of a file that `only` wants. Raises CheckpointError."""
+    with open_checkpoint_file(path) as file:
+        names = {key: name_of(key) for key in file.datasets if is_parameter(key)}
+        return {name: _array(Path(path), file, key) for key, name in names.items() if only is None or only(name)}
+
+
+def read_extras(path: str | Path, only: Predicate | None = None) -> dict[str, Value]:
+    """Name -> value of everything in a file that is not a parameter, `tf_version` and `format_version` among them.
+
+    A file of 2018 has `tf_version` alone. Raises CheckpointError.
+    """
+    with open_checkpoint_file(path) as file:
+        names = {key: extra_name(key) for key in file.datasets if not is_parameter(key) and key != DIGESTS}
+        return {name: _value(Path(path), file, key) for key, name in names.items() if only is None or only(name)}
+
+
+def verify(path: str | Path) -> int:
+    """Check every byte of a file against its digests; -> number of datasets. Raises CheckpointError.
+
+    Foreign files have none: for those it says only that they can be read.
+    """
+    with open_checkpoint_file(path) as file:
+        for key, dataset in file.datasets.items():
+            file.check(key)
+            if dataset.kind == "bool" or dataset.kind == "text":  # not every byte is one
+                _value(Path(path), file, key)
+        return len(file.datasets)
+
+
+def _renamed(path: Path, file: OpenCheckpoint, rename: Rename | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Name in the module -> key; and the names that changed."""
+    keys: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for key in filter(is_parameter, file.datasets):
+        old = name_of(key)
+        new = old if rename is None else rename.get(old, old) if isinstance(rename, Mapping) else rename(old)
+        if new in keys:
+            raise CheckpointError(
+                str(path),
+                found=f"two parameters for {new!r} after renaming",
+                expected="one",
+                next_step="make the rule of renaming tell them apart",
+            )
+        keys[new] = key
+        if new != old:
+            renamed[old] = new
+    return keys, renamed
+
+
 def _compare(
-    variables: Mapping[str, Any], sources: Mapping[str, str], file: h5py.File, only: Callable[[str], bool]
+    file: OpenCheckpoint,
+    keys: Mapping[str, str],
+    renamed: Mapping[str, str],
+    variables: Mapping[str, Any],
+    only: Predicate | None,
 ) -> LoadReport:
-    wanted = {name: variable for name, variable in variables.items() if only(name)}
-    mismatched = {
-        name: f"{name}: file {file[key].shape}, model {tuple(wanted[name].shape)}"
-        for name, key in sources.items()
-        if name in wanted and file[key].shape != tuple(wanted[name].shape)
-    }
+    wanted = [name for name in variables if only is None or only(name)]
+    fits: dict[bool, list[Fit]] = {True: [], False: []}
+    for name in wanted:
+        if name in keys:
+            dataset, variable = file.datasets[keys[name]], variables[name]
+            dtype = _plain_dtype(dataset.kind, dataset.dtype)
+            same = dataset.shape == shape_of(variable) and dtype == dtype_of(variable)
+            fit = Fit(name, f"{dataset.shape} {dtype}", f"{shape_of(variable)} {dtype_of(variable)}")
+            fits[same].append(fit)
+    assigned = {fit.name for fit in fits[True]}
     return LoadReport(
-        matched=[name for name in wanted if name in sources and name not in mismatched],
-        missing=[name for name in wanted if name not in sources],
-        unexpected=[name for name in sources if name not in variables],
-        mismatched=list(mismatched.values()),
-        skipped=[name for name in variables if name not in wanted],
+        matched=tuple(fits[True]),
+        renamed={old: new for old, new in renamed.items() if new in assigned},
+        skipped=tuple(name for name in keys if only is not None and not only(name)),
+        missing=tuple(name for name in wanted if name not in keys),
+        unexpected=tuple(name for name in keys if name not in variables and (only is None or only(name))),
+        mismatched=tuple(fits[False]),
     )
 
 
-def _does_not_fit(path: Path, report: LoadReport) -> CheckpointError:
-    parts = {"missing": report.missing, "unexpected": report.unexpected, "of another shape": report.mismatched}
-    said = [
-        f"{len(items)} {what} ({'; '.join(items[:3])}{' ...' if len(items) > 3 else ''})"
-        for what, items in parts.items()
-        if items
-    ]
-    return CheckpointError(
-        str(path),
-        found="parameters " + ", ".join(said),
-        expected="exactly those of the model",
-        next_step="use the configuration that the checkpoint was trained with",
-    )
+def _insist(path: Path, report: LoadReport) -> None:
+    """Raises CheckpointError unless everything fits."""
+    faults = []
+    if report.mismatched:
+        listed = [f"{fit.name} {fit.in_file} for {fit.in_module}" for fit in report.mismatched]
+        faults.append("the wrong shape or type of " + _some(listed))
+    if report.missing:
+        faults.append("nothing for " + _some(report.missing))
+    if report.unexpected:
+        faults.append("the unknown " + _some(report.unexpected))
+    if faults:
+        raise CheckpointError(
+            str(path),
+            found=" and ".join(faults),
+            expected="the parameters of this model, each once",
+            next_step="build the model from the file's own configuration, or say what to rename or leave out",
+        )
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    rest = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _plain_dtype(kind: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return BFLOAT16 if kind == "bfloat16" else np.dtype(bool) if kind == "bool" else dtype
+
+
+def _value(path: Path, file: OpenCheckpoint, key: str) -> Value:
+    stored = file.read(key)
+    if stored.array.dtype.kind == "S":  # the version of TensorFlow, the one text that is text in HDF5
+        return bytes(stored.array[()]).decode("utf-8", "replace")
+    try:
+        return decode(stored)
+    except ValueError as error:  # of which a text that is not UTF-8 is one
+        raise damaged(path, f"{error} at {key!r}") from None
+
+
+def _array(path: Path, file: OpenCheckpoint, key: str) -> np.ndarray:
+    value = _value(path, file, key)
+    assert isinstance(value, np.ndarray), "a parameter is an array"
+    return value

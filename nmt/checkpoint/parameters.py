@@ -1,77 +1,79 @@
-"""Names of parameters, and the functions that assign them."""
+"""The variables of a module by name: how to read each, and how to set each.
+
+Nothing here knows TensorFlow: a module has `variables`, a variable has `name`, `shape`, `dtype`, `assign`, `numpy`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from nmt.checkpoint.values import Array
 from nmt.errors import CheckpointError
 
-Array = npt.NDArray[Any]
-Setter = Callable[[Array], object]
+Setter = Callable[[Any], Any]
 
 
 class Module(Protocol):
-    """What is asked of a model: a tf.Module has it."""
+    """What is asked of a model: a `tf.Module` has it."""
 
     @property
-    def trainable_variables(self) -> Any: ...
-
-
-def parameter_name(variable: Any) -> str:
-    """`encoder/forward/gru/kernel`, without TensorFlow's output number."""
-    return str(variable.name).split(":")[0]
+    def variables(self) -> Any: ...
 
 
 def parameters(module: Module) -> dict[str, Any]:
-    """Variables by name. Raises CheckpointError where two share a name."""
+    """Name -> variable, trainable or not. A name is the variable's own without `:0`.
+
+    Raises CheckpointError where two variables share a name: a file could hold only one of them.
+    """
     found: dict[str, Any] = {}
-    for variable in module.trainable_variables:
-        name = parameter_name(variable)
+    for variable in module.variables:
+        name = str(variable.name).removesuffix(":0")
         if name in found:
             raise CheckpointError(
                 name,
-                found="two parameters of this name",
-                expected="one",
-                next_step="name the layers apart: a file has one dataset for a name",
+                found="two variables of this name",
+                expected="a name of its own for each",
+                next_step="name the layers apart",
             )
         found[name] = variable
     return found
 
 
 def param_setters(module: Module) -> dict[str, Setter]:
-    """For each parameter's name the function that assigns it.
-
-    With it, reading a file takes five lines:
+    """Name -> the function that assigns a value to the variable of that name. With it a file is read in five lines:
 
         with h5py.File(path) as file:
             for key in file:
                 if not key.startswith("<"):
                     setters[key.replace(" ", "/")](file[key][()])
+
+    Raises CheckpointError where two variables share a name.
     """
     return {name: variable.assign for name, variable in parameters(module).items()}
 
 
 def param_values(module: Module) -> dict[str, Array]:
-    """A copy of each parameter, by name."""
-    return {name: np.array(variable) for name, variable in parameters(module).items()}
+    """Name -> a copy of the variable's value: a snapshot that further training does not change.
+
+    Raises CheckpointError where two variables share a name.
+    """
+    return {name: np.asarray(variable.numpy()) for name, variable in parameters(module).items()}
 
 
-def key_of(name: str) -> str:
-    """The key in the file: slashes become spaces. Raises CheckpointError for a name that would not come back."""
-    if any(sign in name for sign in " <>") or not name:
-        raise CheckpointError(
-            repr(name),
-            found="a space, an angle bracket or nothing in a parameter's name",
-            expected="a name such as encoder/forward/gru/kernel",
-            next_step="rename it: spaces stand for slashes in the file, and brackets for what is no parameter",
-        )
-    return name.replace("/", " ")
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Of an array or a variable."""
+    return tuple(int(size) for size in value.shape)
 
 
-def name_of(key: str) -> str:
-    """The parameter's name from its key; files of the 2018 code add `:0`."""
-    return key.split(":")[0].replace(" ", "/")
+def dtype_of(value: Any) -> np.dtype[Any]:
+    """NumPy's type of an array or a variable; TensorFlow's types know theirs as `as_numpy_dtype`."""
+    dtype: np.dtype[Any] = np.dtype(getattr(value.dtype, "as_numpy_dtype", value.dtype))
+    return dtype
+
+
+def named(source: Module | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Variables of a module, or a mapping as it is."""
+    return source if isinstance(source, Mapping) else parameters(source)

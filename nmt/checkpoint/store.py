@@ -1,83 +1,153 @@
-"""The checkpoints of one run: last, best, and every so many steps."""
+"""The checkpoints of one run: `last.h5`, `best.h5`, and the newest few `step-N.h5`, written beside training."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
-import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 
-from nmt.checkpoint import seal
-from nmt.checkpoint.errors import missing, unwritten
-from nmt.checkpoint.file import Extra, save
-from nmt.checkpoint.parameters import Array
+from nmt.checkpoint.atomic import TEMPORARY, give_name
+from nmt.checkpoint.file import read_extras, save, verify
+from nmt.checkpoint.refusals import cannot_write
+from nmt.checkpoint.values import Array, Value
 from nmt.errors import CheckpointError
 
 log = logging.getLogger(__name__)
-STEP = re.compile(r"step-(\d+)\.h5")
+
+_STEP = re.compile(r"step-(\d+)\.h5")
+_LEFT_OVER = re.compile(rf"(last|best|step-\d+)\.h5\.\d+-\d+{re.escape(TEMPORARY)}")
 
 
 class CheckpointStore:
-    """A folder of checkpoints. `keep` of the step-N.h5 files stay, the newest."""
+    """A folder of checkpoints that one run writes. `keep` of the step-N.h5 stay, the newest; 0 makes none.
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
+    A save is a snapshot that a thread writes; the next one waits for it, so there are never two under way and never
+    more than two snapshots in memory. An error of the thread is raised by the next call of `save` or `drain`. Used
+    as a context, the store drains itself at the end.
+
+    Raises CheckpointError where the folder cannot be made or tidied.
+    """
+
+    def __init__(self, folder: Path, keep: int, sync: bool = True) -> None:
+        self.folder, self.keep, self.sync = folder, keep, sync
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if _LEFT_OVER.fullmatch(path.name):  # of a run that was killed in the middle of a save
+                    path.unlink()
         except OSError as error:
-            raise unwritten(folder, error) from error
-        for left_over in folder.glob(".*.tmp"):
-            left_over.unlink(missing_ok=True)
+            raise cannot_write(folder, error) from error
+
+    def __enter__(self) -> CheckpointStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._wait()
+        if error is None:
+            self._complain()
 
     @property
     def last(self) -> Path:
+        """last.h5, after whatever is under way has been written. Raises CheckpointError where that failed."""
+        self.drain()
         return self.folder / "last.h5"
 
     @property
     def best(self) -> Path:
+        """best.h5, after whatever is under way has been written. Raises CheckpointError where that failed."""
+        self.drain()
         return self.folder / "best.h5"
 
-    def save(self, step: int, values: Mapping[str, Array], extras: Mapping[str, Extra], best: bool) -> None:
-        """Write last.h5, and under its other names what is due. Raises CheckpointError; the old files then stay."""
-        save(self.last, values, extras)
-        if best:
-            self._also(self.best)
-        if self.keep:
-            self._also(self.folder / f"step-{step}.h5")
-            for path in self.steps()[: -self.keep]:
-                path.unlink()
+    def save(self, step: int, parameters: Mapping[str, Array], extras: Mapping[str, Value], best: bool) -> None:
+        """Begin to write `last.h5` and what else is due; the arrays must not change any more.
+
+        Raises CheckpointError if the save before this one failed. This one is under way all the same.
+        """
+        self._wait()
+        failed, self._error = self._error, None
+        arguments = (step, parameters, {**extras, "step": step}, best)
+        self._thread = threading.Thread(target=self._write, args=arguments, name=f"save of step {step}")
+        self._thread.start()
+        if failed is not None:
+            raise failed
+
+    def drain(self) -> None:
+        """Wait until everything is on the disk. Raises CheckpointError if the last save failed."""
+        self._wait()
+        self._complain()
 
     def steps(self) -> list[Path]:
         """The step-N.h5 files, oldest first."""
-        found = [(int(match[1]), path) for path in self.folder.iterdir() if (match := STEP.fullmatch(path.name))]
+        found = [(int(match[1]), path) for path in self.folder.iterdir() if (match := _STEP.fullmatch(path.name))]
         return [path for _, path in sorted(found)]
 
-    def _also(self, path: Path) -> None:
-        """A second name for the bytes of last.h5: a link where the file system has them, else a copy.
-
-        last.h5 is never changed in place, only replaced, so a link keeps its content.
-        """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.unlink(missing_ok=True)
-            try:
-                os.link(self.last, temporary)
-            except OSError:
-                shutil.copyfile(self.last, temporary)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise unwritten(path, error) from error
-
     def newest_valid(self) -> Path:
-        """last.h5, or where that is broken the newest whole file, which is said. Raises CheckpointError for none."""
-        for path in [self.last, *reversed(self.steps()), self.best]:
-            try:
-                if path.exists() and seal.check(path):
-                    if path != self.last:
-                        log.warning("%s is missing or broken: going on from %s", self.last, path.name)
-                    return path
-            except CheckpointError as error:
-                log.warning("%s", error)
-        raise missing(self.last)
+        """`last.h5`, or where that is missing or broken the newest whole file of the folder, which is said.
+
+        Every byte is checked. Raises CheckpointError where no file is whole.
+        """
+        last = self.last
+        if _step(last) is not None:
+            return last
+        others = {path: _step(path) for path in [self.folder / "best.h5", *self.steps()] if path.exists()}
+        whole = {path: step for path, step in others.items() if step is not None}
+        if not whole:
+            raise CheckpointError(
+                str(self.folder),
+                found="no whole checkpoint",
+                expected="last.h5, best.h5 or a step-N.h5",
+                next_step="start the run anew",
+            )
+        newest = max(whole, key=lambda path: whole[path])
+        log.warning("%s is missing or broken: going on from %s, of step %d", last, newest.name, whole[newest])
+        return newest
+
+    def _write(self, step: int, parameters: Mapping[str, Array], extras: Mapping[str, Value], best: bool) -> None:
+        """In the thread. `last.h5` comes last: what it says of the others is then true whenever the power fails."""
+        try:
+            paths = [self.folder / "best.h5"] if best else []
+            paths += [self.folder / f"step-{step}.h5"] if self.keep else []
+            paths += [self.folder / "last.h5"]
+            save(paths[0], parameters, extras, sync=self.sync)
+            for path in paths[1:]:
+                give_name(paths[0], path, self.sync)
+            self._forget_old()
+        except BaseException as error:
+            self._error = error
+
+    def _forget_old(self) -> None:
+        try:
+            for path in self.steps()[: -self.keep] if self.keep else []:
+                path.unlink()
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
+
+    def _wait(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _complain(self) -> None:
+        failed, self._error = self._error, None
+        if failed is not None:
+            raise failed
+
+
+def _step(path: Path) -> int | None:
+    """The step of a file that is whole, and None for one that is not, which is said."""
+    try:
+        verify(path)
+        step = read_extras(path, only=lambda name: name == "step")["step"]
+    except CheckpointError as error:
+        log.warning("%s", error)
+        return None
+    except KeyError:  # whole, but not written by a run
+        return -1
+    return step if isinstance(step, int) else -1
