@@ -24,13 +24,17 @@ class Corpora:
 
 
 def load_corpora(config: DataConfig) -> Corpora:
-    """Everything a training run reads. Raises DataError for whatever is missing or broken."""
-    train, ratio = load_train(config)
-    return Corpora(train, ratio, load_dev(config), load_tests(config))
+    """Everything a training run reads, the small sets first, so that a mistake there shows at once.
+
+    Raises DataError for whatever is missing or broken.
+    """
+    dev, tests = load_dev(config), load_tests(config)
+    return Corpora(*load_train(config), dev, tests)
 
 
 def load_train(config: DataConfig) -> tuple[list[ParallelText], list[int]]:
     """-> training texts, their parts of a mixture."""
+    _refuse_folder(config)
     if isinstance(config, MixtureConfig):
         names = [name for name, part in config.ratio.items() if part]
         if not names:
@@ -67,7 +71,19 @@ def load_tests(config: DataConfig) -> dict[str, ParallelText]:
     return tests
 
 
+def _refuse_folder(config: DataConfig) -> None:
+    """data.dir must not be passed over in silence where nothing looks for it."""
+    if config.dir is not None and not isinstance(config, Multi30kConfig):
+        raise DataError(
+            "data.dir",
+            found=config.dir,
+            expected=f"nothing with data={config.source}",
+            next_step="write the folder in front of each PREFIX",
+        )
+
+
 def _files(config: DataConfig, name: str, prefix: str | None) -> ParallelText:
+    _refuse_folder(config)
     if prefix is None:
         raise _needed(f"data.{name}", "a PREFIX, the path of a pair of files without their endings")
     return read_parallel(name, prefix, config.src, config.tgt)

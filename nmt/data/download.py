@@ -8,6 +8,7 @@ import http.client
 import os
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,20 +23,26 @@ def fetch(url: str, path: Path, sha256: str) -> None:
     """Put the content of `url` at `path` unless it is there; `sha256` is that of the text, unpacked where it is gzip.
 
     A partial file (`path` + `.part`) is gone on with where the server can, and begun again where it cannot. Raises
-    DataError where the server cannot be reached, does not have the file, cuts it off, or sends another one.
+    DataError where the server cannot be reached, does not have the file, cuts it off, or sends another one, and where
+    the file cannot be written.
     """
     if path.exists() and digest(path) == sha256:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part)
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _failed(url, f"HTTP {error.code} {error.reason}") from error
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise _failed(url, str(getattr(error, "reason", None) or error or type(error).__name__)) from error
+    except OSError as error:
         raise DataError(
-            url,
-            found=str(getattr(error, "reason", None) or error or type(error).__name__),
-            expected="the file",
-            next_step="try again (what has come so far is kept), or name a folder that has the corpus with data.dir",
+            str(part),
+            found=error.strerror or type(error).__name__,
+            expected="a file to write to",
+            next_step="mend that, or name a folder that has the corpus with data.dir",
         ) from error
     found = digest(part)
     if found != sha256:
@@ -49,6 +56,15 @@ def fetch(url: str, path: Path, sha256: str) -> None:
     os.replace(part, path)
 
 
+def _failed(url: str, found: str) -> DataError:
+    return DataError(
+        url,
+        found=found,
+        expected="the file",
+        next_step="try again (what has come so far is kept), or name a folder that has the corpus with data.dir",
+    )
+
+
 def _receive(url: str, part: Path) -> None:
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
@@ -60,7 +76,7 @@ def _receive(url: str, part: Path) -> None:
             return
         raise
     with answer:
-        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+        resumed = str(answer.headers["Content-Range"]).startswith(f"bytes {have}-")
         length = answer.headers["Content-Length"]
         total = int(length) + (have if resumed else 0) if length else None
         with (
@@ -71,7 +87,7 @@ def _receive(url: str, part: Path) -> None:
                 file.write(piece)
                 bar.update(len(piece))
     if total is not None and part.stat().st_size < total:
-        raise http.client.IncompleteRead(b"", total - part.stat().st_size)
+        raise http.client.HTTPException(f"it was cut off after {part.stat().st_size} of {total} bytes")
 
 
 def digest(path: Path) -> str:
@@ -83,6 +99,6 @@ def digest(path: Path) -> str:
         with gzip.open(path) if packed else open(path, "rb") as file:
             while piece := file.read(PIECE):
                 sha.update(piece)
-    except (EOFError, gzip.BadGzipFile):
+    except (EOFError, gzip.BadGzipFile, zlib.error):
         return "of a broken gzip file"
     return sha.hexdigest()

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from nmt.config.data import Multi30kConfig, Variant
 from nmt.data.download import fetch
-from nmt.data.text import ParallelText, read_parallel
+from nmt.data.text import ParallelText, find_side, read_parallel
 from nmt.errors import DataError
 
-SOURCE = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1"
+# A fixed revision: later ones correct some English training sentences, so their digests differ and their text is not
+# the one that papers report on.
+SOURCE = "https://raw.githubusercontent.com/multi30k/dataset/97e85b0dfa1ebb401cb68a9fefa2eab90d8d5dfa/data/task1"
 DOWNLOADS = Path(__file__).resolve().parents[2] / "data" / "multi30k"
 SPLITS = {"train": ("train", 29_000), "dev": ("val", 1_014), "test": ("test_2016_flickr", 1_000)}
 SHA256 = {  # of the text, unpacked
@@ -48,7 +50,9 @@ def read_split(config: Multi30kConfig, split: str, source: str = SOURCE, downloa
     if config.dir is None:
         for language in ("en", "de"):
             download(f"{stem}.{language}", source, downloads)
-    text = read_parallel(split, str(folder / stem), config.src, config.tgt)
+    else:
+        _check_folder(folder, stem, config)
+    text = read_parallel(split, folder / stem, config.src, config.tgt)
     if len(text) != num_lines:
         raise DataError(
             str(folder / stem),
@@ -57,6 +61,20 @@ def read_split(config: Multi30kConfig, split: str, source: str = SOURCE, downloa
             next_step="take the file from the data set's repository, or use data=files for a corpus of your own",
         )
     return text
+
+
+def _check_folder(folder: Path, stem: str, config: Multi30kConfig) -> None:
+    """Raises DataError unless both sides are in the folder that the user named."""
+    try:
+        for language in (config.src, config.tgt):
+            find_side(folder / stem, language)
+    except DataError as error:
+        raise DataError(
+            f"data.dir={folder}",
+            found=error.found if folder.is_dir() else "no such folder",
+            expected=f"{stem}.{config.src} and {stem}.{config.tgt}, each plain or with .gz",
+            next_step="check the path, or leave data.dir out to download the data set",
+        ) from None
 
 
 def download(name: str, source: str, downloads: Path) -> None:
