@@ -38,7 +38,7 @@ class Copier:
 
 
 class Table:
-    """P(word t+1 | word t) from a table of probabilities [V, V]; looks at the first source word alone."""
+    """P(word t+1 | word t) from a table of probabilities [V, V]; looks at one source word after the other."""
 
     def __init__(self, prob_VV: list[list[float]]) -> None:
         self.target_vocab = len(prob_VV)
@@ -48,5 +48,6 @@ class Table:
         return Ids(source_BS, source_BS != PAD, (tf.zeros(tf.shape(source_BS)[:1], tf.int32),))
 
     def step(self, token_N, state, memory):
-        weight_NS = tf.one_hot(tf.zeros_like(token_N), tf.shape(memory.ids_BS)[1])
+        length = tf.shape(memory.ids_BS)[1]
+        weight_NS = tf.one_hot(tf.minimum(state[0], length - 1), length)
         return tf.gather(self.log_prob_VV, token_N), (state[0] + 1,), weight_NS

@@ -137,6 +137,28 @@ def test_a_beam_stops_when_no_prefix_can_win_and_what_is_finished_leaves():
     assert model.rows.numpy() == 2 * 9 + 5 * 1
 
 
+# To end at once has 0.6; the other way begins with 0.2 and is certain from there: 4 5 6 7.
+LATE = [[0.0] * 8 for _ in range(8)]
+LATE[BOS][EOS], LATE[BOS][4], LATE[BOS][5] = 0.6, 0.2, 0.2 - 1e-3
+LATE[4][5] = LATE[5][6] = LATE[6][7] = LATE[7][EOS] = 1.0
+
+
+@pytest.mark.parametrize(
+    "scores, best",
+    [
+        ({"normalisation": Normalisation.none}, [EOS]),
+        ({"normalisation": Normalisation.average}, [4, 5, 6, 7, EOS]),  # log(0.2) / 5 > log(0.6)
+        ({"normalisation": Normalisation.gnmt, "alpha": 1.0}, [EOS]),  # log(0.2) / (10/6) < log(0.6)
+        ({"normalisation": Normalisation.gnmt, "alpha": 3.0}, [4, 5, 6, 7, EOS]),  # log(0.2) / (10/6)^3 > log(0.6)
+        ({"normalisation": Normalisation.none, "coverage": 1.0}, [4, 5, 6, 7, EOS]),  # the only one to look at all
+    ],
+)
+def test_a_late_winner_is_waited_for(scores, best):
+    # Over one or two more words no prefix could win: a bound that takes the present length or coverage stops here.
+    hypotheses = BeamSearch(Table(LATE), SearchConfig(beam=2, max_extra=1, **scores))(tf.constant([[3, 3, EOS]]))
+    assert_array_equal(hypotheses.tokens_BMT[0, 0], best)
+
+
 def test_an_ensemble_refuses_models_of_other_vocabularies():
     with pytest.raises(CheckpointError) as refused:
         Ensemble([Copier(9), Copier(9), Copier(7)])
