@@ -22,7 +22,8 @@ from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
 
 Extras = dict[str, "bytes | str | np.ndarray"]
-EVERY_CHECKPOINT = ("config", "subword_kind", "subword_src", "subword_tgt")
+EVERY_CHECKPOINT = ("config", "subword_kind", "subword_joint", "subword_src", "subword_tgt")
+AVERAGE = "average "
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,6 @@ class Loaded:
     config: Config
     vocabularies: Vocabularies
     model: Seq2Seq  # averaged weights where the file has them
-    state: TrainingState
 
 
 def build_model(config: Config, vocabularies: Vocabularies) -> Seq2Seq:
@@ -70,8 +70,9 @@ def pack(config: Config, vocabularies: Vocabularies, trainer: Trainer, state: Tr
     return extras
 
 
-def unpack_vocabularies(path: Path, extras: Mapping[str, object]) -> Vocabularies:
-    """The vocabularies that a checkpoint was trained with. Raises CheckpointError where it has none."""
+def read_bundle(path: Path) -> tuple[str, Vocabularies]:
+    """Configuration and vocabularies that a checkpoint was trained with. Raises CheckpointError where it has none."""
+    extras = read_extras(path, only=lambda name: name in EVERY_CHECKPOINT)
     for key in EVERY_CHECKPOINT:
         if key not in extras:
             raise CheckpointError(
@@ -82,7 +83,7 @@ def unpack_vocabularies(path: Path, extras: Mapping[str, object]) -> Vocabularie
             )
     kind = SubwordKind(extras["subword_kind"])
     src, tgt = (subwords_from_bytes(kind, _bytes(extras[f"subword_{side}"])) for side in ("src", "tgt"))
-    return Vocabularies(src, tgt, extras["subword_joint"] == "yes")
+    return str(extras["config"]), Vocabularies(src, tgt, extras["subword_joint"] == "yes")
 
 
 def _bytes(value: object) -> bytes:
@@ -93,34 +94,34 @@ def _bytes(value: object) -> bytes:
 def restore(path: Path, trainer: Trainer) -> TrainingState:
     """Put a checkpoint's weights, slots and averages into a trainer; -> how far its run had come."""
     extras = read_extras(path)
-    load(path, trainer.model)
-    for key, variable in slot_variables(trainer).items():
+    slots = slot_variables(trainer)
+    for key in ("state", *slots):
         if key not in extras:
             raise CheckpointError(
                 str(path),
                 found=f"no <{key}>",
-                expected="the optimiser's slots of the same configuration",
+                expected="the optimiser's slots and the state of a run",
                 next_step="start a new run with train.init_from, which takes the weights alone",
             )
+    load(path, trainer.model)
+    for key, variable in slots.items():
         variable.assign(extras[key])
     return TrainingState.from_json(str(extras["state"]))
 
 
 def open_checkpoint(path: Path, overrides: tuple[str, ...] = ()) -> Loaded:
     """A model ready to translate, from this one file; `overrides` change its saved configuration (`search.beam=1`)."""
-    extras = read_extras(path)
-    vocabularies = unpack_vocabularies(path, extras)
-    config = load_config(str(extras["config"]), overrides)
+    text, vocabularies = read_bundle(path)
+    config = load_config(text, overrides, origin=f"{path}, its configuration")
     model = build_model(config, vocabularies)
-    assign_best(path, model, extras)
-    return Loaded(path, config, vocabularies, model, TrainingState.from_json(str(extras["state"])))
+    assign_best(path, model)
+    return Loaded(path, config, vocabularies, model)
 
 
-def assign_best(path: Path, model: Seq2Seq, extras: Mapping[str, object] | None = None) -> None:
+def assign_best(path: Path, model: Seq2Seq) -> None:
     """Give a model a checkpoint's weights: the averaged ones where the file has them, else the trained ones."""
     load(path, model)
-    extras = read_extras(path) if extras is None else extras
+    averages = read_extras(path, only=lambda name: name.startswith(AVERAGE))
     for name, variable in parameters(model).items():
-        key = f"average {key_of(name)}"
-        if key in extras:
-            variable.assign(extras[key])
+        if AVERAGE + key_of(name) in averages:
+            variable.assign(averages[AVERAGE + key_of(name)])

@@ -36,7 +36,9 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
             content = scored.results(file, loaded.config.metrics)
             if command.out is not None:
                 keep(Path(command.out), len(command.checkpoint) > 1, file, name, scored, content)
-            print(f"{file}\n{scores_table({name: content})}\n{content['bleu']['signature']}\n{content['wmd']['signature']}")
+            print(
+                f"{file}\n{scores_table({name: content})}\n{content['bleu']['signature']}\n{content['wmd']['signature']}"
+            )
     if len(command.checkpoint) > 1:
         metrics = loaded.config.metrics
         for name, systems in by_test.items():
@@ -99,6 +101,8 @@ def compare(name: str, systems: dict[str, Scored], resamples: int, confidence: f
         boot = paired_bootstrap(base, rest, function, resamples=resamples or 1000, confidence=confidence, seed=seed)
         shuffled = paired_randomisation(base, rest, function, trials=TRIALS, seed=seed)
         for (file, _), one, two in zip(others, boot, shuffled, strict=True):
-            rows.append((metric, file, f"{one.score:.4g}", f"{one.difference:+.4g}", f"{one.p_value:.4f}", f"{two.p_value:.4f}"))
+            rows.append(
+                (metric, file, f"{one.score:.4g}", f"{one.difference:+.4g}", f"{one.p_value:.4f}", f"{two.p_value:.4f}")
+            )
     header = ("metric", "system", "score", "difference", "p (bootstrap)", "p (randomisation)")
     return f"{name}: compared with {baseline}\n{table(rows, header)}"

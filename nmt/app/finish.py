@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nmt.app.bundle import assign_best
 from nmt.app.hooks import NUM_SAMPLES, RunHooks
 from nmt.app.scoring import Scored, score, write_results, write_translations
+from nmt.app.settings import flat
 from nmt.config.root import Config
 from nmt.data.corpora import Corpora
 from nmt.report.console import Sample, summary
@@ -71,7 +72,7 @@ def report(
     page = RunReport(
         title=folder.name,
         results_by_name=results,
-        settings=asdict_flat(config),
+        settings=flat(config),
         corpus=corpus_report,
         curves=training_curves(read_events(folder / "metrics.jsonl")),
         samples=samples_of(shown),
@@ -79,18 +80,3 @@ def report(
     )
     write_report(places["report"], page)
     return places
-
-
-def asdict_flat(config: Config) -> dict[str, Any]:
-    """`train.learning_rate` -> its value, for the page."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, inner)
-        else:
-            flat[prefix] = getattr(value, "value", value)
-
-    walk("", asdict(config))
-    return flat

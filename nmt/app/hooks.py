@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from nmt.app.bundle import pack
-from nmt.app.scoring import score
+from nmt.app.scoring import Scored, score
 from nmt.app.vectors import vectors_to_extras
 from nmt.checkpoint.parameters import param_values
 from nmt.checkpoint.store import CheckpointStore
@@ -21,6 +21,7 @@ from nmt.data.subwords import Vocabularies
 from nmt.data.text import ParallelText
 from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
+from nmt.report.heatmap import attention_png
 from nmt.search.translate import Translator
 from nmt.training.loop import Window, perplexity
 from nmt.training.state import TrainingState
@@ -69,9 +70,18 @@ class RunHooks:
             for i in range(min(NUM_SAMPLES, len(self.dev)))
         )
         self.events.text("translations", samples, state.step)
+        self._show_attention(scored, state.step)
         told = f"perplexity {figures['perplexity']:.2f}, BLEU {figures['bleu']:.2f}, chrF {figures['chrf']:.2f}"
         log.info("step %d, dev: %s, WMD similarity %.4f", state.step, told, figures["wmd_similarity"])
         return figures
+
+    def _show_attention(self, scored: Scored, step: int) -> None:
+        """The first translation that has an attention, as a picture for TensorBoard."""
+        for one in scored.best:
+            if one.weight_TS is not None:
+                picture = attention_png(one.pieces_src, one.pieces_tgt, one.weight_TS, f"step {step}")
+                self.events.image("attention", picture, step)
+                return
 
     def event(self, event: dict[str, object]) -> None:
         self.events.write(event)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from nmt.app.bundle import build_model, restore, unpack_vocabularies
 from nmt.app.finish import finish
 from nmt.app.hooks import RunHooks
+from nmt.app.settings import flat
 from nmt.app.vectors import learn_mover
 from nmt.checkpoint.file import load, read_extras
 from nmt.checkpoint.store import CheckpointStore
@@ -51,6 +52,7 @@ def train_run(config: Config, folder: Path) -> float | None:
     with EventLog(folder) as events, StopRequest() as request, steps_bar(config, state) as bar:
         if start is not None:
             events.cut_back(state.step)
+        events.hparams(flat(config))
         hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar)
         batches = plan(config, corpora, encoded, vocabularies)
         state = train(trainer, batches, config.train, state, hooks, lambda: request.number is not None)
