@@ -15,9 +15,8 @@ import numpy as np
 
 from nmt.checkpoint.names import DIGESTS, extra_name, is_parameter, name_of
 from nmt.checkpoint.parameters import Module, dtype_of, named, parameters, shape_of
-from nmt.checkpoint.reader import OpenCheckpoint, open_checkpoint_file
-from nmt.checkpoint.refusals import damaged
-from nmt.checkpoint.values import BFLOAT16, Value, decode
+from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
+from nmt.checkpoint.values import Value
 from nmt.checkpoint.writer import write_checkpoint
 from nmt.errors import CheckpointError
 
@@ -102,7 +101,7 @@ def load(
         for fit in report.matched:
             file.check(keys[fit.name])
         for fit in report.matched:
-            variables[fit.name].assign(_value(path, file, keys[fit.name]))
+            variables[fit.name].assign(read_value(path, file, keys[fit.name]))
     return report
 
 
@@ -120,7 +119,7 @@ def read_extras(path: str | Path, only: Predicate | None = None) -> dict[str, Va
     """
     with open_checkpoint_file(path) as file:
         names = {key: extra_name(key) for key in file.datasets if not is_parameter(key) and key != DIGESTS}
-        return {name: _value(Path(path), file, key) for key, name in names.items() if only is None or only(name)}
+        return {name: read_value(Path(path), file, key) for key, name in names.items() if only is None or only(name)}
 
 
 def verify(path: str | Path) -> int:
@@ -132,7 +131,7 @@ def verify(path: str | Path) -> int:
         for key, dataset in file.datasets.items():
             file.check(key)
             if dataset.kind == "bool" or dataset.kind == "text":  # not every byte is one
-                _value(Path(path), file, key)
+                read_value(Path(path), file, key)
         return len(file.datasets)
 
 
@@ -168,7 +167,7 @@ def _compare(
     for name in wanted:
         if name in keys:
             dataset, variable = file.datasets[keys[name]], variables[name]
-            dtype = _plain_dtype(dataset.kind, dataset.dtype)
+            dtype = decoded_dtype(dataset)
             same = dataset.shape == shape_of(variable) and dtype == dtype_of(variable)
             fit = Fit(name, f"{dataset.shape} {dtype}", f"{shape_of(variable)} {dtype_of(variable)}")
             fits[same].append(fit)
@@ -207,21 +206,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _plain_dtype(kind: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return BFLOAT16 if kind == "bfloat16" else np.dtype(bool) if kind == "bool" else dtype
-
-
-def _value(path: Path, file: OpenCheckpoint, key: str) -> Value:
-    stored = file.read(key)
-    if stored.array.dtype.kind == "S":  # the version of TensorFlow, the one text that is text in HDF5
-        return bytes(stored.array[()]).decode("utf-8", "replace")
-    try:
-        return decode(stored)
-    except ValueError as error:  # of which a text that is not UTF-8 is one
-        raise damaged(path, f"{error} at {key!r}") from None
-
-
 def _array(path: Path, file: OpenCheckpoint, key: str) -> np.ndarray:
-    value = _value(path, file, key)
+    value = read_value(path, file, key)
     assert isinstance(value, np.ndarray), "a parameter is an array"
     return value

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import xxhash
@@ -19,7 +19,7 @@ from nmt.checkpoint.hdf5_dataset import Dataset
 from nmt.checkpoint.header import MAGIC, Header, Region, read_header
 from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, TF_VERSION, is_parameter
 from nmt.checkpoint.refusals import cannot_read, damaged, not_a_checkpoint
-from nmt.checkpoint.values import ARRAY_KINDS, Stored
+from nmt.checkpoint.values import ARRAY_KINDS, BFLOAT16, Stored, Value, decode
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -143,6 +143,23 @@ class OwnFile:
     def _fill(self, buffer: memoryview, offset: int) -> None:
         if not read_into(self._fd, buffer, offset):
             raise damaged(self.path, "an end that was not there when it was opened")
+
+
+def read_value(path: Path, file: OpenCheckpoint, key: str) -> Value:
+    """What was saved under a key. Raises CheckpointError."""
+    stored = file.read(key)
+    if stored.array.dtype.kind == "S":  # the version of TensorFlow, the one text that is text in HDF5
+        return bytes(stored.array[()]).decode("utf-8", "replace")
+    try:
+        return decode(stored)
+    except ValueError as error:  # of which a text that is not UTF-8 is one
+        raise damaged(path, f"{error} at {key!r}") from None
+
+
+def decoded_dtype(dataset: Dataset) -> np.dtype[Any]:
+    """The type of the array that `read_value` gives for a parameter or a slot."""
+    by_kind: dict[str, np.dtype[Any]] = {"bfloat16": BFLOAT16, "bool": np.dtype(np.bool_), "": dataset.dtype}
+    return by_kind[dataset.kind]
 
 
 def digests_text(digests: Mapping[str, str]) -> bytes:

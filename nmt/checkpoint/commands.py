@@ -1,0 +1,190 @@
+"""The commands of `python -m nmt.checkpoint`: what each prints, and as JSON. The work is done elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.checkpoint.combination import average_files, graft_files
+from nmt.checkpoint.conversion import convert_file
+from nmt.checkpoint.file import verify
+from nmt.checkpoint.inspection import compare_files, describe_file, finite_json, list_file
+from nmt.checkpoint.refusals import cannot_read
+from nmt.errors import CheckpointError
+
+MOST_LINES = 20  # that `show` prints of a text other than the configuration; vocabularies have thousands
+
+
+class Told(NamedTuple):
+    """What a command has to say."""
+
+    for_json: object
+    text: str
+    status: int = 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    """-> exit status: 0 done, 2 a mistake that the user can mend, told in one sentence."""
+    parsed = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], Told] = parsed.command
+    try:
+        told = command(parsed)
+    except CheckpointError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    print(json.dumps(finite_json(told.for_json), ensure_ascii=False) if parsed.json else told.text)
+    return told.status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m nmt.checkpoint", description="Look into checkpoints, check them, combine them, convert them."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], Told], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--json", action="store_true", help="one JSON object instead of text")
+        added.set_defaults(command=command)
+        return added
+
+    ls = add("ls", _ls, "List parameters: shape, type, size, norm, numbers that are not finite.")
+    ls.add_argument("file", type=Path)
+    ls.add_argument("--all", action="store_true", help="everything else too, with its key in angle brackets")
+    show = add("show", _show, "Show configuration, scores, history and versions.")
+    show.add_argument("file", type=Path)
+    check = add("verify", _verify, "Check every byte of files against the digests in them.")
+    check.add_argument("file", type=Path, nargs="+")
+    check.add_argument("--sha256", action="store_true", help="print the SHA-256 of each file too")
+    diff = add("diff", _diff, "Compare the parameters of two files.")
+    diff.add_argument("first", type=Path)
+    diff.add_argument("second", type=Path)
+    average = add("average", _average, "Write the mean of the weights of several files, as evaluation uses them.")
+    average.add_argument("file", type=Path, nargs="+")
+    average.add_argument("-o", "--output", type=Path, required=True)
+    graft = add("graft", _graft, "Write a file with parameters of another one in it.")
+    graft.add_argument("base", type=Path)
+    graft.add_argument("donor", type=Path)
+    graft.add_argument("-o", "--output", type=Path, required=True)
+    graft.add_argument("--only", action="append", metavar="PATTERN", help="names to take, such as 'encoder/*'")
+    graft.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="leading part of names")
+    graft.add_argument("--add", action="store_true", help="take names too that the base does not have")
+    convert = add("convert", _convert, "Convert between .h5, .npz and .safetensors, by the ending of the names.")
+    convert.add_argument("source", type=Path)
+    convert.add_argument("target", type=Path)
+    return parser
+
+
+def _ls(parsed: argparse.Namespace) -> Told:
+    rows = list_file(parsed.file, parsed.all)
+    table: list[tuple[str, ...]] = [("name", "shape", "type", "bytes", "norm", "not finite")]
+    for row in rows:
+        norm = "" if row.norm is None else f"{row.norm:.6g}"
+        table.append(
+            (row.name, "x".join(map(str, row.shape)), row.dtype, f"{row.num_bytes:,}", norm, str(row.num_nonfinite))
+        )
+    numbers = sum(math.prod(row.shape) for row in rows)
+    total = f"{len(rows)} entries, {numbers:,} numbers, {sum(row.num_bytes for row in rows):,} bytes"
+    return Told({"path": str(parsed.file), "entries": [asdict(row) for row in rows]}, f"{_table(table)}\n{total}")
+
+
+def _show(parsed: argparse.Namespace) -> Told:
+    told = describe_file(parsed.file)
+    lines = []
+    for name, value in told.items():
+        if isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines.extend(f"  {key}: {_lines(item)}" for key, item in value.items())
+        else:
+            text = _lines(value)
+            long = name != "config" and text.count("\n") > MOST_LINES
+            lines.append(f"{name}: {text.count(chr(10))} lines" if long else f"{name}: {text}")
+    return Told(told, "\n".join(lines))
+
+
+def _lines(value: object) -> str:
+    """Lists one entry a line, indented; text of several lines likewise."""
+    parts = [str(part) for part in value] if isinstance(value, list) else str(value).rstrip().split("\n")
+    return parts[0] if len(parts) == 1 else "".join(f"\n    {part}" for part in parts)
+
+
+def _verify(parsed: argparse.Namespace) -> Told:
+    """Every file is looked at, whatever the others are."""
+    entries: list[dict[str, object]] = []
+    lines: list[str] = []
+    for path in parsed.file:
+        try:
+            num_datasets = verify(path)
+        except CheckpointError as error:
+            entries.append({"path": str(path), "whole": False, "error": str(error)})
+            lines.append(str(error))
+            continue
+        entries.append({"path": str(path), "whole": True, "datasets": num_datasets})
+        lines.append(f"{path}: whole, {num_datasets} datasets")
+        if parsed.sha256:
+            entries[-1]["sha256"] = _sha256(path)
+            lines.append(f"SHA-256 {entries[-1]['sha256']}")
+    status = 0 if all(entry["whole"] for entry in entries) else CheckpointError.exit_status
+    return Told({"files": entries}, "\n".join(lines), status)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _diff(parsed: argparse.Namespace) -> Told:
+    difference = compare_files(parsed.first, parsed.second)
+    lines = [f"only in {parsed.first}: {name}" for name in difference.only_first]
+    lines += [f"only in {parsed.second}: {name}" for name in difference.only_second]
+    lines += [f"shape or type: {text}" for text in difference.mismatched]
+    if difference.changed:
+        rows = [(change.name, f"{change.largest:.6g}", f"{change.cosine:.9f}") for change in difference.changed]
+        lines.append(_table([("name", "largest change", "cosine"), *rows]))
+    lines.append(f"{difference.num_equal} equal, {len(difference.changed)} changed")
+    return Told(asdict(difference), "\n".join(lines))
+
+
+def _average(parsed: argparse.Namespace) -> Told:
+    count = average_files(parsed.file, parsed.output)
+    told = {"path": str(parsed.output), "files": len(parsed.file), "parameters": count}
+    return Told(told, f"{parsed.output}: {count} parameters, the mean of {len(parsed.file)} files")
+
+
+def _graft(parsed: argparse.Namespace) -> Told:
+    rename: dict[str, str] = {}
+    for rule in parsed.rename:
+        old, equals, new = rule.partition("=")
+        if not (old and equals and new):
+            raise CheckpointError(
+                "--rename", found=repr(rule), expected="OLD=NEW", next_step="write encoder=encoder2, for example"
+            )
+        rename[old] = new
+    taken = graft_files(parsed.base, parsed.donor, parsed.output, parsed.only or ["*"], rename, parsed.add)
+    text = "\n".join([*taken, f"{len(taken)} taken into {parsed.output}"])
+    return Told({"path": str(parsed.output), "taken": taken}, text)
+
+
+def _convert(parsed: argparse.Namespace) -> Told:
+    count = convert_file(parsed.source, parsed.target)
+    return Told({"path": str(parsed.target), "entries": count}, f"{parsed.target}: {count} entries")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """First column to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
