@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -141,8 +142,7 @@ def not_one_value(key: str, text: str) -> ConfigError:
 
 def quoted(key: str, text: str) -> str:
     """An argument for the shell whose value is `text` to Hydra, whatever its characters."""
-    inner = text.replace("\\", "\\\\").replace('"', '\\"')
-    return shlex.quote(f'{key}="{inner}"')
+    return shlex.quote(f"{key}={QuotedString(text, Quote.double).with_quotes()}")
 
 
 def composing(error: Exception) -> ConfigError:

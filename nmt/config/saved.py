@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]  # OmegaConf's own reader
 from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.config import mistakes
@@ -22,7 +23,10 @@ ORIGIN = "saved configuration"
 
 def dump(config: Config) -> str:
     """YAML of every value; `load_config` reads it back as it was."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    values = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    # ASCII alone: YAML takes some characters of Unicode for line breaks, and PyYAML leaves them unescaped.
+    text: str = yaml.dump(values, Dumper=get_omega_conf_dumper(), sort_keys=False, allow_unicode=False)
+    return text
 
 
 def load_config(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) -> Config:

@@ -1,0 +1,112 @@
+"""Saved configurations: what cannot be read back has its sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from nmt.config.data import FilesConfig, Multi30kConfig, Variant
+from nmt.config.model import Attention
+from nmt.config.overrides import leaves
+from nmt.config.root import Config
+from nmt.config.saved import dump, load_config, read_run_config, write_run_config
+from nmt.config.search import SearchConfig
+from nmt.errors import ConfigError
+
+RESTORE = "expected the configuration of a run; restore the file as it was written."
+UPDATE = "expected the options of this version; use the version that wrote it, or remove the line."
+
+BROKEN = {
+    "a: [": f"saved configuration, line 1: found text that is not YAML, {RESTORE}",
+    "a: 1\nb:\n  - c: [1": f"saved configuration, line 3: found text that is not YAML, {RESTORE}",
+    "": f"saved configuration: found no data.source that is known, {RESTORE}",
+    "- 1": f"saved configuration: found no data.source that is known, {RESTORE}",
+    "data: 3": f"saved configuration: found no data.source that is known, {RESTORE}",
+    "data: {source: tatoeba}": f"saved configuration: found no data.source that is known, {RESTORE}",
+    "data: {source: files}\nlater: 1": f"saved configuration: later: found no option of this name, {UPDATE}",
+    "data: {source: files, variant: tok}": f"saved configuration: data.variant: found no option of this name, {UPDATE}",
+    "data: {source: files}\ntrain: 3": f"saved configuration: found values where groups of options belong, {RESTORE}",
+    "data: {source: files}\nsearch: {beam: x}": "saved configuration: search.beam: found x, expected an integer; the "
+    "default is 5.",
+    "data: {source: files}\nsearch: {beam: 0}": "search.beam: found 0, expected at least 1; the default is a good "
+    "start.",
+    "data: {source: files, tests: {a: [1]}}": "data.tests.a: found [1], expected one value for each entry; correct "
+    "the entry.",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=ascii)
+def test_each_broken_text_has_its_sentence(text):
+    with pytest.raises(ConfigError) as caught:
+        load_config(text)
+    assert str(caught.value) == BROKEN[text]
+
+
+def test_the_place_says_which_file():
+    with pytest.raises(ConfigError, match=r"^a/config.yaml: found no data.source"):
+        load_config("x: 1", origin="a/config.yaml")
+
+
+def test_changes_are_applied_and_checked():
+    text = dump(Config(data=Multi30kConfig()))
+    changed = load_config(text, ["search.beam=1", "data.variant=lc.norm.tok", "+data.tests.more=P", "data.dir=D"])
+    assert changed == Config(
+        data=Multi30kConfig(variant=Variant.tok, tests={"more": "P"}, dir="D"), search=SearchConfig(beam=1)
+    )
+    with pytest.raises(ConfigError, match=r"^search.bem: found no option"):
+        load_config(text, ["search.bem=1"])
+    with pytest.raises(ConfigError, match=r"^search.nbest: found 9, expected at most search.beam \(5\)"):
+        load_config(text, ["search.nbest=9"])
+
+
+def test_an_entry_can_be_taken_out():
+    text = dump(Config(data=FilesConfig(tests={"a": "P", "b": "Q"})))
+    assert load_config(text, ["~data.tests.a"]).data.tests == {"b": "Q"}
+    with pytest.raises(ConfigError, match=r"^data.tests.c: found a deletion"):
+        load_config(text, ["~data.tests.c"])
+
+
+def test_what_the_text_does_not_name_has_its_default():
+    assert load_config("data: {source: files}\nseed: 4") == Config(data=FilesConfig(), seed=4)
+
+
+def test_enumerations_are_written_by_name():
+    assert "\n  attention: dot\n" in dump(Config()).replace("bahdanau", "dot")
+    assert load_config(dump(Config()).replace("bahdanau", "luong_general")).model.attention is Attention.luong_general
+
+
+def test_the_file_of_a_run_folder(tmp_path):
+    config = Config(seed=9, data=FilesConfig(train="Größe"))
+    write_run_config(tmp_path, config)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    assert read_run_config(tmp_path) == config
+    write_run_config(tmp_path, Config(seed=10))
+    assert read_run_config(tmp_path, ["model.units=8"]).seed == 10
+
+
+def test_no_such_folder_no_such_file_no_text(tmp_path):
+    rest = "expected the folder of an earlier run; name the folder that holds its config.yaml and checkpoints."
+    for folder, found in ((tmp_path / "gone", "no folder of this name"), (tmp_path, "no readable config.yaml in it")):
+        with pytest.raises(ConfigError) as caught:
+            read_run_config(folder)
+        assert str(caught.value) == f"resume={folder}: found {found}, {rest}"
+    (tmp_path / "config.yaml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"no readable config.yaml"):
+        read_run_config(tmp_path)
+    (tmp_path / "config.yaml").write_text("a: [")
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}/config.yaml, line 1: found text that is not YAML"):
+        read_run_config(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        write_run_config(tmp_path / "gone", Config())
+    assert str(caught.value) == (
+        f"{tmp_path}/gone/config.yaml: found no such file or directory, expected a run folder that can be written; "
+        "choose another one with hydra.run.dir=FOLDER."
+    )
+
+
+def test_leaves_have_full_keys():
+    found = dict(leaves(Config(data=FilesConfig(tests={"a": "P"}))))
+    assert (found["data.tests.a"], found["metrics.bleu.tokenize"], found["seed"]) == ("P", "13a", 1)
+    assert "data.tests" not in found
