@@ -98,7 +98,7 @@ def _folder(cfg: WmdConfig) -> Path:
 def _read(path: Path) -> tuple[list[str], NDArray[np.float32]] | None:
     """An entry of the cache; None if there is no whole one."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return archive["words"].tolist(), archive["vectors"]
     except FileNotFoundError:
         return None

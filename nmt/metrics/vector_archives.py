@@ -36,8 +36,9 @@ class _Record:
     def __init__(self, *_: object, **__: object) -> None:
         pass
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def __setstate__(self, state: object) -> None:
+        if isinstance(state, dict):
+            self.__dict__.update(state)
 
 
 class _Reader(pickle.Unpickler):

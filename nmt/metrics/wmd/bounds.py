@@ -42,7 +42,8 @@ class Bounds:
         there_N = np.zeros(len(self._starts_N))
         for cost_V, count in zip(cost_AV, query.counts, strict=True):
             there_N += np.minimum.reduceat(cost_V[self._rows_T], self._starts_N) * (count / query.num_known)
-        return np.maximum(back_N, there_N)
+        bound_N: FloatArray = np.maximum(back_N, there_N)
+        return bound_N
 
 
 def _centroid(bag: Bag, vectors_VD: FloatArray) -> FloatArray:

@@ -1,0 +1,274 @@
+"""Every format of word vectors, and every way in which a file can be wrong."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors, Word2Vec
+
+from nmt.errors import MetricError
+from nmt.metrics import vector_files
+from nmt.metrics.vectors import load_vectors, word_vectors
+
+WORDS = ["dog", "cat", "naïve", "don't"]
+MATRIX_WD = np.array([[1.0, 2.0, -0.5], [0.25, 0.0, 4.0], [-1.0, -2.0, 3.0], [0.5, 0.5, 0.5]])
+
+
+def text(words=WORDS, matrix_WD=MATRIX_WD, header=False, end="\n") -> bytes:
+    lines = [f"{len(words)} {matrix_WD.shape[1]}"] if header else []
+    lines += [" ".join([word, *(f"{value:g}" for value in row)]) for word, row in zip(words, matrix_WD, strict=True)]
+    return "".join(line + end for line in lines).encode()
+
+
+def binary(newline: bytes) -> bytes:
+    records = [
+        word.encode() + b" " + row.astype("<f4").tobytes() + newline for word, row in zip(WORDS, MATRIX_WD, strict=True)
+    ]
+    return b"4 3\n" + b"".join(records)
+
+
+def native(path: Path) -> None:
+    table = KeyedVectors(3)
+    table.add_vectors(WORDS, MATRIX_WD.astype(np.float32))
+    table.save(str(path))
+
+
+def native_with_arrays_beside(path: Path) -> None:
+    table = KeyedVectors(3)
+    table.add_vectors(WORDS, MATRIX_WD.astype(np.float32))
+    table.save(str(path), sep_limit=0)
+    assert Path(f"{path}.vectors.npy").exists()
+
+
+def npz(path: Path, matrix_WD: np.ndarray) -> None:
+    with path.open("wb") as file:  # by its name, NumPy would add an ending
+        np.savez(file, words=np.array(WORDS), vectors=matrix_WD)
+
+
+FORMATS: dict[str, Callable[[Path], object]] = {
+    "glove": lambda path: path.write_bytes(text()),
+    "glove_crlf": lambda path: path.write_bytes(text(end="\r\n")),
+    "glove_without_last_line_feed": lambda path: path.write_bytes(text()[:-1]),
+    "word2vec_text": lambda path: path.write_bytes(text(header=True)),
+    "word2vec_text_with_trailing_spaces": lambda path: path.write_bytes(text(header=True, end=" \n")),
+    "word2vec_binary": lambda path: path.write_bytes(binary(b"\n")),
+    "word2vec_binary_as_gensim_writes_it": lambda path: path.write_bytes(binary(b"")),
+    "gensim": native,
+    "gensim_with_arrays_beside": native_with_arrays_beside,
+    "npz": lambda path: npz(path, MATRIX_WD),
+    "npz_float32": lambda path: npz(path, MATRIX_WD.astype(np.float32)),
+}
+
+
+@pytest.fixture(params=FORMATS)
+def table_file(request, tmp_path) -> Path:
+    path = tmp_path / "table"  # no ending: the content says what it is
+    FORMATS[request.param](path)
+    return path
+
+
+@pytest.mark.parametrize("block", [1 << 23, 7])
+def test_every_format_gives_the_same_table(table_file, block, monkeypatch):
+    monkeypatch.setattr(vector_files, "_BLOCK", block)
+    everything = load_vectors(table_file, None)
+    assert everything.words == WORDS
+    assert np.array_equal(everything.matrix_WD, MATRIX_WD)
+    assert everything.dimension == 3
+    assert everything.source == str(table_file)
+    some = load_vectors(table_file, ["naïve", "absent", "dog"])
+    assert some.words == ["dog", "naïve"]
+    assert np.array_equal(some["naïve"], MATRIX_WD[2])
+    assert "cat" not in some
+    assert some.sha256 == everything.sha256  # of the file, not of what was asked for
+    packed = table_file.with_name("packed")
+    packed.write_bytes(gzip.compress(table_file.read_bytes()))
+    for beside in table_file.parent.glob("table.*"):
+        beside.rename(beside.with_name(beside.name.replace("table", "packed")))
+    unpacked = load_vectors(packed, ["cat"])
+    assert np.array_equal(unpacked["cat"], MATRIX_WD[1])
+    assert unpacked.sha256 == everything.sha256
+
+
+def test_formats_as_gensim_itself_writes_them(tmp_path):
+    table = KeyedVectors(3)
+    table.add_vectors(WORDS, MATRIX_WD.astype(np.float32))
+    for name, is_binary in (("text", False), ("binary", True)):
+        table.save_word2vec_format(str(tmp_path / name), binary=is_binary)
+        assert np.array_equal(load_vectors(tmp_path / name, None).matrix_WD, MATRIX_WD)
+
+
+def test_a_whole_word2vec_model_is_a_table_too(tmp_path):
+    model = Word2Vec([["dog", "cat"] * 5], vector_size=4, min_count=1, workers=1, seed=1)
+    for name, limit in (("inside", 1 << 30), ("beside", 0)):
+        path = tmp_path / name
+        model.save(str(path), sep_limit=limit)
+        loaded = load_vectors(path, None)
+        assert loaded.words == list(model.wv.index_to_key)
+        assert np.array_equal(loaded.matrix_WD, model.wv.vectors)
+
+
+def test_the_first_of_two_vectors_of_a_word_counts(tmp_path):
+    (tmp_path / "t").write_text("dog 1 2\ncat 3 4\ndog 5 6\n")
+    assert load_vectors(tmp_path / "t", None)["dog"].tolist() == [1.0, 2.0]
+
+
+def test_words_with_spaces_are_words(tmp_path):
+    (tmp_path / "t").write_text("dog 1 2\nat name@domain 3 4\n. . . 5 6\n")
+    table = load_vectors(tmp_path / "t", None)
+    assert table.words == ["dog", "at name@domain", ". . ."]
+    assert table[". . ."].tolist() == [5.0, 6.0]
+
+
+def test_numbers_are_words_where_there_is_no_header(tmp_path):
+    (tmp_path / "t").write_text("2018 1 2\n7 3 4\n")
+    assert load_vectors(tmp_path / "t", ["7"])["7"].tolist() == [3.0, 4.0]
+
+
+NEXT_LINE = "expected a word and 2 numbers with single spaces between; mend or remove the line."
+WHOLE = "fetch the file again: it is not whole."
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"dog 1 2\ncat 3\n", f", line 2: found 1 numbers, {NEXT_LINE}"),
+        (b"dog 1 2\ncat 3 4 5\n", f", line 2: found 3 numbers, {NEXT_LINE}"),
+        (b"2 2\ndog 1 2\ncat 3\n", f", line 3: found 1 numbers, {NEXT_LINE}"),
+        (b"dog 1 2\ncat 3 x\n", f", line 2: found 'x' among the numbers, {NEXT_LINE}"),
+        (b"dog 1 2\n\ncat 3 4\n", f", line 2: found an empty line, {NEXT_LINE}"),
+        (b"dog 1 2\n 3 4\n", f", line 2: found 2 numbers, {NEXT_LINE}"),
+        (b"dog 1  2\ncat 3 4\n", ", line 1: found '' among the numbers, expected a word and"),
+        (b"dog 1 2\nca\xfft 3 4\n", r", line 2: found bytes that are no UTF-8 (b'ca\xfft'), expected words in UTF-8"),
+        (b"3 2\ndog 1 2\ncat 3 4\n", f": found 2 vectors, expected 3, as its first line says; {WHOLE}"),
+        (b"1 2\ndog 1 2\ncat 3 4\n", f": found 2 vectors, expected 1, as its first line says; {WHOLE}"),
+        (b"dog 1 2\ncat 0 0\n", ", line 2: found a vector of zeros for 'cat', expected finite numbers"),
+        (b"2 2\ndog 1 2\ncat 0 0\n", ", line 3: found a vector of zeros for 'cat'"),
+        (b"dog 1 2\ncat nan 0\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
+        (b"dog 1 2\ncat 1 inf\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
+        (b"", ": found an empty file, expected word vectors"),
+        (b" \n", ": found an empty file, expected word vectors"),
+        (b"0 2\n", ": found a first line that promises 0 vectors of 2 numbers"),
+        (b"\x00\x01\x02\x03" * 9, ": found binary data of another format"),
+        (
+            binary(b"\n")[:-9],
+            f", vector 4: found the end of the file, expected 4 vectors, as its first line says; {WHOLE}",
+        ),
+        (b"1 2\n" + bytes(300), ", vector 1: found no word2vec binary data"),
+        (b"1 2\ndog " + struct.pack("<2f", 0.0, 0.0), ", vector 1: found a vector of zeros for 'dog'"),
+        (b"1 2\ndog " + struct.pack("<2f", np.nan, 0.0), ", vector 1: found a vector with NaN or infinity for 'dog'"),
+        (b"PK\x03\x04 and no more", ": found no .npz that can be read without running code"),
+        (pickle.dumps({"dog": [1.0]}), ": found a pickle of dict without a list of words"),
+        (pickle.dumps(Path("x")), "found a pickle that is no table of gensim (it asks for pathlib."),
+        (pickle.dumps([1])[:-1], "found a pickle that is no table of gensim"),
+        (gzip.compress(text())[:-10], "found compressed file ended before the end-of-stream marker was reached"),
+        (b"\x1f\x8bno", "expected a file that can be read"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_in_a_sentence(tmp_path, content, message):
+    path = tmp_path / "table"
+    path.write_bytes(content)
+    with pytest.raises(MetricError) as caught:
+        load_vectors(path, None)
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+
+
+def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(vector_files, "_BLOCK", 5)
+    (tmp_path / "t").write_text("dog 1 2\ncat 3 4\nhen 5\n")
+    with pytest.raises(MetricError, match="line 3: found 1 numbers"):
+        load_vectors(tmp_path / "t", ["dog"])
+
+
+def test_a_vector_that_is_not_needed_may_be_zero(tmp_path):
+    (tmp_path / "t").write_text("dog 1 2\ncat 0 0\n")
+    assert load_vectors(tmp_path / "t", ["dog"]).words == ["dog"]
+
+
+def test_a_table_of_another_language_is_refused(tmp_path):
+    (tmp_path / "t").write_text("dog 1 2\n")
+    with pytest.raises(MetricError, match="found none of the words of the text, expected word vectors of the language"):
+        load_vectors(tmp_path / "t", ["Hund"])
+    assert len(load_vectors(tmp_path / "t", [])) == 0  # no words need no vectors
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(MetricError, match="nowhere: found no such file or directory, expected a file that can be read"):
+        load_vectors(tmp_path / "nowhere", None)
+    with pytest.raises(MetricError, match="found is a directory"):
+        load_vectors(tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"vectors": MATRIX_WD}, r"found the arrays \['vectors'\], expected arrays named words and vectors"),
+        ({"words": np.arange(4), "vectors": MATRIX_WD}, r"found words of type int64 and shape \(4,\)"),
+        ({"words": np.array(WORDS), "vectors": MATRIX_WD[:3]}, r"shape \(3, 3\) for 4 words"),
+        ({"words": np.array(WORDS), "vectors": MATRIX_WD.astype(int)}, "vectors of type int64"),
+        ({"words": np.array(WORDS, dtype=object), "vectors": MATRIX_WD}, "without running code"),
+        (
+            {"words": np.array(WORDS), "vectors": MATRIX_WD * [[1], [0], [1], [1]]},
+            "row 2: found a vector of zeros for 'cat'",
+        ),
+    ],
+)
+def test_an_npz_that_is_wrong(tmp_path, arrays, message):
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(MetricError, match=message):
+        load_vectors(tmp_path / "t.npz", None)
+
+
+def test_gensim_without_its_second_file(tmp_path):
+    native_with_arrays_beside(tmp_path / "t")
+    (tmp_path / "t.vectors.npy").write_bytes(b"no array")
+    with pytest.raises(MetricError, match=r"t\.vectors\.npy: found no array"):
+        load_vectors(tmp_path / "t", None)
+    (tmp_path / "t.vectors.npy").unlink()
+    with pytest.raises(MetricError, match=r"t\.vectors\.npy: found no such file, expected the array that gensim saved"):
+        load_vectors(tmp_path / "t", None)
+
+
+class Nasty:
+    def __reduce__(self):
+        return print, ("this must not run",)
+
+
+def test_a_pickle_runs_no_code(tmp_path, capsys):
+    (tmp_path / "t").write_bytes(pickle.dumps(Nasty()))
+    with pytest.raises(MetricError, match=r"it asks for builtins\.print"):
+        load_vectors(tmp_path / "t", None)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_table_in_memory():
+    table = word_vectors(WORDS, MATRIX_WD, "test")
+    assert len(table) == 4
+    assert table.sha256 == word_vectors(WORDS, MATRIX_WD.copy(), "other").sha256
+    others = [
+        word_vectors(WORDS, MATRIX_WD.astype(np.float32), "test"),
+        word_vectors([*WORDS[:3], "x"], MATRIX_WD, "test"),
+        word_vectors(WORDS, -MATRIX_WD, "test"),
+    ]
+    assert len({table.sha256, *(other.sha256 for other in others)}) == 4
+    with pytest.raises(KeyError):
+        table["absent"]
+
+
+@pytest.mark.parametrize(
+    "words, matrix_WD, message",
+    [
+        (["a", "b"], [[1.0], [0.0]], "test, row 2: found a vector of zeros for 'b'"),
+        (["a", "b"], [[np.nan], [1.0]], "test, row 1: found a vector with NaN or infinity for 'a'"),
+        (["a", "a"], [[1.0], [2.0]], "test: found 'a' more than once, expected each word once"),
+    ],
+)
+def test_a_table_in_memory_that_is_wrong(words, matrix_WD, message):
+    with pytest.raises(MetricError, match=message):
+        word_vectors(words, np.array(matrix_WD), "test")

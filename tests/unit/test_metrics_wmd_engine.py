@@ -1,0 +1,188 @@
+"""The solver: by hand, and against other solvers of the same problem."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+
+import numpy as np
+import ot
+import pytest
+from gensim.models import KeyedVectors
+from numpy.testing import assert_allclose
+from wmd_tools import (
+    PLANE,
+    ROOT2,
+    cost_matrix,
+    known_pairs,
+    lp_distance,
+    masses,
+    plane,
+    random_texts,
+    random_vectors,
+)
+
+from nmt.config.metrics import Backend, Norm
+from nmt.errors import MetricError
+from nmt.metrics.wmd import engine, make_bags, pair_distances, solver
+from nmt.metrics.wmd.costs import Costs
+
+
+def distance(a: str, b: str, norm: Norm = Norm.unit) -> float:
+    pairs, bags = known_pairs([a.split(), b.split()], plane(), norm)
+    return float(pair_distances(pairs, bags.vectors_VD)[0])
+
+
+@pytest.mark.parametrize(
+    "a, b, expected",
+    [
+        ("east", "east", 0.0),
+        ("east", "oriental", 0.0),  # two words of one direction
+        ("east", "west", 2.0),
+        ("east", "north", ROOT2),
+        ("east north", "west", (2 + ROOT2) / 2),
+        ("west", "east north", (2 + ROOT2) / 2),
+        ("east north", "west south", ROOT2),  # both ways of pairing them cost sqrt 2 or 2: the nearer is taken
+        ("east east north", "east north north", ROOT2 / 3),  # a third moves from east to north
+        ("east north west", "east north", (2 + ROOT2) / 6),  # west's third: a half each to east and to north
+        ("east east east north", "north west", 1 + ROOT2 / 4),  # east's 3/4: 1/4 to north, 1/2 to west
+    ],
+)
+def test_distances_by_hand(a, b, expected):
+    assert distance(a, b) == pytest.approx(expected, abs=1e-15)
+
+
+def test_raw_vectors_keep_their_lengths():
+    assert distance("east", "west", Norm.raw) == 4.0
+    assert distance("east", "oriental", Norm.raw) == 3.0
+    assert distance("north", "south", Norm.raw) == 3.0
+
+
+def agreement(num_pairs: int, longest: int, norm: Norm) -> None:
+    vectors = random_vectors(40, 7, seed=3)
+    pairs, bags = known_pairs(random_texts(2 * num_pairs, 40, longest, seed=4), vectors, norm)
+    found = pair_distances(pairs, bags.vectors_VD)
+    by_pot = [ot.emd2(masses(a), masses(b), cost_matrix(a, b, bags)) for a, b in pairs]
+    assert_allclose(found, by_pot, rtol=0, atol=1e-12)
+    assert_allclose(found, [lp_distance(a, b, bags) for a, b in pairs], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", list(Norm))
+def test_agrees_with_a_linear_program_and_with_pot(norm):
+    agreement(150, 12, norm)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("norm", list(Norm))
+def test_agrees_with_a_linear_program_and_with_pot_on_5000_pairs(norm):
+    agreement(5000, 14, norm)
+
+
+def gensim_agreement(num_pairs: int, norm: Norm) -> None:
+    vectors = random_vectors(40, 7, seed=5)
+    table = KeyedVectors(7)
+    table.add_vectors(vectors.words, vectors.matrix_WD.astype(np.float32))
+    texts = random_texts(2 * num_pairs, 40, 12, seed=6)
+    pairs, bags = known_pairs(texts, vectors, norm)
+    theirs = [table.wmdistance(a, b, norm=norm is Norm.unit) for a, b in zip(texts[::2], texts[1::2], strict=True)]
+    assert_allclose(pair_distances(pairs, bags.vectors_VD), theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", list(Norm))
+def test_agrees_with_gensim(norm):
+    gensim_agreement(150, norm)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("norm", list(Norm))
+def test_agrees_with_gensim_on_5000_pairs(norm):
+    gensim_agreement(5000, norm)
+
+
+def pyemd_loads() -> bool:
+    """Older wheels need pkg_resources, which newer setuptools lack."""
+    return importlib.util.find_spec("pkg_resources") is not None or _version("pyemd") >= (1, 1)
+
+
+def _version(package: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in importlib.metadata.version(package).split(".")[:2])
+
+
+def test_pyemd_gives_the_same_distances():
+    if not pyemd_loads():
+        pytest.skip("this pyemd needs pkg_resources, which is not installed")
+    pairs, bags = known_pairs(random_texts(200, 40, 10, seed=8), random_vectors(40, 7, seed=7))
+    ours = pair_distances(pairs, bags.vectors_VD)
+    assert_allclose(pair_distances(pairs, bags.vectors_VD, Backend.pyemd), ours, rtol=0, atol=1e-6)
+
+
+def test_a_pyemd_that_does_not_load_is_said_in_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyemd", None)
+    pairs, bags = known_pairs([["east"], ["west"]], plane())
+    with pytest.raises(
+        MetricError, match=r"metrics\.wmd\.backend: found pyemd, which cannot be imported .*; install pyemd"
+    ):
+        pair_distances(pairs, bags.vectors_VD, Backend.pyemd)
+
+
+def test_the_bare_solver_is_in_use_and_the_public_one_agrees(monkeypatch):
+    assert solver.simplex is solver._bare
+    pairs, bags = known_pairs(random_texts(100, 40, 10, seed=9), random_vectors(40, 7, seed=7))
+    bare = pair_distances(pairs, bags.vectors_VD)
+    monkeypatch.setattr(solver, "simplex", solver._public)
+    assert_allclose(pair_distances(pairs, bags.vectors_VD), bare, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("moved", [lambda *_: (None, 7.0, None, None, 1), lambda a: None])
+def test_a_pot_whose_bare_solver_has_changed_is_used_by_its_public_one(monkeypatch, moved):
+    monkeypatch.setattr(ot.lp.emd_wrap, "emd_c", moved)
+    assert solver._choose() is solver._public
+    monkeypatch.delattr(ot.lp.emd_wrap, "emd_c")
+    assert solver._choose() is solver._public
+
+
+def test_a_problem_left_open_is_said(monkeypatch):
+    monkeypatch.setattr(ot.lp.emd_wrap, "emd_c", lambda *_: (None, 0.0, None, None, 3))
+    masses_A = np.array([1.0, 1.0])
+    with pytest.raises(MetricError, match=r"found a transport problem that its solver left open \(code 3\)"):
+        solver._bare(masses_A, masses_A, np.ones((2, 2)))
+    monkeypatch.setattr(ot, "emd", lambda *_, **__: (None, {"warning": "too many steps", "cost": 0.0}))
+    with pytest.raises(MetricError, match=r"left open \(too many steps\)"):
+        solver._public(masses_A, masses_A, np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("num_cells", [0, 10**6])
+def test_costs_are_exact_whether_kept_or_not(num_cells):
+    vectors_VD = np.random.default_rng(1).normal(size=(9, 5))
+    vectors_VD[8] = vectors_VD[7] + 1e-9  # close ones, where dot products would lose all digits
+    costs = Costs(vectors_VD, num_cells)
+    rows_K, columns_K = np.divmod(np.arange(81), 9)
+    expected_K = np.sqrt(((vectors_VD[rows_K] - vectors_VD[columns_K]) ** 2).sum(axis=1))
+    for _ in range(2):  # the second time from the table
+        assert_allclose(costs(rows_K, columns_K), expected_K, rtol=1e-14, atol=0)
+    assert costs(np.array([7]), np.array([8]))[0] == pytest.approx(np.sqrt(5) * 1e-9, rel=1e-6)
+
+
+def test_chunks_hold_every_pair_once(monkeypatch):
+    monkeypatch.setattr(engine, "_CHUNK", 3)
+    monkeypatch.setattr(engine, "_CELLS", 8)
+    bags = make_bags([list(PLANE)[:size] for size in (1, 5, 2, 1, 1, 1, 1)], plane(), Norm.unit).bags
+    pairs = [(a, b) for a in bags for b in bags]
+    chunks = list(engine._chunks(pairs))
+    assert [pair for chunk in chunks for pair in chunk] == pairs
+    assert all(len(chunk) <= 3 for chunk in chunks)
+    assert all(len(chunk) == 1 or sum(len(a.rows) * len(b.rows) for a, b in chunk) <= 8 for chunk in chunks)
+
+
+def test_no_pairs_are_no_distances():
+    assert pair_distances([], np.zeros((0, 3))).shape == (0,)
+
+
+def test_processes_give_the_same_distances(monkeypatch, capsys):
+    monkeypatch.setattr(engine, "_CHUNK", 20)
+    pairs, bags = known_pairs(random_texts(80, 40, 10, seed=9), random_vectors(40, 7, seed=7))
+    alone = pair_distances(pairs, bags.vectors_VD)
+    several = pair_distances(pairs, bags.vectors_VD, processes=2, progress=True)
+    assert np.array_equal(alone, several)
+    assert "40/40" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""Which words of a text carry mass."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from wmd_tools import PLAIN
+
+from nmt.config.metrics import WmdConfig
+from nmt.errors import MetricError
+from nmt.metrics.wmd import stop_list, tokens_of, vocabulary_of, words_for
+
+
+@pytest.mark.parametrize(
+    "language, dropped, kept",
+    [
+        ("en", ["the", "of", "don't", "is"], ["man", "men", "computer", "young", "Paris"]),
+        ("de", ["der", "und", "nicht", "für"], ["Hund", "Frau"]),
+        ("fr", ["le", "et", "dans", "à"], ["chien", "femme"]),
+        ("cs", ["a", "na"], ["pes"]),
+        ("es", ["el", "de"], ["perro"]),
+    ],
+)
+def test_stop_lists_of_languages(language, dropped, kept):
+    text = " ".join([*dropped, *kept])
+    for cfg in (WmdConfig(stop_words=language), WmdConfig(stop_words="auto")):
+        assert words_for(text, cfg, language) == [word.lower() for word in kept]
+        assert stop_list(cfg.stop_words, language).name == language
+        assert stop_list(cfg.stop_words, language).statement == ""
+
+
+def test_a_language_without_a_list_says_so_and_keeps_every_word():
+    chosen = stop_list("auto", "eo")
+    assert chosen.name == "none-for-eo"
+    assert chosen.statement == "there is no stop list for the language 'eo': every word counts"
+    assert words_for("La hundo kaj la kato", WmdConfig(), "eo") == ["la", "hundo", "kaj", "la", "kato"]
+
+
+def test_none_keeps_every_word():
+    assert words_for("The dog", PLAIN, "en") == ["the", "dog"]
+
+
+def test_the_list_of_2017_has_its_153_words():
+    words = stop_list("nltk-2017", "en").words
+    assert len(words) == 153
+    assert {"i", "now", "wouldn", "ain"} <= words
+    assert not {"don't", "man"} & words
+
+
+def test_a_list_that_is_asked_for_and_not_there_is_refused():
+    with pytest.raises(MetricError) as caught:
+        stop_list("eo", "en")
+    assert str(caught.value).startswith("stop words: found 'eo', expected auto, none, nltk-2017 or one of ar, bg, ca, ")
+    assert str(caught.value).endswith("; choose none for a language without a list.")
+
+
+@pytest.mark.parametrize(
+    "tokenize, text, tokens",
+    [
+        ("13a", "Don't stop, please.", ["don't", "stop", ",", "please", "."]),
+        ("none", "Don't stop, please.", ["don't", "stop,", "please."]),
+        ("intl", "Don't stop, please.", ["don", "'", "t", "stop", ",", "please", "."]),
+        ("char", "ab c", ["a", "b", "c"]),
+        ("zh", "今天很好 ok", ["今", "天", "很", "好", "ok"]),
+    ],
+)
+def test_tokenizers(tokenize, text, tokens):
+    assert tokens_of(text, WmdConfig(tokenize=tokenize)) == tokens
+
+
+def test_casing():
+    assert tokens_of("Der Hund", WmdConfig(lowercase=False)) == ["Der", "Hund"]
+    assert words_for("Der Hund", WmdConfig(lowercase=False), "de") == ["Hund"]
+
+
+def test_chinese_stop_words_meet_chinese_tokens():
+    assert words_for("我的狗", WmdConfig(tokenize="zh"), "zh") == ["狗"]
+
+
+@pytest.mark.parametrize("tokenize, package, extra", [("ja-mecab", "MeCab", "ja"), ("ko-mecab", "mecab_ko", "ko")])
+def test_tokenizers_of_other_packages(tokenize, package, extra):
+    cfg = WmdConfig(tokenize=tokenize, stop_words="none")
+    if importlib.util.find_spec(package) is not None:
+        assert "".join(tokens_of("今日は" if extra == "ja" else "오늘은", cfg)) == (
+            "今日は" if extra == "ja" else "오늘은"
+        )
+        return
+    with pytest.raises(MetricError) as caught:
+        tokens_of("x", cfg)
+    assert str(caught.value) == (
+        f"metrics.wmd.tokenize: found {tokenize}, whose package is not installed, expected a tokenizer that can be "
+        f"loaded; install sacrebleu[{extra}], or choose another tokenizer."
+    )
+
+
+def test_vocabulary_is_what_vectors_are_needed_for():
+    assert vocabulary_of(["The dog", "a dog barks."], WmdConfig(), "en") == {"dog", "barks", "."}
