@@ -112,6 +112,10 @@ class TrainConfig:
                     expected="0 <= value < 1",
                     next_step="the default is a good start",
                 )
+        self._check_rates()
+        self._check_limits()
+
+    def _check_rates(self) -> None:
         if not 0 < self.plateau_factor < 1:
             raise ConfigError(
                 "train.plateau_factor", found=self.plateau_factor, expected="0 < factor < 1", next_step="0.5 is usual"
@@ -124,19 +128,21 @@ class TrainConfig:
                     expected="more than 0",
                     next_step="the default is a good start",
                 )
-        if self.warmup_steps >= self.max_steps:
-            raise ConfigError(
-                "train.warmup_steps",
-                found=self.warmup_steps,
-                expected=f"0 <= warmup_steps < train.max_steps ({self.max_steps})",
-                next_step="shorten the warm-up or train longer",
-            )
         if self.min_learning_rate > self.learning_rate:
             raise ConfigError(
                 "train.min_learning_rate",
                 found=self.min_learning_rate,
                 expected=f"at most train.learning_rate ({self.learning_rate})",
                 next_step="lower it or raise the rate",
+            )
+
+    def _check_limits(self) -> None:
+        if self.warmup_steps >= self.max_steps:
+            raise ConfigError(
+                "train.warmup_steps",
+                found=self.warmup_steps,
+                expected=f"0 <= warmup_steps < train.max_steps ({self.max_steps})",
+                next_step="shorten the warm-up or train longer",
             )
         if self.max_hours is not None and self.max_hours <= 0:
             raise ConfigError(

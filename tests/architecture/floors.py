@@ -1,0 +1,182 @@
+"""Reads the syntax trees of the project and says what breaks the rules of the house: nothing is imported or run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# fmt: off
+FLOORS = {
+    "": 0, "__version__": 0, "errors": 0, "arithmetic": 0, "config": 0,  # "" is nmt itself, which holds its version
+    "data": 1, "model": 2, "search": 3, "checkpoint": 4, "training": 5, "metrics": 6, "report": 7,
+    "launch": 8, "sweep": 8, "app": 9,
+}
+# fmt: on
+ALONE = {"metrics": {0}, "report": {0}, "launch": {0}, "sweep": {0, 7}}  # floors that may be imported, where not all
+ENTRY_POINTS = ("train.py", "evaluate.py", "translate.py")
+WITHOUT_TENSORFLOW = {"errors", "arithmetic", "config", "metrics", "report", "launch", "sweep"}
+OPTIONAL = {"boto3", "botocore", "optuna", "safetensors", "pyemd"}  # third-party packages that may be absent
+MAX_MODULE_LINES = 300
+MAX_FUNCTION_LINES = 50
+
+
+@dataclass(frozen=True)
+class Import:
+    """`name` is dotted and absolute; `function` is the one it hides in, if any."""
+
+    name: str
+    line: int
+    function: str | None
+
+
+@dataclass
+class Module:
+    """A file and what the rules ask about it."""
+
+    path: str
+    text: str
+    tree: ast.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tree = ast.parse(self.text)
+
+    @property
+    def name(self) -> str:
+        """nmt/model/cells.py -> nmt.model.cells, nmt/model/__init__.py -> nmt.model"""
+        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    @property
+    def imports(self) -> list[Import]:
+        return list(_imports(self.tree, None))
+
+    @property
+    def part(self) -> str:
+        """The second part of the name: what FLOORS speaks of."""
+        return [*self.name.split("."), ""][1]
+
+    @property
+    def floor(self) -> int | None:
+        """Entry points and plugins are the roof; None for a part of nmt that has no floor."""
+        return FLOORS.get(self.part) if self.path.startswith("nmt/") else max(FLOORS.values()) + 1
+
+
+def read_project(root: Path) -> list[Module]:
+    """Every module of the product, entry points included."""
+    paths = [*sorted((root / "nmt").rglob("*.py")), *(root / name for name in ENTRY_POINTS)]
+    paths += sorted((root / "hydra_plugins").rglob("*.py"))
+    return [Module(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
+
+
+def violations(modules: list[Module]) -> list[str]:
+    """One line for each breach: `path:line: what`."""
+    names = {module.name for module in modules}
+    found: list[str] = []
+    for module in modules:
+        found += _wrong_imports(module)
+        found += _hidden_imports(module)
+        found += _too_long(module)
+        found += _forbidden_words(module)
+    return found + _cycles({module.name: _neighbours(module, names) for module in modules})
+
+
+def _imports(node: ast.AST, function: str | None) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, child.lineno, function) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            dots = "." * child.level
+            yield from (
+                Import(f"{dots}{child.module or ''}.{alias.name}", child.lineno, function) for alias in child.names
+            )
+        inner = child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+        yield from _imports(child, inner)
+
+
+def _wrong_imports(module: Module) -> Iterator[str]:
+    """Upward, sideways where a floor stands alone, relative, or of TensorFlow where it has no place."""
+    floor = module.floor
+    if floor is None:
+        yield f"{module.path}:1: nmt.{module.part} has no floor"
+    for found in module.imports:
+        top, _, rest = found.name.partition(".")
+        if not top:
+            yield f"{module.path}:{found.line}: relative import"
+        if top in ("tensorflow", "keras") and module.part in WITHOUT_TENSORFLOW:
+            yield f"{module.path}:{found.line}: imports {top}, which costs seconds"
+        part = rest.partition(".")[0]
+        if top != "nmt" or floor is None or part == module.part:
+            continue
+        target = FLOORS.get(part)
+        if target is None or target > floor or target not in ALONE.get(module.part, range(floor + 1)):
+            yield f"{module.path}:{found.line}: floor {floor} imports {found.name} of floor {target}"
+
+
+def _hidden_imports(module: Module) -> Iterator[str]:
+    """Allowed in `main` of an entry point, for optional packages, and in Hydra plugins."""
+    for found in module.imports:
+        top = found.name.partition(".")[0]
+        in_main = module.path in ENTRY_POINTS and found.function == "main"
+        if found.function and not in_main and top not in OPTIONAL and not module.path.startswith("hydra_plugins/"):
+            yield f"{module.path}:{found.line}: {found.name} is imported inside {found.function}"
+
+
+def _too_long(module: Module) -> Iterator[str]:
+    lines = module.text.count("\n")
+    if lines > MAX_MODULE_LINES:
+        yield f"{module.path}:1: {lines} lines, more than {MAX_MODULE_LINES}"
+    for node in ast.walk(module.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            length = node.end_lineno - node.lineno + 1 - _docstring_lines(node)
+            if length > MAX_FUNCTION_LINES:
+                yield f"{module.path}:{node.lineno}: {node.name} has {length} lines, more than {MAX_FUNCTION_LINES}"
+
+
+def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    if ast.get_docstring(node) is None:
+        return 0
+    first = node.body[0]
+    assert first.end_lineno is not None
+    return first.end_lineno - first.lineno + 1
+
+
+def _forbidden_words(module: Module) -> Iterator[str]:
+    """`.get` on a configuration, `_target_` strings, a TODO without the number of its issue."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr == "get" and isinstance(node.value, (ast.Name, ast.Attribute)):
+            owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+            if owner in ("cfg", "config"):
+                yield f"{module.path}:{node.lineno}: {owner}.get hides a missing option"
+        if isinstance(node, ast.Constant) and node.value == "_target_":
+            yield f"{module.path}:{node.lineno}: _target_ cannot be followed by any tool"
+    for number, line in enumerate(module.text.splitlines(), 1):
+        if re.search(r"#.*\b(TODO|FIXME|XXX)\b(?!.*#\d)(?!.*issue \d)", line):
+            yield f"{module.path}:{number}: a TODO without the number of its issue"
+
+
+def _neighbours(module: Module, names: set[str]) -> set[str]:
+    """The modules of the project that this one imports when it is imported."""
+    found: set[str] = set()
+    for one in module.imports:
+        if one.function is None:
+            longest = one.name if one.name in names else one.name.rpartition(".")[0]
+            found |= {longest} & names
+    return found - {module.name}
+
+
+def _cycles(graph: Mapping[str, set[str]]) -> list[str]:
+    """Each set of modules that import one another in a ring: what is left when all ends are cut off."""
+    left = {name: set(targets) for name, targets in graph.items()}
+    while ends := {name for name, targets in left.items() if not targets & left.keys()}:
+        left = {name: targets for name, targets in left.items() if name not in ends}
+    while starts := {name for name in left if not any(name in targets for targets in left.values())}:
+        left = {name: targets for name, targets in left.items() if name not in starts}
+    return [f"import cycle among {', '.join(sorted(left))}"] if left else []
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(violations(read_project(Path(__file__).resolve().parents[2]))) or 0)
