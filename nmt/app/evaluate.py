@@ -8,8 +8,7 @@ from pathlib import Path
 
 from nmt.app.bundle import Loaded, open_checkpoint
 from nmt.app.scoring import Scored, score, write_results, write_translations
-from nmt.app.vectors import mover_from_extras
-from nmt.checkpoint.file import read_extras
+from nmt.app.vectors import mover_from_checkpoint
 from nmt.config.commands import EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.text import ParallelText
@@ -28,18 +27,19 @@ log = logging.getLogger(__name__)
 def evaluate_checkpoints(command: EvaluateConfig) -> None:
     """Translate and score every test set with every checkpoint; several are compared with the first."""
     choose_device(command.device, command.threads)
+    files = list(dict.fromkeys(command.checkpoint))  # a file named twice is one system
+    folders = folders_for(files)
     by_test: dict[str, dict[str, Scored]] = {}
-    for file in command.checkpoint:
+    for file in files:
         loaded = open_checkpoint(Path(file), tuple(command.overrides))
         for name, scored in evaluate(loaded).items():
             by_test.setdefault(name, {})[file] = scored
             content = scored.results(file, loaded.config.metrics)
             if command.out is not None:
-                keep(Path(command.out), len(command.checkpoint) > 1, file, name, scored, content)
-            print(
-                f"{file}\n{scores_table({name: content})}\n{content['bleu']['signature']}\n{content['wmd']['signature']}"
-            )
-    if len(command.checkpoint) > 1:
+                keep(Path(command.out) / folders[file], name, scored, content)
+            signatures = "\n".join(content[metric]["signature"] for metric in ("bleu", "chrf", "wmd"))
+            print(f"{file}\n{scores_table({name: content})}\n{signatures}\n")
+    if len(files) > 1:
         metrics = loaded.config.metrics
         for name, systems in by_test.items():
             print(compare(name, systems, metrics.bootstrap, metrics.confidence, metrics.seed))
@@ -56,18 +56,35 @@ def evaluate(loaded: Loaded) -> dict[str, Scored]:
             expected="a PREFIX",
             next_step="add data.test=PREFIX, the path of a pair of files without their endings",
         )
-    mover = mover_from_extras(loaded.path, read_extras(loaded.path), config)
+    references = [line for text in tests.values() for line in text.tgt]
+    mover = mover_from_checkpoint(loaded.path, config, references)
     translator = Translator(loaded.model, loaded.vocabularies, config.search)
     return {
         name: score(text, translator, mover, config.metrics, config.metrics.bootstrap) for name, text in tests.items()
     }
 
 
-def keep(out: Path, several: bool, file: str, name: str, scored: Scored, content: dict[str, object]) -> None:
-    """results.json and translations in `out`; of several checkpoints each has a folder of its own there."""
-    folder = out / Path(file).stem if several else out
-    if several and Path(file).parent.name == "checkpoints":
-        folder = out / f"{Path(file).parent.parent.name}-{Path(file).stem}"
+def folders_for(files: list[str]) -> dict[str, str]:
+    """Where in `out` the results of each file go: right there, or for several files a folder for each.
+
+    `runs/a/checkpoints/best.h5` gives `a-best`; a name that is taken gets a number.
+    """
+    if len(files) == 1:
+        return {files[0]: "."}
+    names: dict[str, str] = {}
+    for file in files:
+        path = Path(file)
+        inside = path.parent.name == "checkpoints"
+        name = wanted = f"{path.parent.parent.name}-{path.stem}" if inside else path.stem
+        number = 2
+        while name in names.values():
+            name, number = f"{wanted}-{number}", number + 1
+        names[file] = name
+    return names
+
+
+def keep(folder: Path, name: str, scored: Scored, content: dict[str, object]) -> None:
+    """results.json and translations in `folder`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_results(folder, name, content)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from nmt.app.bundle import build_model, restore, unpack_vocabularies
+from nmt.app.bundle import assign_best, build_model, read_bundle, restore
 from nmt.app.finish import finish
 from nmt.app.hooks import RunHooks
 from nmt.app.settings import flat
-from nmt.app.vectors import learn_mover
-from nmt.checkpoint.file import load, read_extras
+from nmt.app.vectors import learn_mover, mover_from_checkpoint
+from nmt.checkpoint.file import read_extras
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
+from nmt.config.saved import not_writable
 from nmt.config.subword import SubwordConfig
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
 from nmt.data.encode import EncodedCorpus, encode_corpus
 from nmt.data.report import describe, render
 from nmt.data.subwords import Vocabularies, learn_vocabularies
+from nmt.errors import ConfigError
+from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
 from nmt.training.device import choose_device
 from nmt.training.loop import train
@@ -41,33 +45,85 @@ def train_run(config: Config, folder: Path) -> float | None:
     device = choose_device(config.train.device, config.train.threads)
     log.info("device: %s", device.description)
     corpora = load_corpora(config.data)
-    store = CheckpointStore(folder / "checkpoints", config.train.keep)
-    start = store.newest_valid() if config.resume is not None else None
-    vocabularies = learn(config.subword, corpora) if start is None else unpack_vocabularies(start, read_extras(start))
-    encoded = encode_training(config, corpora, vocabularies)
-    report = report_corpora(config, corpora, encoded, vocabularies)
-    trainer = Trainer(build_model(config, vocabularies), config.train, config.seed)
-    state = begin(config, trainer, start)
-    mover = learn_mover(config, corpora)
-    with EventLog(folder) as events, StopRequest() as request, steps_bar(config, state) as bar:
-        if start is not None:
-            events.cut_back(state.step)
-        events.hparams(flat(config))
-        hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar)
-        batches = plan(config, corpora, encoded, vocabularies)
-        state = train(trainer, batches, config.train, state, hooks, lambda: request.number is not None)
-        bar.close()
-        if request.number is not None:
-            log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)
-            sys.exit(request.exit_status)
-        finish(config, folder, corpora, hooks, state, report)
+    with CheckpointStore(folder / "checkpoints", config.train.keep) as store:
+        start = store.newest_valid() if config.resume is not None else None
+        vocabularies = choose_vocabularies(config, corpora, start)
+        encoded = encode_training(config, corpora, vocabularies)
+        report = report_corpora(config, corpora, encoded, vocabularies)
+        trainer = Trainer(build_model(config, vocabularies), config.train, config.seed)
+        state = begin(config, trainer, start)
+        mover = choose_mover(config, corpora, start)
+        with EventLog(folder) as events:
+            open_log(config, events, state, start)
+            with steps_bar(config, state) as bar, StopRequest() as request:
+                hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar)
+                batches = plan(config, corpora, encoded, vocabularies)
+                state = train(trainer, batches, config.train, state, hooks, lambda: request.number is not None)
+                store.drain()
+            if request.number is not None:
+                log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)
+                sys.exit(request.exit_status)
+            conclude(lambda: finish(config, folder, corpora, hooks, state, report), folder)
     return None if state.best_score is None else config.train.early_stopping.metric.sign * state.best_score
+
+
+def conclude(work: Callable[[], None], folder: Path) -> None:
+    """Do what comes after training: by then the checkpoints are safe, so a signal may end it at once.
+
+    Raises ConfigError where the run folder cannot be written.
+    """
+    try:
+        work()
+    except KeyboardInterrupt:
+        log.info("stopped while scoring; score again with resume=%s", folder)
+        sys.exit(130)
+    except OSError as error:
+        raise not_writable(Path(error.filename or folder), error) from error
+
+
+def open_log(config: Config, events: EventLog, state: TrainingState, start: Path | None) -> None:
+    """A new log begins with the settings; that of a run that goes on, where its checkpoint left it."""
+    if start is not None:
+        events.cut_back(state.step)
+        return
+    settings = flat(config).items()
+    events.hparams({key: value if isinstance(value, bool | int | float) else str(value) for key, value in settings})
+
+
+def choose_vocabularies(config: Config, corpora: Corpora, start: Path | None) -> Vocabularies:
+    """Learnt, but for a run that goes on or begins at another's weights: weights belong to the pieces they saw.
+
+    Raises ConfigError where the pieces of `train.init_from` are not of the kind that was asked for.
+    """
+    if start is not None:
+        return read_bundle(start)[1]
+    if config.train.init_from is None:
+        return learn(config.subword, corpora)
+    path, asked = Path(config.train.init_from), config.subword
+    if "subword_kind" not in read_extras(path, only=lambda name: name == "subword_kind"):  # weights alone
+        return learn(asked, corpora)
+    found = read_bundle(path)[1]
+    if (found.src.kind, found.joint) != (asked.kind, asked.joint):
+        own = f"subword.kind={found.src.kind.value} subword.joint={str(found.joint).lower()}"
+        raise ConfigError(
+            "train.init_from",
+            found=f"{path}, which was trained with {own}",
+            expected=f"pieces as asked for: subword.kind={asked.kind.value} subword.joint={str(asked.joint).lower()}",
+            next_step=f"add {own}",
+        )
+    return found
 
 
 def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
     """The pieces of both languages, from the training side alone."""
-    sides = [[line for text in corpora.train for line in side(text)] for side in (lambda t: t.src, lambda t: t.tgt)]
-    return learn_vocabularies(config, *sides)
+    src = [line for text in corpora.train for line in text.src]
+    tgt = [line for text in corpora.train for line in text.tgt]
+    return learn_vocabularies(config, src, tgt)
+
+
+def choose_mover(config: Config, corpora: Corpora, start: Path | None) -> WordMover:
+    """A run that goes on is scored as it was before, whatever this machine would learn."""
+    return learn_mover(config, corpora) if start is None else mover_from_checkpoint(start, config, corpora.dev.tgt)
 
 
 def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies) -> list[EncodedCorpus]:
@@ -95,7 +151,7 @@ def begin(config: Config, trainer: Trainer, start: Path | None) -> TrainingState
         log.info("going on from %s, step %d", start, state.step)
         return state
     if config.train.init_from is not None:
-        load(Path(config.train.init_from), trainer.model)
+        assign_best(Path(config.train.init_from), trainer.model)
         trainer.average.restart()
         log.info("weights from %s", config.train.init_from)
     return TrainingState()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from nmt.app.bundle import open_checkpoint
-from nmt.config.commands import TranslateConfig
+from nmt.config.commands import Format, TranslateConfig
+from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError
 from nmt.search.ensembles import Ensemble
-from nmt.search.stream import decode_lines, translate_stream
+from nmt.search.stream import CHUNK_LINES, decode_lines, translate_stream
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
 
@@ -23,15 +24,34 @@ def translate_lines(command: TranslateConfig) -> None:
     loaded = [open_checkpoint(Path(file), tuple(command.overrides)) for file in command.checkpoint]
     first = loaded[0]
     for other in loaded[1:]:
-        if other.vocabularies.tgt.to_bytes() != first.vocabularies.tgt.to_bytes():
+        side = differing_side(first.vocabularies, other.vocabularies)
+        if side is not None:
             raise CheckpointError(
                 str(other.path),
-                found="another target vocabulary",
+                found=f"another {side} vocabulary",
                 expected=f"that of {first.path}",
-                next_step="an ensemble votes on pieces, so train its members with the same subwords",
+                next_step="train the members of an ensemble on the same corpus with the same subwords",
             )
     model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
-    translator = Translator(model, first.vocabularies, replace(first.config.search))
+    translator = Translator(model, first.vocabularies, first.config.search)
+    nbest = 1 if command.format is Format.text else first.config.search.nbest
     lines = decode_lines(sys.stdin.buffer, "standard input")
-    translate_stream(translator, lines, sys.stdout.write, command.format.value, command.nbest or 1)
-    sys.stdout.flush()
+    chunk = 1 if sys.stdin.isatty() else CHUNK_LINES  # a person waits for each answer
+    try:
+        translate_stream(translator, lines, write_line, command.format.value, nbest, chunk)
+    except BrokenPipeError:  # whoever read, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit would complain again
+
+
+def write_line(line: str) -> None:
+    """UTF-8 whatever the locale, handed on at once."""
+    sys.stdout.buffer.write(line.encode())
+    sys.stdout.buffer.flush()
+
+
+def differing_side(ours: Vocabularies, theirs: Vocabularies) -> str | None:
+    """source or target: the side whose pieces are not the same."""
+    for side, one, other in (("source", ours.src, theirs.src), ("target", ours.tgt, theirs.tgt)):
+        if one.kind is not other.kind or one.to_bytes() != other.to_bytes():
+            return side
+    return None

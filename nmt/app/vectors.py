@@ -16,7 +16,7 @@ from nmt.errors import CheckpointError, MetricError
 from nmt.metrics.trained import train_vectors
 from nmt.metrics.vectors import WordVectors, load_vectors, word_vectors
 from nmt.metrics.wmd import WordMover
-from nmt.metrics.wmd.words import tokens_of
+from nmt.metrics.wmd.words import tokens_of, vocabulary_of
 
 KEYS = ("wmd_words", "wmd_vectors", "wmd_source")
 
@@ -65,7 +65,8 @@ def mover_from_file(path: Path, config: Config, references: Iterable[str]) -> Wo
     """
     wmd = config.metrics.wmd
     vectors = load_vectors(path, None)
-    if not any(word in vectors for line in references for word in tokens_of(line, wmd)):
+    wanted = vocabulary_of(references, wmd, config.data.tgt)
+    if not any(word in vectors and any(map(str.isalpha, word)) for word in wanted):
         casing = "lower-cased" if wmd.lowercase else "cased"
         raise MetricError(
             f"metrics.wmd.vectors: {path}",

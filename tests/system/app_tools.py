@@ -1,0 +1,135 @@
+"""Runs the three programs inside the test process, at their command-line edge, with runs of a few seconds."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import absl.logging
+
+import evaluate
+import nmt.app.evaluate
+import nmt.app.train
+import nmt.app.translate
+import train
+import translate
+from nmt.config.commands import EvaluateConfig, TranslateConfig, run_command
+from nmt.config.pages import evaluate_page, translate_page
+from nmt.config.run import run
+from nmt.training.device import Chosen
+
+TINY = [
+    *("data.train_pairs=300", "data.dev_pairs=30", "data.test_pairs=30"),
+    *("model.embedding=16", "model.encoder_units=16", "model.units=32", "model.attention_units=16"),
+    *("train.max_steps=12", "train.warmup_steps=2", "train.validate_every=6", "train.save_every=6"),
+    *("train.log_every=3", "train.batch_tokens=512", "search.beam=2", "search.max_ratio=1"),
+    *("metrics.bootstrap=20", "metrics.wmd.dimensions=8", "metrics.wmd.epochs=1"),
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program left: its exit status and both streams."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Bytes(io.TextIOWrapper):
+    """A standard stream that keeps what is written."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        super().__init__(io.BytesIO(content), encoding="utf-8", newline="\n", write_through=True)
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def streams(stdin: bytes) -> Iterator[tuple[Bytes, Bytes]]:
+    """Standard streams of our own. TensorFlow takes its threads once a process, so the device is not set again."""
+    absl.logging.get_absl_handler().python_handler.stream = (
+        sys.__stderr__
+    )  # Hydra's logging closes handlers, absl's its
+    root = logging.getLogger()  # stream, unless that is the process's own: it would be pytest's
+    handlers, level = root.handlers[:], root.level
+    out, err = Bytes(), Bytes()
+    with ExitStack() as stack:
+        for app in (nmt.app.train, nmt.app.evaluate, nmt.app.translate):
+            stack.enter_context(patch.object(app, "choose_device", lambda device, threads: Chosen("cpu", "CPU")))
+        stack.enter_context(patch.object(sys, "stdin", Bytes(stdin)))
+        stack.enter_context(redirect_stdout(out))
+        stack.enter_context(redirect_stderr(err))
+        root.handlers[:] = []
+        try:
+            yield out, err
+        finally:
+            for handler in root.handlers:
+                handler.close()
+            root.handlers[:] = handlers
+            root.setLevel(level)
+
+
+def call(program: Any, *argv: str, stdin: bytes = b"") -> Answer:
+    """A program with its command line."""
+    with streams(stdin) as (out, err):
+        try:
+            status = program(list(argv))
+        except SystemExit as stopped:
+            status = stopped.code
+    return Answer(status, out.text(), err.text())
+
+
+def train_py(folder: Path | None, *argv: str) -> Answer:
+    place = [] if folder is None else [f"hydra.run.dir={folder}"]
+    return call(lambda words: run(train.main, words), *place, *argv)
+
+
+def evaluate_py(*argv: str) -> Answer:
+    return call(lambda words: run_command(evaluate.main, EvaluateConfig, evaluate_page, words), *argv)
+
+
+def translate_py(*argv: str, stdin: str | bytes = b"") -> Answer:
+    content = stdin.encode() if isinstance(stdin, str) else stdin
+    return call(lambda words: run_command(translate.main, TranslateConfig, translate_page, words), *argv, stdin=content)
+
+
+def tiny(folder: Path, *argv: str) -> Answer:
+    """A run of a few seconds that must end well."""
+    answer = train_py(folder, *TINY, *argv)
+    assert answer.status == 0, answer.err
+    return answer
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def without_times(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events but for what differs from run to run."""
+    timed = ("seconds", "tokens_per_second", "waited_share")
+    return [{key: value for key, value in event.items() if key not in timed} for event in copy.deepcopy(events)]
+
+
+def read_results(folder: Path, name: str = "results.json") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+    return content
+
+
+def write_pair(prefix: Path, src: list[str], tgt: list[str]) -> str:
+    """PREFIX.en and PREFIX.de; -> PREFIX."""
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    for ending, lines in (("en", src), ("de", tgt)):
+        Path(f"{prefix}.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(prefix)

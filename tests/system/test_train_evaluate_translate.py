@@ -1,0 +1,221 @@
+"""The main job, small: text is trained on, kept in a file, scored from it, and the file translates."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+from app_tools import (
+    TINY,
+    evaluate_py,
+    read_events,
+    read_results,
+    tiny,
+    train_py,
+    translate_py,
+    without_times,
+    write_pair,
+)
+
+from nmt.app.evaluate import folders_for
+from nmt.app.hooks import RunHooks
+from nmt.checkpoint.file import read_extras, read_parameters
+
+RUN = ["train.schedule=constant", "train.average=0.9", "train.keep=1"]
+RUN += ["model.dropout_embedding=0.2", "model.dropout_state=0.2", "model.dropout_output=0.2"]
+EVENT_KEYS = {"event", "step", "epoch", "seconds"}
+SCORE_KEYS = {"loss", "perplexity", "bleu", "chrf", "wmd_similarity"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run folder, and what the run said."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    answer = tiny(folder, *RUN)
+    return folder, answer
+
+
+@pytest.fixture
+def alone(trained, tmp_path):
+    """The best checkpoint with nothing around it."""
+    return str(shutil.copy(trained[0] / "checkpoints" / "best.h5", tmp_path / "model.h5"))
+
+
+def test_a_run_folder_has_what_the_contract_says(trained):
+    folder, _ = trained
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.yaml", "train.log", "metrics.jsonl", "tensorboard", "checkpoints", "results.json"),
+        *("translations", "report.html", "attention.png"),
+    }
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.h5", "best.h5", "step-12.h5"}
+    assert (folder / "attention.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((folder / "tensorboard").iterdir())) == 1
+    for name in ("dev", "test"):
+        assert (folder / "translations" / f"{name}.txt").read_text(encoding="utf-8").count("\n") == 30
+    log = (folder / "train.log").read_text(encoding="utf-8")
+    for told in ("device: CPU", "vocabulary: ", "model: ", "step 12, dev: perplexity"):
+        assert told in log
+
+
+def test_events_have_their_keys(trained):
+    events = read_events(trained[0])
+    assert all(event.keys() >= EVENT_KEYS for event in events)
+    assert [event["step"] for event in events if event["event"] == "train"] == [3, 6, 9, 12]
+    assert [event["step"] for event in events if event["event"] == "validate"] == [6, 12]
+    assert [event["step"] for event in events if event["event"] == "save"] == [6, 12]
+    assert [event["event"] for event in events[-2:]] == ["end", "test"]
+    wanted = {
+        "train": {"loss", "learning_rate", "target_tokens", "tokens_per_second"},
+        "validate": SCORE_KEYS,
+        "test": SCORE_KEYS,
+    }
+    for event in events:
+        if event["event"] in wanted:
+            assert event.keys() >= wanted[event["event"]]
+            assert all(isinstance(event[key], float | int) for key in wanted[event["event"]])
+
+
+def test_results_have_their_layout(trained):
+    results = read_results(trained[0])
+    assert results.keys() == {"checkpoint", "data", "sentences", "seconds", "bleu", "chrf", "wmd"}
+    assert results["bleu"].keys() == {"score", "signature", "ref_len", "ci95"}
+    assert results["chrf"].keys() == {"score", "signature", "ci95"}
+    assert results["wmd"].keys() == {"similarity", "distance", "coverage", "signature", "ci95"}
+    assert (results["data"], results["sentences"]) == ("test", 30)
+    assert results["checkpoint"] == str(trained[0] / "checkpoints" / "best.h5")
+    low, high = results["wmd"]["ci95"]
+    assert 0 < low <= results["wmd"]["similarity"] <= high < 1
+
+
+def test_the_end_of_a_run_is_told(trained):
+    out = trained[1].out
+    for told in ("BLEU", "WMD similarity", "source  ", "reference  ", "translation  ", str(trained[0] / "report.html")):
+        assert told in out
+    assert out.count("\nsource  ") == 3
+
+
+def test_a_checkpoint_is_self_contained_and_names_its_tensorflow(trained):
+    extras = read_extras(trained[0] / "checkpoints" / "best.h5")
+    assert {"config", "subword_src", "subword_tgt", "state", "wmd_vectors", "tf_version"} <= extras.keys()
+    assert any(name.startswith("adam_m ") for name in extras)
+    assert any(name.startswith("average ") for name in extras)
+
+
+def test_a_file_alone_gives_the_same_scores_to_the_last_digit(trained, alone, tmp_path):
+    answer = evaluate_py(f"checkpoint={alone}", f"out={tmp_path / 'out'}")
+    assert answer.status == 0, answer.err
+    ours, theirs = read_results(tmp_path / "out"), read_results(trained[0])
+    for metric in ("bleu", "chrf", "wmd"):
+        assert ours[metric] == theirs[metric]
+    assert (tmp_path / "out/translations/test.txt").read_bytes() == (trained[0] / "translations/test.txt").read_bytes()
+    assert ours["wmd"]["signature"] in answer.out
+
+
+def test_two_checkpoints_are_compared_in_folders_of_their_own(trained, alone, tmp_path):
+    inside = trained[0] / "checkpoints" / "last.h5"
+    answer = evaluate_py(f"checkpoint=[{alone},{inside}]", f"out={tmp_path}", "search.beam=1")
+    assert answer.status == 0, answer.err
+    assert f"test: compared with {alone}" in answer.out
+    for told in ("difference", "p (bootstrap)", "p (randomisation)", "WMD similarity", "first-last"):
+        assert told in answer.out or (tmp_path / told).is_dir()
+    assert read_results(tmp_path / "model")["sentences"] == read_results(tmp_path / "first-last")["sentences"] == 30
+
+
+def test_other_test_sets_take_the_place_of_the_saved_one_or_stand_beside_it(alone, tmp_path):
+    main = write_pair(tmp_path / "main", ["Two dogs run.", "A man sits."], ["Zwei Hunde rennen.", "Ein Mann sitzt."])
+    more = write_pair(tmp_path / "more", ["A cat sleeps."], ["Eine Katze schläft."])
+    answer = evaluate_py(
+        f"checkpoint=[{alone},{alone}]",
+        f"data.test={main}",
+        f"+data.tests.more={more}",
+        "search.beam=1",
+        f"out={tmp_path}",
+    )
+    assert answer.status == 0, answer.err
+    assert "compared with" not in answer.out, "a file named twice is one system"
+    assert read_results(tmp_path)["sentences"] == 2
+    assert read_results(tmp_path, "results-more.json")["sentences"] == 1
+    assert (tmp_path / "translations" / "more.txt").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_every_line_has_its_line(alone):
+    lines = ["Two dogs run.", "", "  ", "A cat\u2028sleeps\x85 here.", "日本語 🎈 e\u0301", "\ta man", "word " * 300]
+    answer = translate_py(f"checkpoint={alone}", stdin="".join(f"{line}\n" for line in lines))
+    assert answer.status == 0, answer.err
+    out = answer.out.split("\n")
+    assert len(out) == len(lines) + 1
+    assert len(answer.out.splitlines()) == len(lines)
+    assert out[1] == out[2] == out[-1] == ""
+    assert answer.err == "line 7: cut from 300 to 200 pieces; raise search.max_source to translate it whole\n"
+
+
+def test_a_last_line_without_its_end_and_no_line_at_all(alone):
+    assert translate_py(f"checkpoint={alone}", stdin="A man").out.count("\n") == 1
+    assert translate_py(f"checkpoint={alone}", stdin="").out == ""
+
+
+def test_json_has_the_n_best(alone):
+    answer = translate_py(f"checkpoint={alone}", "nbest=2", "format=json", stdin="Two dogs run.\n\n")
+    first, empty = (json.loads(line) for line in answer.out.splitlines())
+    assert len(first["translations"]) == 2
+    assert first["translations"][0]["score"] >= first["translations"][1]["score"]
+    assert all(0 <= place < len(first["source_pieces"]) for _, place in first["translations"][0]["alignment"])
+    assert empty["translations"][0]["text"] == ""
+
+
+def test_one_translation_in_json_where_no_more_are_asked_for(alone):
+    answer = translate_py(f"checkpoint={alone}", "format=json", stdin="Two dogs run.\n")
+    assert len(json.loads(answer.out)["translations"]) == 1
+
+
+def test_a_checkpoint_with_itself_is_an_ensemble_that_says_the_same(alone):
+    stdin = "Two dogs run on a street.\n"
+    single = translate_py(f"checkpoint={alone}", "search.beam=1", stdin=stdin)
+    assert translate_py(f"checkpoint=[{alone},{alone}]", "search.beam=1", stdin=stdin).out == single.out
+
+
+def test_a_run_stopped_by_a_signal_and_resumed_is_the_run_that_was_not_stopped(trained, tmp_path, monkeypatch):
+    whole, halves = trained[0], tmp_path / "halves"
+    progress = RunHooks.progress
+
+    def stopped(self, state, window):
+        progress(self, state, window)
+        if state.step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunHooks, "progress", stopped)
+        answer = train_py(halves, *TINY, *RUN)
+    assert answer.status == 143
+    assert f"stopped by a signal at step 6; go on with resume={halves}" in answer.err
+    assert not (halves / "results.json").exists()
+    state = json.loads(str(read_extras(halves / "checkpoints" / "last.h5")["state"]))
+    assert state["cursor"] > 0, "the stop is meant to lie within an epoch"
+    answer = train_py(None, f"resume={halves}")
+    assert answer.status == 0, answer.err
+    ours, theirs = (read_parameters(folder / "checkpoints" / "last.h5") for folder in (halves, whole))
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+    ours, theirs = (read_extras(folder / "checkpoints" / "last.h5") for folder in (halves, whole))
+    slots = [name for name in theirs if name.startswith(("adam_m ", "adam_v ", "average "))]
+    assert {name.partition(" ")[0] for name in slots} == {"adam_m", "adam_v", "average"}
+    assert all((ours[name] == theirs[name]).all() for name in slots)
+    assert without_times(read_events(halves)) == without_times(read_events(whole))
+    for metric in ("bleu", "chrf", "wmd"):
+        assert read_results(halves)[metric] == read_results(whole)[metric]
+
+
+def test_folders_of_several_results_do_not_share_a_name():
+    files = ["runs/a/checkpoints/best.h5", "old/a/checkpoints/best.h5", "x.h5", "y/x.h5"]
+    assert list(folders_for(files).values()) == ["a-best", "a-best-2", "x", "x-2"]
+    assert folders_for(files[:1]) == {files[0]: "."}
