@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
 
-_BLOCK = 1 << 23
+_BLOCK = 1 << 20  # what is read at once: little enough to stay in the processor's cache
+_LINE_FEED = 10
 # No word is longer: what has no space for so many bytes is no table.
 _LONGEST_WORD = 1 << 16
 
@@ -169,18 +170,33 @@ def read_binary(stream: HashedStream, header: tuple[int, int], rows: Rows) -> No
     place = data.index(b"\n") + 1
     number = 0
     while number < num_words:
-        space = data.find(b" ", place)
-        if space < 0 or space + 1 + size > len(data):
+        number, place = _read_records(data, place, size, number, num_words, rows)
+        if number < num_words:
             block = stream.read(_BLOCK)
-            if not block or (space < 0 and len(data) - place > _LONGEST_WORD):
+            if not block or len(data) - place > _LONGEST_WORD + size:
                 raise _cut(stream, number, num_words)
             data, place = data[place:] + block, 0
-            continue
+
+
+def _read_records(data: bytes, place: int, size: int, number: int, num_words: int, rows: Rows) -> tuple[int, int]:
+    """The whole records of `data` from `place` on; returns how many records are read by now, and where the next starts.
+
+    This loop runs once for each word of a table, needed or not, and is most of the time that a large one takes.
+    """
+    end, find, needed, numbers = len(data), data.find, rows.needed, rows.numbers
+    while number < num_words:
+        space = find(b" ", place)
+        after = space + 1 + size
+        if space < 0 or after > end:
+            break
+        if data[place] == _LINE_FEED:  # the end of the record before
+            place += 1
+        word = data[place:space]
         number += 1
-        word = data[place:space].lstrip(b"\n")
-        if rows.wants(word):
-            rows.add(word, number, np.frombuffer(data, "<f4", dimension, space + 1).copy())
-        place = space + 1 + size
+        if (needed is None or word in needed) and word not in numbers:
+            rows.add(word, number, np.frombuffer(data, "<f4", size // 4, space + 1).copy())
+        place = after
+    return number, place
 
 
 def _cut(stream: HashedStream, number: int, num_words: int) -> MetricError:
