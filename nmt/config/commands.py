@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -83,7 +84,7 @@ Kind = TypeVar("Kind", EvaluateConfig, TranslateConfig)
 
 
 def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable[[], str], argv: Sequence[str]) -> int:
-    """Call `main` with the command line, typed; -> exit status 0, or 2 for a mistake of the user."""
+    """Call `main` with the command line, typed; -> exit status 0, 2 for a mistake of the user, 130."""
     if "--help" in argv or "-h" in argv:
         print(page())
         return 0
@@ -92,6 +93,10 @@ def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable
     except NmtError as mistake:
         print(mistake, file=sys.stderr)
         return mistake.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python must not flush to it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

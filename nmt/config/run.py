@@ -30,7 +30,7 @@ Main = Callable[[Config, Path], object]
 
 
 def run(main: Main, argv: Sequence[str]) -> int:
-    """Call `main(config, run_folder)` as the command line says; -> exit status 0, or 2 for a mistake of the user.
+    """Call `main(config, run_folder)` as the command line says; -> exit status 0, 2 for a mistake of the user, 130.
 
     A sweep calls it once for each job. What `main` raises and is no NmtError keeps its traceback; SystemExit passes.
     """
@@ -47,6 +47,8 @@ def run(main: Main, argv: Sequence[str]) -> int:
     except NmtError as mistake:
         print(mistake, file=sys.stderr)
         return mistake.exit_status
+    except KeyboardInterrupt:  # before training listens to signals, or after: nothing is left to save
+        return 130
     return 0
 
 

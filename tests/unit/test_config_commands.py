@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import PIPE
+
 import pytest
 
 from nmt.config.commands import Command, EvaluateConfig, Format, TranslateConfig, read_command, run_command
@@ -9,6 +14,7 @@ from nmt.config.pages import evaluate_page, translate_page
 from nmt.config.train import Device
 from nmt.errors import CheckpointError, ConfigError
 
+ROOT = Path(__file__).resolve().parents[2]
 FIXED = "found what the checkpoint has fixed, expected an option of this program, or one of"
 NO_OPTION = "found no option of this name, expected an option or a group of options"
 
@@ -130,3 +136,26 @@ def test_help(kind, page, part, capsys):
     for flag in ("-h", "--help"):
         assert run_command(lambda command: pytest.fail("help runs nothing"), kind, page, [flag]) == 0
         assert part in capsys.readouterr().out
+
+
+def test_an_interruption_has_its_status_and_no_traceback(capsys):
+    def main(command):
+        raise KeyboardInterrupt
+
+    assert run_command(main, TranslateConfig, translate_page, ["checkpoint=a.h5"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    program = (
+        "import sys\n"
+        "from nmt.config.commands import TranslateConfig, run_command\n"
+        "def main(command):\n"
+        "    while True:\n"
+        "        sys.stdout.write('a line\\n' * 999)\n"
+        "sys.exit(run_command(main, TranslateConfig, str, ['checkpoint=a.h5']))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as running:
+        assert running.stdout.readline() == "a line\n"
+        running.stdout.close()
+        assert (running.stderr.read(), running.wait(timeout=60)) == ("", 0)

@@ -246,6 +246,15 @@ def test_the_exit_status_of_a_signal_passes(edge, status):
     assert caught.value.code == status
 
 
+def test_an_interruption_before_training_listens(edge, capsys):
+    def main(config, folder):
+        raise KeyboardInterrupt
+
+    edge.main = main
+    assert edge("hydra.run.dir=run") == 130
+    assert capsys.readouterr().err == ""
+
+
 def test_hydra_is_left_as_it_was(edge, monkeypatch):
     before = list(sys.argv)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
