@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
@@ -26,19 +25,22 @@ _LONGEST_WORD = 1 << 16
 
 @dataclass
 class Rows:
-    """Vectors as they are found: `numbers[word]` is the number of its line (text) or place (binary), from 1."""
+    """Vectors as they are found, each as the bytes of its numbers (text: float64, binary: float32).
+
+    `numbers[word]` is the number of its line (text) or place (binary), from 1.
+    """
 
     needed: frozenset[bytes] | None  # None: every word
     numbers: dict[bytes, int] = field(default_factory=dict)
-    vectors: list[NDArray[np.floating]] = field(default_factory=list)
+    vectors: list[bytes] = field(default_factory=list)
 
     def wants(self, word: bytes) -> bool:
         """The first vector of a word counts, as in word2vec and gensim."""
         return (self.needed is None or word in self.needed) and word not in self.numbers
 
-    def add(self, word: bytes, number: int, vector_D: NDArray[np.floating]) -> None:
+    def add(self, word: bytes, number: int, vector: bytes) -> None:
         self.numbers[word] = number
-        self.vectors.append(vector_D)
+        self.vectors.append(vector)
 
 
 def needed_bytes(words: Iterable[str] | None) -> frozenset[bytes] | None:
@@ -140,10 +142,10 @@ def _is_number(text: bytes) -> bool:
     return True
 
 
-def _numbers(stream: HashedStream, number: int, values: bytes, dimension: int) -> NDArray[np.float64]:
+def _numbers(stream: HashedStream, number: int, values: bytes, dimension: int) -> bytes:
     fields = values.split(b" ")
     try:
-        return np.array([float(value) for value in fields])
+        return np.array([float(value) for value in fields]).tobytes()
     except ValueError:
         wrong = next(value for value in fields if not _is_number(value))
         found = f"{wrong.decode(errors='replace')!r} among the numbers"
@@ -194,7 +196,7 @@ def _read_records(data: bytes, place: int, size: int, number: int, num_words: in
         word = data[place:space]
         number += 1
         if (needed is None or word in needed) and word not in numbers:
-            rows.add(word, number, np.frombuffer(data, "<f4", size // 4, space + 1).copy())
+            rows.add(word, number, data[space + 1 : after])
         place = after
     return number, place
 

@@ -63,10 +63,8 @@ def _from_lines(stream: HashedStream, head: bytes, needed: frozenset[str] | None
         raise _no_table(stream.path, "binary data of another format")
     else:
         dimension = read_text(stream, header, rows)
-    shape = (len(rows.vectors), dimension)
-    matrix_WD: NDArray[np.floating] = np.empty(shape, np.float32 if binary else np.float64)
-    for row, vector_D in enumerate(rows.vectors):
-        matrix_WD[row] = vector_D
+    flat = np.frombuffer(b"".join(rows.vectors), "<f4" if binary else np.float64)
+    matrix_WD: NDArray[np.floating] = flat.reshape(len(rows.vectors), dimension)
     numbers = list(rows.numbers.values())
     words = [_decoded(stream.path, kind, number, word) for word, number in rows.numbers.items()]
     check_vectors(words, matrix_WD, lambda row: f"{stream.path}, {kind} {numbers[row]}")
