@@ -8,7 +8,9 @@ cannot say (text, bytes, single numbers; in `.npz` bfloat16 and truth values too
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +26,18 @@ from nmt.errors import CheckpointError
 
 TYPES = "<types>"
 RATIO, ROOM = 20, 1 << 26  # a packed file may unpack to this many times its bytes, and this many more
+NPY = ".npy"
+# What zipfile and NumPy raise for entries that are broken, packed in unknown ways, locked, pickled or impossible.
+READING_FAILS = (
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 ENDINGS = (".h5", ".hdf5", ".npz", ".safetensors")
 
 Content = dict[str, Stored]  # name of a parameter, or key of anything else
@@ -80,20 +94,29 @@ def _write_npz(path: Path, content: Content) -> None:
     types = {name: stored.kind for name, stored in content.items() if stored.kind}
     text = np.frombuffer(json.dumps(types, sort_keys=True).encode(), np.uint8)
     arrays = {name: stored.array for name, stored in content.items()} | ({TYPES: text} if types else {})
-    with replaced(path, sync=True) as fd, open(fd, "wb", closefd=False) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # names are entries of the archive
+    with (
+        replaced(path, sync=True) as fd,
+        open(fd, "wb", closefd=False) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(name + NPY), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)  # type: ignore[no-untyped-call]
 
 
 def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Arrays and the table of types. Nothing is unpickled. Raises CheckpointError."""
+    arrays: dict[str, np.ndarray] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > ROOM + RATIO * path.stat().st_size:
-            raise _not(path, f"{unpacked:,} bytes packed into {path.stat().st_size:,}")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
+            entries = archive.infolist()
+            unpacked, packed = sum(entry.file_size for entry in entries), path.stat().st_size
+            if unpacked > ROOM + RATIO * packed:
+                raise _not(path, f"{unpacked:,} bytes packed into {packed:,}")
+            for entry in entries:
+                with archive.open(entry) as file:
+                    arrays[entry.filename.removesuffix(NPY)] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+    except READING_FAILS as error:
         raise _not(path, f"a file that NumPy cannot read ({' '.join(str(error).split())[:120]})") from None
     types = arrays.pop(TYPES, None)
     return arrays, "{}" if types is None else types.tobytes().decode("utf-8", "replace")

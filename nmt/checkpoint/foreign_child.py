@@ -99,6 +99,7 @@ def describe(key: str, dataset: h5py.h5d.DatasetID) -> tuple[str, str, tuple[int
             raise RefusalError(f"the filter {name.decode(errors='replace') or code} at {key!r}")
     shape, dtype = tuple(dataset.shape or ()), plain_type(key, dataset)
     if dtype == "text":
+        version(dataset)
         return key, dtype, (), -1
     size = num_bytes(dtype, shape)
     if layout == h5py.h5d.CONTIGUOUS and size:
@@ -134,17 +135,22 @@ def copy(out: Any, dataset: h5py.h5d.DatasetID, shape: tuple[int, ...]) -> None:
     """The numbers of a dataset, a few rows at a time; text padded to LONGEST_VERSION bytes."""
     high = h5py.Dataset(dataset)
     if isinstance(dataset.get_type(), h5py.h5t.TypeStringID):
-        text = high[()]
-        raw = text if isinstance(text, bytes) else str(text).encode()
-        if len(raw) > LONGEST_VERSION:
-            raise RefusalError(f"a version of {len(raw)} bytes")
-        out.write(bytes(raw).ljust(LONGEST_VERSION, b"\0"))
+        out.write(version(dataset).ljust(LONGEST_VERSION, b"\0"))
     elif not shape:
         out.write(np.asarray(high[()]).tobytes())
     elif 0 not in shape:
         rows = max(1, BLOCK // (num_bytes(dataset.dtype.str, shape) // shape[0]))
         for start in range(0, shape[0], rows):
             out.write(np.ascontiguousarray(high[start : start + rows]).tobytes())
+
+
+def version(dataset: h5py.h5d.DatasetID) -> bytes:
+    """The one text. Raises RefusalError for a long one."""
+    text = h5py.Dataset(dataset)[()]
+    raw = text if isinstance(text, bytes) else str(text).encode()
+    if len(raw) > LONGEST_VERSION:
+        raise RefusalError(f"a version of {len(raw)} bytes")
+    return bytes(raw)
 
 
 if __name__ == "__main__":

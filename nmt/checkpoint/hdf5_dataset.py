@@ -25,8 +25,8 @@ LARGEST_SIZE = 1 << 48
 ATTRIBUTE = "type"
 LONGEST_VERSION = 64
 
-_NIL, _SPACE, _TYPE, _OLD_FILL, _FILL, _LAYOUT, _ATTRIBUTE = 0, 1, 3, 4, 5, 8, 12
-_IGNORED = (_NIL, _OLD_FILL, _FILL)  # numbers are always written, so what fills the rest does not matter
+_NIL, _SPACE, _TYPE, _OLD_FILL, _FILL, _LAYOUT, _ATTRIBUTE, _TIME = 0, 1, 3, 4, 5, 8, 12, 18
+_IGNORED = (_NIL, _OLD_FILL, _FILL, _TIME)  # numbers are always written, so what fills the rest does not matter
 _REFUSED = {
     2: "a group",
     6: "a group",

@@ -1,0 +1,103 @@
+"""Every mutant is refused with a CheckpointError or loads as the sound file would; nothing crashes, hangs or swells."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from nmt.checkpoint.file import load, read_extras, read_parameters, verify
+from nmt.errors import CheckpointError
+from tests.property.checkpoint_mutants import Mutants, sound_values
+from tests.unit.checkpoint_tools import blank
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE, ALL, BATCH = 200, 3000, 250
+MOST_SECONDS, MOST_MEMORY_MB = 5.0, 512
+
+
+def judge(mutants: Mutants, path: Path, number: int) -> str:
+    """Load one mutant in every way; -> what became of it."""
+    mutant = mutants.make(number)
+    path.write_bytes(mutant.content)
+    module = blank(sound_values(0))
+    try:
+        load(path, module)
+    except CheckpointError:
+        assert module.num_assigned() == 0
+        outcome = "refused"
+    else:
+        outcome = "loaded"
+        if mutant.ours:
+            for name, value in sound_values(0).items():
+                assert_array_equal(module.values()[name], value)
+    if mutant.ours:  # a foreign file has just been through all there is
+        for call in (verify, read_parameters, read_extras):
+            try:
+                call(path)
+            except CheckpointError:
+                continue
+    return f"{mutant.told} {outcome}"
+
+
+def judge_many(folder: Path, numbers: range) -> dict[str, float]:
+    mutants, counts, slowest = Mutants(folder), Counter(), 0.0
+    for number in numbers:
+        started = time.perf_counter()
+        counts[judge(mutants, folder / "mutant.h5", number)] += 1
+        slowest = max(slowest, time.perf_counter() - started)
+    peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {**counts, "slowest_s": slowest, "peak_mb": peaks[0], "child_peak_mb": peaks[1]}
+
+
+def in_a_process(folder: Path, numbers: range) -> dict[str, float]:
+    """A process of their own, so that a crash is seen and memory is theirs alone."""
+    command = [sys.executable, "-m", "tests.property.test_checkpoint_mutants", str(folder)]
+    done = subprocess.run(
+        [*command, str(numbers.start), str(numbers.stop)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def check(result: dict[str, float]) -> None:
+    assert result["slowest_s"] < MOST_SECONDS
+    assert result["peak_mb"] < MOST_MEMORY_MB
+    assert result["child_peak_mb"] < MOST_MEMORY_MB
+
+
+def test_a_sample_of_mutants(tmp_path):
+    result = in_a_process(tmp_path, range(SAMPLE))
+    check(result)
+    assert result["broken refused"] > 50
+    assert result["forged refused"] > 40
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("start", range(0, ALL, BATCH))
+def test_all_mutants(tmp_path, start):
+    check(in_a_process(tmp_path, range(start, start + BATCH)))
+
+
+def test_sound_files_load(tmp_path):
+    """The generator starts from files that are right: otherwise every refusal would be cheap."""
+    mutants = Mutants(tmp_path)
+    for content in (mutants.one, mutants.plain):
+        (tmp_path / "sound.h5").write_bytes(content)
+        module = blank(sound_values(0))
+        load(tmp_path / "sound.h5", module)
+        assert module.num_assigned() == len(sound_values(0))
+    (tmp_path / "sound.h5").write_bytes(mutants.old)
+    assert_array_equal(read_parameters(tmp_path / "sound.h5")["flags"], np.array([1, 0, 0], np.uint8))
+
+
+if __name__ == "__main__":
+    print(json.dumps(judge_many(Path(sys.argv[1]), range(int(sys.argv[2]), int(sys.argv[3])))))
