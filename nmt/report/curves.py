@@ -12,7 +12,7 @@ from nmt.report.figures import new_figure, png_bytes
 _TRAIN, _DEV = "#0969da", "#bc4c00"
 # title -> (event, key) of each line
 _PANELS = {
-    "loss": (("train", "loss"), ("validate", "loss")),
+    "negative log-likelihood (nats a piece)": (("train", "nll"), ("validate", "loss")),
     "perplexity (dev)": (("validate", "perplexity"),),
     "BLEU (dev)": (("validate", "bleu"),),
     "learning rate": (("train", "learning_rate"),),
@@ -20,7 +20,7 @@ _PANELS = {
 
 
 def training_curves(events: Sequence[Mapping[str, Any]]) -> bytes:
-    """PNG of loss, perplexity, BLEU and learning rate over steps. What was not finite leaves a gap."""
+    """PNG of likelihood, perplexity, BLEU and learning rate over steps. What was not finite leaves a gap."""
     figure = new_figure(8.0, 5.2)
     for place, (title, lines) in enumerate(_PANELS.items(), start=1):
         axes = figure.add_subplot(2, 2, place)

@@ -67,7 +67,7 @@ def report_html(run: RunReport) -> str:
     parts = [
         _section("Scores", _scores(run.results_by_name)),
         _section("Translations", "".join(_sample(sample) for sample in run.samples)),
-        _section("Training", _image(run.curves, "loss, perplexity, BLEU and learning rate over steps")),
+        _section("Training", _image(run.curves, "likelihood, perplexity, BLEU and learning rate over steps")),
         _section("Attention", "".join(_image(png, caption) for caption, png in run.pictures.items())),
         _section("Corpus", f"<pre>{escape(run.corpus)}</pre>" if run.corpus else ""),
         _section("Settings", _settings(run.settings)),
