@@ -53,7 +53,7 @@ def test_bounds_lie_below(a, b, norm):
     query, other = bags.bags
     bounds = Bounds([other], bags.vectors_VD)
     distance = pair_distances([(query, other)], bags.vectors_VD)[0]
-    cost_AV = cdist(bags.vectors_VD[list(query.rows)], bags.vectors_VD)
+    cost_AV = cdist(bags.vectors_VD[query.rows], bags.vectors_VD)
     assert bounds.wcd(query)[0] <= distance + 1e-12
     assert bounds.rwmd(query, cost_AV)[0] <= distance + 1e-12
 

@@ -153,15 +153,26 @@ def test_a_problem_left_open_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize("num_cells", [0, 10**6])
-def test_costs_are_exact_whether_kept_or_not(num_cells):
-    vectors_VD = np.random.default_rng(1).normal(size=(9, 5))
-    vectors_VD[8] = vectors_VD[7] + 1e-9  # close ones, where dot products would lose all digits
-    costs = Costs(vectors_VD, num_cells)
-    rows_K, columns_K = np.divmod(np.arange(81), 9)
-    expected_K = np.sqrt(((vectors_VD[rows_K] - vectors_VD[columns_K]) ** 2).sum(axis=1))
-    for _ in range(2):  # the second time from the table
-        assert_allclose(costs(rows_K, columns_K), expected_K, rtol=1e-14, atol=0)
-    assert costs(np.array([7]), np.array([8]))[0] == pytest.approx(np.sqrt(5) * 1e-9, rel=1e-6)
+@pytest.mark.parametrize("length", [1e-3, 1.0, 1e3])
+def test_costs_are_exact_whether_kept_or_not(num_cells, length):
+    vectors_VD = length * np.random.default_rng(1).normal(size=(2100, 5))
+    vectors_VD[1] = vectors_VD[0] * (1 + 1e-9)  # close ones, where dot products alone would lose all digits
+    vectors_VD[2] = vectors_VD[0] * 0.92  # just beyond what counts as close
+    costs = Costs(vectors_VD, num_cells * 10)
+    rows_A, rows_B = np.arange(0, 30), np.arange(0, 2100)
+    exact = vectors_VD[rows_A].astype(np.longdouble)[:, np.newaxis] - vectors_VD[rows_B].astype(np.longdouble)
+    expected_AB = np.sqrt((exact**2).sum(axis=2)).astype(np.float64)
+    assert_allclose(costs.between(rows_A, rows_B), expected_AB, rtol=5e-14, atol=0)
+
+
+def test_costs_of_many_pairs_are_those_of_each(monkeypatch):
+    monkeypatch.setattr("nmt.metrics.wmd.costs._BLOCK", 12)  # two pairs at a time
+    costs = Costs(np.random.default_rng(1).normal(size=(9, 5)), 0)
+    rows_GA = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [0, 8]])
+    rows_GB = np.array([[1, 2, 3], [3, 4, 5], [0, 1, 2], [6, 7, 8], [2, 4, 6]])
+    cost_GAB = costs.of_pairs(rows_GA, rows_GB)
+    for rows_A, rows_B, cost_AB in zip(rows_GA, rows_GB, cost_GAB, strict=True):
+        assert_allclose(cost_AB, costs.between(rows_A, rows_B), rtol=1e-15)
 
 
 def test_chunks_hold_every_pair_once(monkeypatch):

@@ -34,7 +34,7 @@ def test_bounds_by_hand():
     bounds = Bounds(corpus, bags.vectors_VD)
     # Centroids (1, 1) / 2, (-1, -1) / 2 and (-1, 0).
     assert bounds.wcd(query) == pytest.approx([ROOT2, math.hypot(1.5, 0.5)])
-    cost_AV = np.sqrt(((bags.vectors_VD[list(query.rows)][:, np.newaxis] - bags.vectors_VD) ** 2).sum(axis=2))
+    cost_AV = np.sqrt(((bags.vectors_VD[query.rows][:, np.newaxis] - bags.vectors_VD) ** 2).sum(axis=2))
     # east goes to south and north to west; all of west comes from north, or half of east's mass goes to west: 2.
     assert bounds.rwmd(query, cost_AV) == pytest.approx([ROOT2, (2 + ROOT2) / 2])
 

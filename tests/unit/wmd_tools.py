@@ -46,11 +46,11 @@ def known_pairs(texts: list[list[str]], vectors: WordVectors, norm: Norm = Norm.
 
 
 def masses(bag) -> np.ndarray:
-    return np.array(bag.counts) / bag.num_known
+    return np.array(list(bag.counts.values())) / sum(bag.counts.values())
 
 
 def cost_matrix(a, b, bags: Bags) -> np.ndarray:
-    difference_ABD = bags.vectors_VD[list(a.rows)][:, np.newaxis] - bags.vectors_VD[list(b.rows)]
+    difference_ABD = bags.vectors_VD[list(a.counts)][:, np.newaxis] - bags.vectors_VD[list(b.counts)]
     return np.sqrt((difference_ABD**2).sum(axis=2))
 
 

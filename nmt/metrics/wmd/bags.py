@@ -20,16 +20,25 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Bag:
-    """Distinct known words of a text as rows of `Bags.vectors_VD` (rising), and how often each occurs.
+    """How often each distinct known word of a text occurs, by its row in `Bags.vectors_VD` (rising).
 
-    `num_words` counts all words that are no stop words, `num_known` those with a vector. Equal bags are one object.
+    `num_words` counts all words that are no stop words, `num_known` those with a vector. Bags with equal `counts` have
+    one identity.
     """
 
     identity: int
-    rows: tuple[int, ...]
-    counts: tuple[int, ...]
+    counts: dict[int, int]
     num_words: int
     num_known: int
+
+    @property
+    def rows(self) -> list[int]:
+        return list(self.counts)
+
+    @property
+    def mass_A(self) -> FloatArray:  # noqa: N802
+        """Share of each row, adding up to 1; for bags with a known word."""
+        return np.array(list(self.counts.values()), dtype=np.float64) / self.num_known
 
     @property
     def is_empty(self) -> bool:
@@ -66,7 +75,7 @@ def make_bags(texts: Iterable[Sequence[str]], vectors: WordVectors, norm: Norm) 
                 used.setdefault(word, len(used))
                 counts[word] = counts.get(word, 0) + 1
         counted.append((counts, len(words)))
-    identities: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
+    identities: dict[tuple[tuple[int, int], ...], int] = {}
     bags = [_bag(counts, num_words, used, identities) for counts, num_words in counted]
     return Bags(bags, list(used), scaled(vectors.matrix_WD[[table[word] for word in used]], norm))
 
@@ -84,12 +93,8 @@ def scaled(vectors_VD: NDArray[np.floating], norm: Norm) -> FloatArray:
 
 
 def _bag(
-    counts: dict[str, int],
-    num_words: int,
-    used: dict[str, int],
-    identities: dict[tuple[tuple[int, ...], tuple[int, ...]], int],
+    counts: dict[str, int], num_words: int, used: dict[str, int], identities: dict[tuple[tuple[int, int], ...], int]
 ) -> Bag:
-    pairs = sorted((used[word], count) for word, count in counts.items())
-    rows, numbers = tuple(row for row, _ in pairs), tuple(count for _, count in pairs)
-    identity = identities.setdefault((rows, numbers), len(identities))
-    return Bag(identity, rows, numbers, num_words, sum(numbers))
+    pairs = tuple(sorted((used[word], count) for word, count in counts.items()))
+    identity = identities.setdefault(pairs, len(identities))
+    return Bag(identity, dict(pairs), num_words, sum(counts.values()))

@@ -18,11 +18,9 @@ class Bounds:
 
     def __init__(self, corpus: Sequence[Bag], vectors_VD: FloatArray) -> None:
         self._vectors_VD = vectors_VD
-        sizes_N = np.array([len(bag.rows) for bag in corpus], dtype=np.int64)
-        self._rows_T = np.fromiter(chain.from_iterable(bag.rows for bag in corpus), np.int64)
-        counts_T = np.fromiter(chain.from_iterable(bag.counts for bag in corpus), np.float64)
-        known_N = np.array([bag.num_known for bag in corpus], dtype=np.float64)
-        self._mass_T = counts_T / np.repeat(known_N, sizes_N)
+        sizes_N = np.array([len(bag.counts) for bag in corpus], dtype=np.int64)
+        self._rows_T = np.fromiter(chain.from_iterable(bag.counts for bag in corpus), np.int64)
+        self._mass_T = np.concatenate([bag.mass_A for bag in corpus])
         self._starts_N = np.cumsum(sizes_N) - sizes_N
         self._centroids_ND = np.stack([_centroid(bag, vectors_VD) for bag in corpus])
 
@@ -40,13 +38,12 @@ class Bounds:
         nearest_V = cost_AV.min(axis=0)
         back_N = np.add.reduceat(self._mass_T * nearest_V[self._rows_T], self._starts_N)
         there_N = np.zeros(len(self._starts_N))
-        for cost_V, count in zip(cost_AV, query.counts, strict=True):
-            there_N += np.minimum.reduceat(cost_V[self._rows_T], self._starts_N) * (count / query.num_known)
+        for cost_V, mass in zip(cost_AV, query.mass_A, strict=True):
+            there_N += np.minimum.reduceat(cost_V[self._rows_T], self._starts_N) * mass
         bound_N: FloatArray = np.maximum(back_N, there_N)
         return bound_N
 
 
 def _centroid(bag: Bag, vectors_VD: FloatArray) -> FloatArray:
-    mass_A = np.array(bag.counts, dtype=np.float64) / bag.num_known
-    centroid_D: FloatArray = mass_A @ vectors_VD[list(bag.rows)]
+    centroid_D: FloatArray = bag.mass_A @ vectors_VD[bag.rows]
     return centroid_D

@@ -1,6 +1,6 @@
 """What it costs to move mass from one word to another: the Euclidean distance between their vectors.
 
-V word in use, D dimension, K pair of words
+V word in use, D dimension, G pair of texts, A word of its one text, B word of its other, K close pair of words
 """
 
 from __future__ import annotations
@@ -9,58 +9,69 @@ import numpy as np
 
 from nmt.metrics.wmd.bags import FloatArray, IntArray
 
-# Up to this many pairs of words (256 MB) each distance is worked out once and kept.
+# Up to this many pairs of words (256 MB) all distances are worked out at once, if enough of them will be used.
 _LARGEST_TABLE = 1 << 25
-# The table is a random walk through memory: it pays where most of it is used, again and again.
 _USES = 0.25
-# Pairs whose differences are held at once: they stay in the processor's cache.
+# Squared distances below this share of |a|^2 + |b|^2 are worked out anew from differences.
+_CLOSE = 0.01
+# Vectors that are held at once: they stay in the processor's cache.
 _BLOCK = 1024
 
 
 class Costs:
-    """Distances between rows of `vectors_VD`, in float64, from differences and not from dot products.
+    """Distances between rows of `vectors_VD`, in float64.
 
-    |a - b|^2 = |a|^2 + |b|^2 - 2 a.b would be faster, and lose half of the digits where a is close to b.
+    |a - b|^2 = |a|^2 + |b|^2 - 2 a.b makes a matrix product of most of the work. Rounding of it is some 1e-16 of
+    |a|^2 + |b|^2, which is nothing beside a large distance and everything beside a small one: where a and b are close,
+    the distance is taken from their difference. Either way about 14 digits are right.
 
     `num_cells`: how many distances will be asked for in all, repeats included; it decides whether they are kept.
     """
 
     def __init__(self, vectors_VD: FloatArray, num_cells: int) -> None:
         self._vectors_VD = vectors_VD
-        self._num_words = len(vectors_VD)
-        size = self._num_words**2
-        # 0 stands for "not yet known". Words of equal vectors are 0 apart and worked out again each time, which is
-        # right too.
-        self._table = np.zeros(size) if size <= _LARGEST_TABLE and num_cells >= _USES * size else None
-
-    def __call__(self, rows_K: IntArray, columns_K: IntArray) -> FloatArray:
-        """cost_K: distance between word rows_K[k] and word columns_K[k]."""
-        if self._table is None:
-            return self._exact(rows_K, columns_K)
-        keys_K = np.minimum(rows_K, columns_K) * self._num_words + np.maximum(rows_K, columns_K)
-        cost_K: FloatArray = self._table[keys_K]
-        missing_K = np.flatnonzero(cost_K == 0.0)
-        if len(missing_K):
-            new_K = np.unique(keys_K[missing_K])
-            self._table[new_K] = self._exact(*np.divmod(new_K, self._num_words))
-            cost_K[missing_K] = self._table[keys_K[missing_K]]
-        return cost_K
+        self._squares_V: FloatArray = np.einsum("vd,vd->v", vectors_VD, vectors_VD)
+        size = len(vectors_VD) ** 2
+        self._table_VV: FloatArray | None = None
+        if size <= _LARGEST_TABLE and num_cells >= _USES * size:
+            every_V = np.arange(len(vectors_VD))
+            blocks = [every_V[start : start + _BLOCK] for start in range(0, len(every_V), _BLOCK)]
+            self._table_VV = np.concatenate([self.between(rows, every_V) for rows in blocks])
 
     def between(self, rows_A: IntArray, rows_B: IntArray) -> FloatArray:
         """cost_AB of each word of one text to each of another."""
-        rows_K, columns_K = np.repeat(rows_A, len(rows_B)), np.tile(rows_B, len(rows_A))
-        return self(rows_K, columns_K).reshape(len(rows_A), len(rows_B))
+        cost_AB: FloatArray = self.of_pairs(rows_A[np.newaxis], rows_B[np.newaxis])[0]
+        return cost_AB
 
-    def _exact(self, rows_K: IntArray, columns_K: IntArray) -> FloatArray:
+    def of_pairs(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:
+        """cost_GAB of many pairs of texts that have as many words as each other."""
+        if self._table_VV is not None:
+            kept_GAB: FloatArray = self._table_VV[rows_GA[:, :, np.newaxis], rows_GB[:, np.newaxis, :]]
+            return kept_GAB
+        size = max(1, _BLOCK // (rows_GA.shape[1] + rows_GB.shape[1]))
+        parts = [
+            self._product(rows_GA[start : start + size], rows_GB[start : start + size])
+            for start in range(0, len(rows_GA), size)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _product(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:
+        sum_GAB = self._squares_V[rows_GA][:, :, np.newaxis] + self._squares_V[rows_GB][:, np.newaxis, :]
+        from_GAD, to_GBD = self._vectors_VD.take(rows_GA, axis=0), self._vectors_VD.take(rows_GB, axis=0)
+        square_GAB: FloatArray = np.matmul(from_GAD, to_GBD.transpose(0, 2, 1))
+        square_GAB *= -2.0
+        square_GAB += sum_GAB
+        sum_GAB *= _CLOSE
+        pair_K, word_K, other_K = np.nonzero(square_GAB < sum_GAB)
+        if len(pair_K):
+            square_GAB[pair_K, word_K, other_K] = self._by_difference(rows_GA[pair_K, word_K], rows_GB[pair_K, other_K])
+        return np.sqrt(square_GAB, out=square_GAB)
+
+    def _by_difference(self, rows_K: IntArray, columns_K: IntArray) -> FloatArray:
+        """square_K of distances."""
         square_K = np.empty(len(rows_K))
-        block = min(_BLOCK, len(rows_K))
-        from_KD, to_KD = (np.empty((block, self._vectors_VD.shape[1])) for _ in range(2))
         for start in range(0, len(rows_K), _BLOCK):
-            end = min(start + _BLOCK, len(rows_K))
-            here_KD, there_KD = from_KD[: end - start], to_KD[: end - start]
-            # mode="clip" (no index is out of range) lets NumPy write into `out` without a copy.
-            np.take(self._vectors_VD, rows_K[start:end], axis=0, out=here_KD, mode="clip")
-            np.take(self._vectors_VD, columns_K[start:end], axis=0, out=there_KD, mode="clip")
-            np.subtract(here_KD, there_KD, out=here_KD)
-            np.einsum("kd,kd->k", here_KD, here_KD, out=square_K[start:end])
-        return np.sqrt(square_K, out=square_K)
+            difference_KD = self._vectors_VD[rows_K[start : start + _BLOCK]]
+            difference_KD -= self._vectors_VD[columns_K[start : start + _BLOCK]]
+            square_K[start : start + _BLOCK] = np.einsum("kd,kd->k", difference_KD, difference_KD)
+        return square_K

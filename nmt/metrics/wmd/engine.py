@@ -1,27 +1,30 @@
 """Distances of many pairs of bags: costs gathered for thousands at a time, on several processes if asked.
 
-P pair of bags, K cell of a cost matrix
+P pair of bags, G pair of one shape, A word of its one bag, B word of its other
 """
 
 from __future__ import annotations
 
 import multiprocessing
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import chain
 
 import numpy as np
 from tqdm import tqdm
 
 from nmt.config.metrics import Backend
-from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray
+from nmt.metrics.wmd.bags import Bag, FloatArray
 from nmt.metrics.wmd.costs import Costs
 from nmt.metrics.wmd.reference import reference_distances
-from nmt.metrics.wmd.solver import leftover, solve
+from nmt.metrics.wmd.solver import Leftover, leftover, solve_all
 
 # Pairs solved at a time: bounds memory (a pair of captions has some 50 cells, one of long texts some 10,000).
 _CHUNK = 4096
 _CELLS = 1 << 21
+# From so many words on, sizes of problems are rounded up to multiples of _STEP.
+_SHORT = 8
+_STEP = 4
 # Below this many pairs, processes cost more than they bring: starting one takes seconds.
 WORTH_PROCESSES = 50_000
 
@@ -42,15 +45,17 @@ def pair_distances(
 
     Raises MetricError where the solver gives up.
     """
+    if not pairs:
+        return np.zeros(0)
     chunks = list(_chunks(pairs))
-    num_cells = sum(len(a.rows) * len(b.rows) for a, b in pairs)
+    num_cells = sum(len(a.counts) * len(b.counts) for a, b in pairs)
     bar = tqdm(total=len(pairs), unit="pair", disable=not progress)
     parts: list[FloatArray] = []
     with bar:
         for part in _solved(chunks, (vectors_VD, num_cells), backend, processes):
             parts.append(part)
             bar.update(len(part))
-    return np.concatenate(parts) if parts else np.zeros(0)
+    return np.concatenate(parts)
 
 
 def _solved(
@@ -83,56 +88,44 @@ def _chunks(pairs: Pairs) -> Iterator[Pairs]:
     """Parts of at most _CHUNK pairs and about _CELLS cells."""
     start = cells = 0
     for end, (a, b) in enumerate(pairs):
-        cells += len(a.rows) * len(b.rows)
+        cells += len(a.counts) * len(b.counts)
         if cells > _CELLS or end - start >= _CHUNK:
             if end > start:
                 yield pairs[start:end]
-            start, cells = end, len(a.rows) * len(b.rows)
+            start, cells = end, len(a.counts) * len(b.counts)
     if start < len(pairs):
         yield pairs[start:]
 
 
 def _exact(pairs: Pairs, costs: Costs) -> FloatArray:
-    problems = [leftover(a, b) for a, b in pairs]
-    rows_a, masses_a, rows_b, masses_b, alike = zip(*problems, strict=True)
-    sizes_a, sizes_b = _sizes(rows_a), _sizes(rows_b)
-    cost_K = _gather(costs, _flat(rows_a), _flat(rows_b), sizes_a, sizes_b)
-    mass_a, mass_b = _flat(masses_a).astype(np.float64), _flat(masses_b).astype(np.float64)
+    """Problems of one shape are taken together: their costs are one product of matrices."""
+    shapes: dict[tuple[int, int, bool], list[tuple[int, Leftover]]] = defaultdict(list)
+    for pair, (a, b) in enumerate(pairs):
+        left = leftover(a, b)
+        size_a, size_b = len(left.rows_a), len(left.rows_b)
+        if left.alike:
+            shapes[size_a, size_b, True].append((pair, left))
+        elif size_a:  # else nothing is left to move
+            shapes[_rounded(size_a), _rounded(size_b), False].append((pair, left))
     distance_P = np.zeros(len(pairs))
-    start_a = start_b = start = 0
-    sizes = zip(sizes_a.tolist(), sizes_b.tolist(), alike, strict=True)
-    for pair, (size_a, size_b, equal) in enumerate(sizes):
-        if size_a:  # else nothing is left to move
-            end = start + size_a * size_b
-            end_a, end_b = start_a + size_a, start_b + size_b
-            cost_AB = cost_K[start:end].reshape(size_a, size_b)
-            distance_P[pair] = solve(mass_a[start_a:end_a], mass_b[start_b:end_b], cost_AB, equal)
-            start_a, start_b, start = end_a, end_b, end
-    distance_P /= np.array([_total(a, b) for a, b in pairs])
+    for (size_a, size_b, alike), group in shapes.items():
+        rows_GA = np.array([_filled(left.rows_a, size_a) for _, left in group])
+        rows_GB = np.array([_filled(left.rows_b, size_b) for _, left in group])
+        mass_GA = np.array([_filled(left.masses_a, size_a) for _, left in group], dtype=np.float64)
+        mass_GB = np.array([_filled(left.masses_b, size_b) for _, left in group], dtype=np.float64)
+        cost_GAB = costs.of_pairs(rows_GA, rows_GB)
+        total_G = [left.total for _, left in group]
+        distance_P[[pair for pair, _ in group]] = solve_all(mass_GA, mass_GB, cost_GAB, alike) / total_G
     return distance_P
 
 
-def _gather(costs: Costs, rows_a: IntArray, rows_b: IntArray, sizes_a: IntArray, sizes_b: IntArray) -> FloatArray:
-    """cost_K: the cost matrices of all pairs, each row by row, one after the other."""
-    cells_P = sizes_a * sizes_b
-    pair_K = np.repeat(np.arange(len(cells_P)), cells_P)
-    place_K = np.arange(len(pair_K)) - (np.cumsum(cells_P) - cells_P)[pair_K]
-    row_K, column_K = np.divmod(place_K, sizes_b[pair_K])
-    first_a, first_b = np.cumsum(sizes_a) - sizes_a, np.cumsum(sizes_b) - sizes_b
-    return costs(rows_a[first_a[pair_K] + row_K], rows_b[first_b[pair_K] + column_K])
+def _rounded(size: int) -> int:
+    """Of long texts few have one shape: they are filled up with words of no mass, which the simplex leaves out."""
+    return size if size <= _SHORT else -(-size // _STEP) * _STEP
 
 
-def _total(a: Bag, b: Bag) -> int:
-    """The whole mass of either side, in the units of `leftover`."""
-    return a.num_known if a.num_known == b.num_known else a.num_known * b.num_known
-
-
-def _sizes(lists: Sequence[Sequence[int]]) -> IntArray:
-    return np.fromiter(map(len, lists), np.int64, len(lists))
-
-
-def _flat(lists: Sequence[Sequence[int]]) -> IntArray:
-    return np.fromiter(chain.from_iterable(lists), np.int64)
+def _filled(numbers: list[int], size: int) -> list[int]:
+    return numbers if len(numbers) == size else numbers + [0] * (size - len(numbers))
 
 
 _BACKENDS: dict[Backend, Callable[[Pairs, Costs], FloatArray]] = {

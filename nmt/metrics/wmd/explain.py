@@ -68,7 +68,8 @@ class TransportPlan:
 def transport_plan(a: Bag, b: Bag, bags: Bags) -> TransportPlan:
     """An optimal plan between two bags that have known words. Mass of a word that both have stays where it is."""
     cost_AB = Costs(bags.vectors_VD, 0).between(np.array(a.rows), np.array(b.rows))
-    mass_A, mass_B = np.array(a.counts, dtype=np.float64) * b.num_known, np.array(b.counts) * float(a.num_known)
+    mass_A = np.array([count * b.num_known for count in a.counts.values()], dtype=np.float64)
+    mass_B = np.array([count * a.num_known for count in b.counts.values()], dtype=np.float64)
     same_AB = np.equal.outer(a.rows, b.rows)
     staying_AB = np.where(same_AB, np.minimum.outer(mass_A, mass_B), 0.0)
     left_A, left_B = mass_A - staying_AB.sum(axis=1), mass_B - staying_AB.sum(axis=0)

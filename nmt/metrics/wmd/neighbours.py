@@ -80,7 +80,7 @@ class WordMoverIndex:
         query = self._query_bag(counts)
         bound_N = self._bounds.rwmd(query, cost_AV)
         order = np.argsort(bound_N, kind="stable")
-        place_of = {row: place for place, row in enumerate(query.rows)}
+        place_of = {row: place for place, row in enumerate(query.counts)}
         best: list[Neighbour] = []
         for index in order.tolist():
             limit = best[-1].distance + _ROUNDING if len(best) == k else np.inf
@@ -96,7 +96,7 @@ class WordMoverIndex:
         """A bag whose words outside the corpus have rows after the corpus's own."""
         rows = [self._rows.get(word, len(self._rows) + place) for place, word in enumerate(counts)]
         known = counts.total()
-        return Bag(-1, tuple(rows), tuple(counts.values()), known, known)
+        return Bag(-1, dict(zip(rows, counts.values(), strict=True)), known, known)
 
     def _distance(
         self, query: Bag, bag: Bag, cost_AV: FloatArray, place_of: dict[int, int], limit: float
@@ -106,16 +106,15 @@ class WordMoverIndex:
         That shows without a solution where the RWMD of the mass that is left is too far: it exceeds that of the
         whole, since what one text has more of a word than the other cannot stay.
         """
-        rows_a, masses_a, rows_b, masses_b, alike = leftover(query, bag)
-        if not rows_a:
+        left = leftover(query, bag)
+        if not left.rows_a:
             return 0.0
-        total = query.num_known if query.num_known == bag.num_known else query.num_known * bag.num_known
-        cost_AB = cost_AV[np.array([place_of[row] for row in rows_a])[:, np.newaxis], np.array(rows_b)]
-        mass_A, mass_B = np.array(masses_a, dtype=np.float64), np.array(masses_b, dtype=np.float64)
-        if max(mass_A @ cost_AB.min(axis=1), mass_B @ cost_AB.min(axis=0)) / total > limit:
+        cost_AB = cost_AV[np.array([place_of[row] for row in left.rows_a])[:, np.newaxis], np.array(left.rows_b)]
+        mass_A, mass_B = np.array(left.masses_a, dtype=np.float64), np.array(left.masses_b, dtype=np.float64)
+        if max(mass_A @ cost_AB.min(axis=1), mass_B @ cost_AB.min(axis=0)) / left.total > limit:
             return None
         self.num_solved += 1
-        return solve(mass_A, mass_B, np.ascontiguousarray(cost_AB), alike) / total
+        return solve(mass_A, mass_B, np.ascontiguousarray(cost_AB), left.alike) / left.total
 
     def _cost_row(self, word: str) -> FloatArray:
         """cost_V of a word to all words in use; the rows used last are kept."""

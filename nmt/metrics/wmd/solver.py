@@ -6,12 +6,13 @@ It is the Earth Mover's Distance of Rubner, Tomasi & Guibas (2000), which Kusner
 normalised bags of words. Masses are kept as whole numbers: a word that occurs c times among the n words of its text has
 mass c * m where the other text has m words, so both sides have n * m and nothing is rounded.
 
-    A word of one text, B word of the other
+    A word of one text, B word of the other, G pair of texts
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import ot
@@ -82,26 +83,44 @@ def solve(mass_A: FloatArray, mass_B: FloatArray, cost_AB: FloatArray, alike: bo
     return simplex(mass_A, mass_B, cost_AB)[1]
 
 
-def leftover(a: Bag, b: Bag) -> tuple[list[int], list[int], list[int], list[int], bool]:
+def solve_all(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray, alike: bool) -> FloatArray:
+    """`solve` for each of many problems of one shape; cost_GAB is contiguous."""
+    if mass_GA.shape[1] == 1:
+        return np.asarray((cost_GAB[:, 0] * mass_GB).sum(axis=1))
+    if mass_GB.shape[1] == 1:
+        return np.asarray((cost_GAB[:, :, 0] * mass_GA).sum(axis=1))
+    problems = zip(mass_GA, mass_GB, cost_GAB, strict=True)
+    return np.array([solve(mass_A, mass_B, cost_AB, alike) for mass_A, mass_B, cost_AB in problems])
+
+
+class Leftover(NamedTuple):
+    """What two bags have to move: rows and masses of each, whether all masses are equal, the whole mass of a side."""
+
+    rows_a: list[int]
+    masses_a: list[int]
+    rows_b: list[int]
+    masses_b: list[int]
+    alike: bool
+    total: int
+
+
+def leftover(a: Bag, b: Bag) -> Leftover:
     """What is left to move once mass that both bags have of a word stays where it is.
 
     Some optimal flow leaves it there, since the cost is a metric (Pele & Werman 2009): smaller problems, same answer.
-    Returns rows and masses of `a`, rows and masses of `b`, and whether all these masses are equal.
     """
     m, n = (1, 1) if a.num_known == b.num_known else (b.num_known, a.num_known)
-    left_b = {row: count * n for row, count in zip(b.rows, b.counts, strict=True)}
-    rows_a: list[int] = []
-    masses_a: list[int] = []
-    for row, count in zip(a.rows, a.counts, strict=True):
-        mass = count * m
-        if row in left_b:
-            theirs = left_b.pop(row)
-            if theirs > mass:
-                left_b[row] = theirs - mass
-            mass -= theirs
-        if mass > 0:
-            rows_a.append(row)
-            masses_a.append(mass)
-    masses_b = list(left_b.values())
-    alike = len(rows_a) == len(masses_b) and len({*masses_a, *masses_b}) == 1
-    return rows_a, masses_a, list(left_b), masses_b, alike
+    left_a = {row: count * m for row, count in a.counts.items()}
+    left_b = {row: count * n for row, count in b.counts.items()}
+    for row in a.counts.keys() & b.counts.keys():
+        more = left_a[row] - left_b[row]
+        if more > 0:
+            left_a[row] = more
+        else:
+            del left_a[row]
+        if more < 0:
+            left_b[row] = -more
+        else:
+            del left_b[row]
+    alike = len(left_a) == len(left_b) and len({*left_a.values(), *left_b.values()}) == 1
+    return Leftover(list(left_a), list(left_a.values()), list(left_b), list(left_b.values()), alike, a.num_known * m)
