@@ -28,7 +28,7 @@ from nmt.errors import CheckpointError
 
 CHILD = Path(__file__).with_name("foreign_child.py")
 MEMORY = 1 << 29  # bytes of address space; opening takes about half of it
-SECONDS, SECONDS_A_MEGABYTE = 4.0, 0.05  # of the processor
+SECONDS, SECONDS_A_MEGABYTE = 3.0, 0.05  # of the processor
 PATIENCE = 8  # times that many seconds by the clock, on a machine that others use too
 ROOM, RATIO = 1 << 26, 20  # a file may unpack to this many bytes, or to this many times its own
 LONGEST_PLAN = 1 << 24

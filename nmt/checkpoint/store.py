@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +20,7 @@ from nmt.errors import CheckpointError
 
 log = logging.getLogger(__name__)
 
+NICENESS = 10  # a busy core then gives the writing about a tenth of its time, an idle one all of it
 _STEP = re.compile(r"step-(\d+)\.h5")
 _LEFT_OVER = re.compile(rf"(last|best|step-\d+)\.h5\.\d+-\d+{re.escape(TEMPORARY)}")
 
@@ -111,6 +115,7 @@ class CheckpointStore:
 
     def _write(self, step: int, parameters: Mapping[str, Array], extras: Mapping[str, Value], best: bool) -> None:
         """In the thread. `last.h5` comes last: what it says of the others is then true whenever the power fails."""
+        _give_way()
         try:
             paths = [self.folder / "best.h5"] if best else []
             paths += [self.folder / f"step-{step}.h5"] if self.keep else []
@@ -138,6 +143,14 @@ class CheckpointStore:
         failed, self._error = self._error, None
         if failed is not None:
             raise failed
+
+
+def _give_way() -> None:
+    """Let this thread have what training leaves of the processor. Linux alone has priorities of threads."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):  # it is then only less considerate
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 def _step(path: Path) -> int | None:

@@ -105,11 +105,8 @@ def _write(fd: int, items: Sequence[Item]) -> None:
     regions: list[Region] = []
     digests: dict[str, str] = {}
     for item in items:
-        array = item.numbers()
-        if item.key == DIGESTS:
-            array = np.frombuffer(digests_text(digests), np.uint8)
-        assert array.shape == item.shape, f"{item.key} changed its shape while it was saved"
-        digest = _write_numbers(fd, array, offsets[item.key])
+        text = np.frombuffer(digests_text(digests), np.uint8) if item.key == DIGESTS else None
+        digest = _write_numbers(fd, item, offsets[item.key], text)
         digests[item.key] = digest.hex()
         if item.num_bytes:
             regions.append(Region(offsets[item.key], item.num_bytes, digest))
@@ -123,9 +120,11 @@ def _write(fd: int, items: Sequence[Item]) -> None:
     write_at(fd, replace(header, structure=header.structure_digest(read_at)).pack(), 0)
 
 
-def _write_numbers(fd: int, array: Array, offset: int) -> bytes:
-    digest = xxhash.xxh3_128()
-    numbers = bytes_of(array)
+def _write_numbers(fd: int, item: Item, offset: int, instead: Array | None) -> bytes:
+    """-> their digest. An array lives no longer than this call, so there is one at a time."""
+    array = item.numbers() if instead is None else instead
+    assert array.shape == item.shape, f"{item.key} changed its shape while it was saved"
+    digest, numbers = xxhash.xxh3_128(), bytes_of(array)
     for start, stop in pieces(len(numbers)):
         digest.update(numbers[start:stop])
         write_at(fd, numbers[start:stop], offset + start)

@@ -31,6 +31,11 @@ def sound_values(number: int) -> dict[str, np.ndarray]:
     }
 
 
+def old_values() -> dict[str, np.ndarray]:
+    """Those of the foreign file: HDF5 has no truth values that are plain numbers."""
+    return {name: np.asarray(value) for name, value in sound_values(0).items() if value.dtype != bool}
+
+
 @dataclass(frozen=True)
 class Mutant:
     """`ours`: it has a header of ours, or had one, so its values must be the sound ones if it loads."""
@@ -50,10 +55,9 @@ class Mutants:
             save(path, sound_values(number), {"config": "seed: 1\n" * 20, "raw": bytes(range(99)), **slots}, sync=False)
         save(paths[2], sound_values(0), None, sync=False)
         with h5py.File(paths[3], "w") as file:
-            for name, value in sound_values(0).items():
-                array = value.astype(np.uint8) if value.dtype == bool else value
-                packed = {"compression": "gzip", "chunks": array.shape} if array.ndim == 2 else {}
-                file.create_dataset(name.replace("/", " ") + ":0", data=array, **packed)
+            for name, value in old_values().items():
+                packed = {"compression": "gzip", "chunks": value.shape} if value.ndim == 2 else {}
+                file.create_dataset(name.replace("/", " ") + ":0", data=value, **packed)
             file["<tf_version>"] = "1.8.0"
         self.one, self.two, self.plain, self.old = (path.read_bytes() for path in paths)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -113,6 +114,18 @@ def test_saving_goes_on_beside_training_one_at_a_time(tmp_path, monkeypatch):
     store.drain()
     assert entered == ["save of step 1", "save of step 2"]
     assert read_extras(store.last)["step"] == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has priorities of threads")
+def test_the_thread_gives_way_to_training(tmp_path, monkeypatch):
+    ours, theirs = os.getpriority(os.PRIO_PROCESS, 0), []
+    monkeypatch.setattr(
+        store_module, "save", lambda *_, **__: theirs.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    )
+    with CheckpointStore(tmp_path, 0) as store:
+        store.save(1, weights(1), {}, best=False)
+    assert theirs == [min(19, ours + store_module.NICENESS)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == ours
 
 
 def test_an_error_of_the_thread_is_raised_by_the_next_call(tmp_path, monkeypatch):
