@@ -21,7 +21,8 @@ from tests.unit.checkpoint_tools import blank
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from Linux's /proc")
 SAMPLE, ALL, BATCH = 200, 3000, 250
-MOST_SECONDS, MOST_MEMORY_MB = 5.0, 512
+# A hang never ends; on a busy machine a child may need seconds to start.
+MOST_SECONDS, MOST_MEMORY_MB = 30.0, 512
 
 
 def judge(mutants: Mutants, path: Path, number: int) -> str:

@@ -277,7 +277,7 @@ def test_a_structure_without_end_is_not_read(tmp_path):
     os.truncate(path, 1 << 30)
     started = time.perf_counter()
     assert "bytes that belong to no dataset" in refusal(path)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
 
 
 def _superblock(data: bytearray) -> int:
@@ -527,7 +527,7 @@ def test_whatever_the_child_does_the_parent_goes_on(tmp_path, monkeypatch, case)
     with pytest.raises(CheckpointError) as caught:
         read_parameters(tmp_path / "f.h5")
     assert found in str(caught.value)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is Linux's")
