@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-CHUNK = 1 << 22  # bytes read or written, and digested, at a time: they stay in the processor's cache in between
+CHUNK = 1 << 20  # bytes read or written, and digested, at a time: they stay in the processor's cache in between
 
 
 def bytes_of(array: np.ndarray) -> memoryview:

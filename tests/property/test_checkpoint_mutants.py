@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -21,8 +22,8 @@ from tests.unit.checkpoint_tools import blank
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from Linux's /proc")
 SAMPLE, ALL, BATCH = 200, 3000, 250
-# A hang never ends; on a busy machine a child may need seconds to start.
-MOST_SECONDS, MOST_MEMORY_MB = 30.0, 512
+# A hang uses the processor, or never ends; on a busy machine a child may need seconds to start.
+MOST_CPU_S, MOST_SECONDS, MOST_MEMORY_MB = 5.0, 30.0, 512
 
 
 def judge(mutants: Mutants, path: Path, number: int) -> str:
@@ -50,19 +51,27 @@ def judge(mutants: Mutants, path: Path, number: int) -> str:
 
 
 def judge_many(folder: Path, numbers: range) -> dict[str, float]:
-    mutants, counts, slowest = Mutants(folder), Counter(), (0.0, 0)
+    mutants, counts, slowest, most_cpu_s = Mutants(folder), Counter(), (0.0, 0), 0.0
     for number in numbers:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), cpu_s()
         counts[judge(mutants, folder / "mutant.h5", number)] += 1
         slowest = max(slowest, (time.perf_counter() - started, number))
+        most_cpu_s = max(most_cpu_s, cpu_s() - cpu_started)
     child_peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return {
         **counts,
         "slowest_s": slowest[0],
         "slowest": slowest[1],
+        "most_cpu_s": most_cpu_s,
         "peak_mb": peak_mb(),
         "child_peak_mb": child_peak_mb,
     }
+
+
+def cpu_s() -> float:
+    """Of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def peak_mb() -> float:
@@ -82,6 +91,7 @@ def in_a_process(folder: Path, numbers: range) -> dict[str, float]:
 
 
 def check(result: dict[str, float]) -> None:
+    assert result["most_cpu_s"] < MOST_CPU_S
     assert result["slowest_s"] < MOST_SECONDS
     assert result["peak_mb"] < MOST_MEMORY_MB
     assert result["child_peak_mb"] < MOST_MEMORY_MB
