@@ -37,8 +37,14 @@ def test_a_language_without_a_list_says_so_and_keeps_every_word():
     assert words_for("La hundo kaj la kato", WmdConfig(), "eo") == ["la", "hundo", "kaj", "la", "kato"]
 
 
-def test_none_keeps_every_word():
-    assert words_for("The dog", PLAIN, "en") == ["the", "dog"]
+def test_none_keeps_every_token():
+    assert words_for("The dog: 3!", PLAIN, "en") == ["the", "dog", ":", "3", "!"]
+
+
+@pytest.mark.parametrize("name, language", [("en", "en"), ("auto", "eo"), ("nltk-2017", "en")])
+def test_lists_drop_what_has_no_letter_and_no_digit(name, language):
+    kept = words_for("Hundo – x3 ... o'clock, ½ 今 !?", WmdConfig(stop_words=name), language)
+    assert kept == ["hundo", "x3", "o'clock", "½", "今"]
 
 
 def test_the_list_of_2017_has_its_153_words():
@@ -95,4 +101,4 @@ def test_tokenizers_of_other_packages(tokenize, package, extra):
 
 
 def test_vocabulary_is_what_vectors_are_needed_for():
-    assert vocabulary_of(["The dog", "a dog barks."], WmdConfig(), "en") == {"dog", "barks", "."}
+    assert vocabulary_of(["The dog", "a dog barks."], WmdConfig(), "en") == {"dog", "barks"}

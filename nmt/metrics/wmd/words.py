@@ -21,11 +21,20 @@ _APOSTROPHE = str.maketrans("’", "'")
 
 @dataclass(frozen=True)
 class StopList:
-    """`name` is part of the signature; `statement` says in a sentence what a user may not expect, or is empty."""
+    """`name` is part of the signature; `statement` says in a sentence what a user may not expect, or is empty.
+
+    Tokens without a letter or a digit are dropped too, unless `keeps_marks`: a full stop that both texts end with would
+    make any two of them alike.
+    """
 
     name: str
     words: frozenset[str]
     statement: str = ""
+    keeps_marks: bool = False
+
+    def drops(self, token: str) -> bool:
+        """In any casing: "The" is a stop word as "the" is."""
+        return token.lower() in self.words or not (self.keeps_marks or token.isalnum() or any(map(str.isalnum, token)))
 
 
 @cache
@@ -33,7 +42,7 @@ def stop_list(name: str, language: str) -> StopList:
     """The stop list that `metrics.wmd.stop_words` names.
 
     auto: the list of `language` (none, said in `statement`, where it has no list); a language code: its list;
-    nltk-2017: NLTK's English list of that year; none.
+    nltk-2017: NLTK's English list of that year; none: every token counts, punctuation included.
 
     Lists come from the package stop-words. Its English one, alone among them, has grown to 1,333 words and drops "man",
     "men", "young" and "computer"; English is therefore NLTK's short list with the package's contractions ("don't").
@@ -41,7 +50,7 @@ def stop_list(name: str, language: str) -> StopList:
     Raises MetricError for any other name.
     """
     if name == "none":
-        return StopList("none", frozenset())
+        return StopList("none", frozenset(), keeps_marks=True)
     if name == NLTK_2017:
         return StopList(name, _words_of_file(name))
     code = language if name == "auto" else name
@@ -91,12 +100,9 @@ def tokens_of(text: str, cfg: WmdConfig) -> list[str]:
 
 
 def words_for(text: str, cfg: WmdConfig, language: str) -> list[str]:
-    """Tokens of a text that are not stop words, repeats included, in their order.
-
-    A stop word is one in any casing: with lowercase=False "The" is dropped as "the" is.
-    """
-    dropped = stop_list(cfg.stop_words, language).words
-    return [token for token in tokens_of(text, cfg) if token.lower() not in dropped]
+    """Tokens of a text that its stop list does not drop, repeats included, in their order."""
+    drops = stop_list(cfg.stop_words, language).drops
+    return [token for token in tokens_of(text, cfg) if not drops(token)]
 
 
 def vocabulary_of(texts: Iterable[str], cfg: WmdConfig, language: str) -> set[str]:
