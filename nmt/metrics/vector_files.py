@@ -9,10 +9,9 @@ feed, for each word.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
@@ -145,7 +144,7 @@ def _is_number(text: bytes) -> bool:
 def _numbers(stream: HashedStream, number: int, values: bytes, dimension: int) -> bytes:
     fields = values.split(b" ")
     try:
-        return np.array([float(value) for value in fields]).tobytes()
+        return array("d", map(float, fields)).tobytes()
     except ValueError:
         wrong = next(value for value in fields if not _is_number(value))
         found = f"{wrong.decode(errors='replace')!r} among the numbers"

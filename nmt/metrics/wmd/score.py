@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from statistics import fmean
 
 import numpy as np
@@ -83,18 +84,20 @@ class WordMover:
         Raises MetricError for an empty corpus, unequal counts, or a candidate without reference.
         """
         check_corpus("WMD", candidates, references)
-        texts = [*candidates, *(text for several in references for text in several)]
+        texts = dict.fromkeys([*candidates, *chain.from_iterable(references)])  # each once, in order
         bags = make_bags((self._words(text) for text in texts), self.vectors, self.cfg.norm)
-        rest = iter(bags.bags)
-        own = [next(rest) for _ in candidates]
-        groups = [(bag, [next(rest) for _ in several]) for bag, several in zip(own, references, strict=True)]
+        of = dict(zip(texts, bags.bags, strict=True))
+        groups = [
+            (of[text], [of[reference] for reference in several])
+            for text, several in zip(candidates, references, strict=True)
+        ]
         distances = self._distances(groups, bags.vectors_VD)
         sentences = [self._sentence(bag, several, distances) for bag, several in groups]
         known = [sentence.distance for sentence in sentences if sentence.distance is not None]
         return WmdScore(
             similarity=fmean(sentence.similarity for sentence in sentences),
             distance=fmean(known) if known else None,
-            coverage=_coverage(bags.bags),
+            coverage=_coverage([bag for own, several in groups for bag in (own, *several)]),
             signature=self.signature({len(several) for several in references}),
             sentences=sentences,
             num_empty=sum(_is_empty(bag, several) for bag, several in groups),
