@@ -2,7 +2,7 @@
 
     python -m benchmarks.checkpoint --millions 50 200 --repeats 5 [--sync] [--folder DIR]
 
-Each format saves the same float32 parameters, in 64 arrays, and loads them; repeats go round the formats, so that all
+Each format saves the same float32 parameters and loads them; repeats go round the formats, so that all
 of them meet the same machine, and medians are compared. With --sync every format's files are pushed to the disk, as
 ours are in use; without it none are. Ours computes and checks its digests always. tf.train.Checkpoint saves from and
 loads into variables, the others arrays. safetensors is left out where it is not installed. Then: how much longer a
@@ -33,7 +33,6 @@ try:
 except ImportError:
     load_file = save_file = None
 
-NUM_ARRAYS = 64
 Parameters = dict[str, np.ndarray]
 
 
@@ -45,12 +44,12 @@ class Format:
     load: Callable[[Path], object]
 
 
-def parameters_of(millions: int) -> Parameters:
+def parameters_of(millions: int, num_arrays: int) -> Parameters:
     """Of the size of a model, with a memory page of their own each."""
-    size = millions * 1_000_000 // NUM_ARRAYS
+    size = millions * 1_000_000 // num_arrays
     generator = np.random.default_rng(0)
     one = generator.random(size, np.float32)
-    return {f"layer{i}/kernel": one + np.float32(i) for i in range(NUM_ARRAYS)}
+    return {f"layer{i}/kernel": one + np.float32(i) for i in range(num_arrays)}
 
 
 def formats(parameters: Parameters) -> dict[str, Format]:
@@ -90,6 +89,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def settle(parameters: Parameters) -> None:
+    """What others left to be written is not this one's work, nor is getting memory that a virtual machine gave back."""
+    os.sync()
+    np.ones(sum(value.nbytes for value in parameters.values()), np.uint8)
+
+
 def compare(parameters: Parameters, folder: Path, repeats: int, sync: bool) -> dict[str, dict[str, float]]:
     """Medians of the seconds of each format; the first round warms up and does not count."""
     found = formats(parameters)
@@ -99,7 +104,7 @@ def compare(parameters: Parameters, folder: Path, repeats: int, sync: bool) -> d
             home = folder / name
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
-            os.sync()  # what others left to be written is not this one's work
+            settle(parameters)
 
             def saved(format_: Format = format_, home: Path = home) -> None:
                 format_.save(home / "model")
@@ -107,6 +112,7 @@ def compare(parameters: Parameters, folder: Path, repeats: int, sync: bool) -> d
                     push(home)
 
             times[name]["save_s"].append(seconds(saved))
+            settle(parameters)
             times[name]["load_s"].append(seconds(lambda f=format_, h=home: f.load(h / "model")))
             shutil.rmtree(home)
     return {name: {key: statistics.median(values[1:]) for key, values in pair.items()} for name, pair in times.items()}
@@ -148,15 +154,21 @@ def steps_beside_saving(parameters: Parameters, folder: Path) -> dict[str, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millions", type=int, nargs="+", default=[50])
+    parser.add_argument("--arrays", type=int, default=32, help="how many there are, of one size")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sync", action="store_true")
     parser.add_argument("--folder", type=Path)
     parsed = parser.parse_args()
     for millions in parsed.millions:
-        parameters = parameters_of(millions)
+        parameters = parameters_of(millions, parsed.arrays)
         with tempfile.TemporaryDirectory(dir=parsed.folder) as name:
             folder = Path(name)
-            result: dict[str, object] = {"millions": millions, "sync": parsed.sync, "repeats": parsed.repeats}
+            result: dict[str, object] = {
+                "millions": millions,
+                "sync": parsed.sync,
+                "repeats": parsed.repeats,
+                "arrays": parsed.arrays,
+            }
             result["seconds"] = compare(parameters, folder, parsed.repeats, parsed.sync)
             result["training"] = steps_beside_saving(parameters, folder)
         print(json.dumps(result, indent=2))

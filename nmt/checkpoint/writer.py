@@ -7,6 +7,7 @@ piece while it is in the processor's cache, so nothing is read twice and no seco
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import xxhash
 
 from nmt.checkpoint.atomic import RawFile, replaced
-from nmt.checkpoint.blocks import bytes_of, pieces, write_at
+from nmt.checkpoint.blocks import bytes_of, pieces, reserve, write_at
 from nmt.checkpoint.hdf5_dataset import ATTRIBUTE
 from nmt.checkpoint.header import MOST_DATASETS, VERSION, Header, Region, header_bytes
 from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, TF_VERSION, extra_key, key_of
@@ -39,7 +40,7 @@ class Item:
 
     @property
     def num_bytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def write_checkpoint(path: Path, parameters: Mapping[str, Any], extras: Mapping[str, Value] | None, sync: bool) -> None:
@@ -102,6 +103,7 @@ def _write(fd: int, items: Sequence[Item]) -> None:
     file = RawFile(fd)
     offsets = _lay_out(file, items, size)
     file.check()
+    reserve(fd, max(offsets[item.key] + item.num_bytes for item in items))
     regions: list[Region] = []
     digests: dict[str, str] = {}
     for item in items:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from nmt.checkpoint.store import CheckpointStore
 from nmt.errors import CheckpointError
 from tests.unit.checkpoint_tools import saved, weights
 
-PLACES = ["open", "pwrite", "fsync", "replace", "ftruncate"]
+PLACES = ["open", "pwrite", "fsync", "replace", "ftruncate", "posix_fallocate"]
 SENTENCES = {
     errno.ENOSPC: "found no space left on device, expected room and permission to write the checkpoint; "
     "free some space; what was there before is untouched.",
@@ -46,6 +47,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, place: str, number: int, after: int
     monkeypatch.setattr(os, place, call)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="one of the calls is of Linux alone")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("number", SENTENCES)
 def test_the_checkpoint_before_it_stays(tmp_path, monkeypatch, place, number):
@@ -79,6 +81,13 @@ def test_writes_that_do_less_than_they_were_asked(tmp_path, monkeypatch):
     save(tmp_path / "a.h5", weights(), {})
     monkeypatch.undo()
     assert_array_equal(read_parameters(tmp_path / "a.h5")["decoder/table"], weights()["decoder/table"])
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_that_cannot_reserve_room(tmp_path, monkeypatch, number):
+    failing(monkeypatch, "posix_fallocate", number)
+    save(tmp_path / "a.h5", weights(), {})
+    assert read_parameters(tmp_path / "a.h5").keys() == weights().keys()
 
 
 def test_a_folder_that_vanished(tmp_path):
