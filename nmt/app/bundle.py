@@ -12,6 +12,7 @@ import tensorflow as tf
 from nmt.checkpoint.file import load, read_extras
 from nmt.checkpoint.names import key_of
 from nmt.checkpoint.parameters import parameters
+from nmt.config.precision import Precision
 from nmt.config.root import Config
 from nmt.config.saved import dump, load_config
 from nmt.config.subword import SubwordKind
@@ -36,17 +37,25 @@ class Loaded:
     model: Seq2Seq  # averaged weights where the file has them
 
 
-def build_model(config: Config, vocabularies: Vocabularies) -> Seq2Seq:
-    """The untrained model of a configuration."""
-    return Seq2Seq(config.model, vocabularies.src.size, vocabularies.tgt.size, config.seed)
+def build_model(config: Config, vocabularies: Vocabularies, precision: Precision) -> Seq2Seq:
+    """The untrained model of a configuration; `precision` is that of its large products."""
+    sizes = vocabularies.src.size, vocabularies.tgt.size
+    return Seq2Seq(config.model, *sizes, config.seed, compute=tf.as_dtype(precision.value))
+
+
+def search_model(config: Config, model: Seq2Seq) -> Seq2Seq:
+    """The same weights, with products in the precision that translating asks for."""
+    return model.computing_in(tf.as_dtype(config.search.precision.value))
 
 
 def slot_variables(trainer: Trainer) -> dict[str, tf.Variable]:
-    """Everything of a trainer that is not a weight: `adam_m NAME`, `adam_v NAME`, `average NAME`, slashes as spaces."""
+    """Everything of a trainer that is not a weight: `adam_m NAME`, `adam_v NAME`, `average NAME`, slashes as spaces;
+    with float16 also the loss scale."""
     groups: dict[str, Mapping[str, tf.Variable]] = {
         "adam_m": trainer.optimizer.m,
         "adam_v": trainer.optimizer.v,
         "average": trainer.average.values,
+        "loss_scale": trainer.loss_scale.values,
     }
     return {
         f"{group} {name.replace('/', ' ')}": variable
@@ -113,7 +122,7 @@ def open_checkpoint(path: Path, overrides: tuple[str, ...] = ()) -> Loaded:
     """A model ready to translate, from this one file; `overrides` change its saved configuration (`search.beam=1`)."""
     text, vocabularies = read_bundle(path)
     config = load_config(text, overrides, origin=f"{path}, its configuration")
-    model = build_model(config, vocabularies)
+    model = build_model(config, vocabularies, config.search.precision)
     assign_best(path, model)
     return Loaded(path, config, vocabularies, model)
 

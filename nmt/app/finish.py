@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.app.bundle import assign_best
+from nmt.app.bundle import assign_best, search_model
 from nmt.app.hooks import NUM_SAMPLES, RunHooks
 from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.settings import flat
@@ -31,7 +31,9 @@ def finish(
     """Score dev and test sets with the best checkpoint, write everything down, and tell where it lies."""
     best = hooks.store.best if hooks.store.best.exists() else hooks.store.last
     assign_best(best, hooks.trainer.model)
-    translator = Translator(hooks.trainer.model, hooks.vocabularies, replace(config.search, nbest=1))
+    translator = Translator(
+        search_model(config, hooks.trainer.model), hooks.vocabularies, replace(config.search, nbest=1)
+    )
     scored, results = {}, {}
     for name, text in {"dev": corpora.dev, **corpora.tests}.items():
         scored[name] = score(text, translator, hooks.mover, config.metrics, config.metrics.bootstrap)

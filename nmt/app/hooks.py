@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tqdm import tqdm
 
-from nmt.app.bundle import pack
+from nmt.app.bundle import pack, search_model
 from nmt.app.scoring import Scored, score
 from nmt.app.vectors import vectors_to_extras
 from nmt.checkpoint.parameters import param_values
@@ -49,7 +49,7 @@ class RunHooks:
         self.mover, self.events, self.store, self.bar = mover, events, store, bar
         self.encoded = encode_corpus(dev.src, dev.tgt, vocabularies, name="the dev set")
         greedy = replace(config.search, beam=1, nbest=1)
-        self.translator = Translator(trainer.model, vocabularies, greedy)
+        self.translator = Translator(search_model(config, trainer.model), vocabularies, greedy)
 
     def loss(self, text: ParallelText) -> float:
         """Mean negative log-likelihood, nats a target piece, under the model as it is."""

@@ -50,7 +50,7 @@ def train_run(config: Config, folder: Path) -> float | None:
         vocabularies = choose_vocabularies(config, corpora, start)
         encoded = encode_training(config, corpora, vocabularies)
         report = report_corpora(config, corpora, encoded, vocabularies)
-        trainer = Trainer(build_model(config, vocabularies), config.train, config.seed)
+        trainer = Trainer(build_model(config, vocabularies, config.train.precision), config.train, config.seed)
         state = begin(config, trainer, start)
         mover = choose_mover(config, corpora, start)
         with EventLog(folder) as events:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from nmt.config.precision import Precision
 from nmt.errors import ConfigError
 
 
@@ -30,6 +31,7 @@ class SearchConfig:
     max_extra: int = 10
     batch_tokens: int = 4_096  # source subwords a batch, padding included
     max_source: int = 200  # subwords; a longer line is cut, with a warning
+    precision: Precision = Precision.float32  # of the large products
 
     def __post_init__(self) -> None:
         for key in ("beam", "nbest", "batch_tokens", "max_source", "max_extra"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nmt.config.precision import Precision
 from nmt.errors import ConfigError
 
 
@@ -85,6 +86,7 @@ class TrainConfig:
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     device: Device = Device.auto
     threads: int = 0  # for TensorFlow; 0: as many as there are cores
+    precision: Precision = Precision.float32  # of the large products; float16 with a dynamic loss scale
     init_from: str | None = None  # a checkpoint whose weights to start from
 
     def __post_init__(self) -> None:

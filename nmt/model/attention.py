@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nmt.config.model import Attention, ModelConfig
 from nmt.model.initial import Initial
+from nmt.model.products import multiply
 from nmt.model.recurrence import Weights
 
 
@@ -53,10 +54,11 @@ def attend(
     return weighted_sum(weight_BS, values_BSD), weight_BS
 
 
-def _project(values_BSD: tf.Tensor, kernel_DA: tf.Variable) -> tf.Tensor:
+def _project(values_BSD: tf.Tensor, kernel_DA: tf.Variable, compute: tf.DType | None) -> tf.Tensor:
     rows, columns = kernel_DA.shape
     shape = tf.shape(values_BSD)
-    return tf.reshape(tf.reshape(values_BSD, [-1, rows]) @ kernel_DA, [shape[0], shape[1], columns])
+    keys_NA = multiply(tf.reshape(values_BSD, [-1, rows]), kernel_DA, compute)
+    return tf.reshape(keys_NA, [shape[0], shape[1], columns])
 
 
 class AdditiveAttention(tf.Module):
@@ -64,13 +66,14 @@ class AdditiveAttention(tf.Module):
 
     def __init__(self, initial: Initial, prefix: str, query: int, values: int, units: int) -> None:
         super().__init__(name="bahdanau")
+        self.compute = initial.compute
         self.query_HA = initial.glorot(f"{prefix}/query_kernel", query, units)
         self.memory_DA = initial.glorot(f"{prefix}/memory_kernel", values, units)
         self.v_A = initial.uniform(f"{prefix}/energy", units, units**-0.5)
         self.kernels, self.vectors = [self.query_HA], [self.v_A]
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
-        return _project(values_BSD, self.memory_DA)
+        return _project(values_BSD, self.memory_DA, self.compute)
 
     def energy(self, weights: Weights, query_BH: tf.Tensor, keys_BSA: tf.Tensor) -> tf.Tensor:
         hidden_BSA = tf.tanh(weights.product(query_BH, self.query_HA)[:, tf.newaxis] + keys_BSA)
@@ -87,13 +90,14 @@ class SingleLayerAttention(tf.Module):
 
     def __init__(self, initial: Initial, prefix: str, query: int, values: int) -> None:
         super().__init__(name="single_layer")
+        self.compute = initial.compute
         self.query_H1 = initial.glorot(f"{prefix}/query_kernel", query, 1)
         self.memory_D1 = initial.glorot(f"{prefix}/memory_kernel", values, 1)
         self.kernels: list[tf.Variable] = [self.query_H1]
         self.vectors: list[tf.Variable] = []
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
-        return tf.squeeze(_project(values_BSD, self.memory_D1), 2)
+        return tf.squeeze(_project(values_BSD, self.memory_D1, self.compute), 2)
 
     def energy(self, weights: Weights, query_BH: tf.Tensor, keys_BS: tf.Tensor) -> tf.Tensor:
         return keys_BS + weights.product(query_BH, self.query_H1)
@@ -104,12 +108,13 @@ class GeneralAttention(tf.Module):
 
     def __init__(self, initial: Initial, prefix: str, query: int, values: int) -> None:
         super().__init__(name="luong_general")
+        self.compute = initial.compute
         self.memory_DH = initial.glorot(f"{prefix}/memory_kernel", values, query)
         self.kernels: list[tf.Variable] = []
         self.vectors: list[tf.Variable] = []
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
-        return _project(values_BSD, self.memory_DH)
+        return _project(values_BSD, self.memory_DH, self.compute)
 
     def energy(self, weights: Weights, query_BH: tf.Tensor, keys_BSH: tf.Tensor) -> tf.Tensor:
         return tf.linalg.matvec(keys_BSH, query_BH)

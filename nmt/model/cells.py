@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from nmt.config.model import Cell
 from nmt.model.initial import Initial
+from nmt.model.products import multiply
 from nmt.model.recurrence import Nest, Weights
 
 
@@ -109,10 +110,11 @@ class Projection(tf.Module):
 
     def __init__(self, initial: Initial, prefix: str, width: int, cell: RecurrentCell) -> None:
         super().__init__(name="projection")
+        self.compute = initial.compute
         self.kernel_IG = initial.glorot(f"{prefix}/kernel", width, *[cell.units] * cell.num_gates)
         self.bias_G = initial.constant(f"{prefix}/bias", cell.gate_bias())
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         flat_NI = tf.reshape(x, [-1, self.kernel_IG.shape[0]])
         shape = tf.concat([tf.shape(x)[:-1], [self.kernel_IG.shape[1]]], 0)
-        return tf.reshape(flat_NI @ self.kernel_IG + self.bias_G, shape)
+        return tf.reshape(multiply(flat_NI, self.kernel_IG, self.compute) + self.bias_G, shape)

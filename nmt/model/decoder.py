@@ -14,6 +14,7 @@ from nmt.model.attention import attend, make_attention
 from nmt.model.cells import Projection, make_cell
 from nmt.model.initial import Initial
 from nmt.model.noise import Noise, state_mask
+from nmt.model.products import multiply
 from nmt.model.recurrence import Direct, Nest, Weights, unroll
 
 DecoderState = tuple[Nest, ...]  # a cell's state for each layer
@@ -46,7 +47,7 @@ class AttentiveLayer(tf.Module):
 
     def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
         super().__init__(name="attentive")
-        self.rate, self.prefix = config.dropout_state, prefix
+        self.rate, self.prefix, self.compute = config.dropout_state, prefix, initial.compute
         self.conditional = config.decoder is DecoderKind.conditional
         cell_name = config.cell.value
         self.cell = make_cell(config.cell, initial, prefix, config.units)
@@ -105,7 +106,7 @@ class AttentiveLayer(tf.Module):
 
         shared = (memory.keys_BSA, memory.states_BSD)
         gates_TBG = self.input(embedded_TBE)
-        outputs, _ = unroll(step, self.kernels, self.vectors, memory.initial[0], gates_TBG, shared)
+        outputs, _ = unroll(step, self.kernels, self.vectors, memory.initial[0], gates_TBG, shared, self.compute)
         return outputs if with_attention else (*outputs, None)
 
 
@@ -115,6 +116,7 @@ class UpperLayer(tf.Module):
     def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
         super().__init__(name="upper")
         self.rate, self.prefix, self.residual = config.dropout_state, prefix, config.residual
+        self.compute = initial.compute
         self.cell = make_cell(config.cell, initial, prefix, config.units)
         width = config.units + 2 * config.encoder_units
         self.input = Projection(initial, f"{prefix}/{config.cell.value}", width, self.cell)
@@ -128,12 +130,12 @@ class UpperLayer(tf.Module):
             return state, state[0]
 
         gates_TBG = self.input(tf.concat([below_TBU, contexts_TBD], axis=2))
-        states_TBU, _ = unroll(step, self.cell.kernels, [], start, gates_TBG, ())
+        states_TBU, _ = unroll(step, self.cell.kernels, [], start, gates_TBG, (), self.compute)
         return below_TBU + states_TBU if self.residual else states_TBU
 
     def step(self, below_BU: tf.Tensor, context_BD: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         """-> output [B, U], new state."""
-        state = self.cell(Direct(), self.input(tf.concat([below_BU, context_BD], axis=1)), state, None)
+        state = self.cell(Direct(self.compute), self.input(tf.concat([below_BU, context_BD], axis=1)), state, None)
         return (below_BU + state[0] if self.residual else state[0]), state
 
 
@@ -142,7 +144,7 @@ class Decoder(tf.Module):
 
     def __init__(self, config: ModelConfig, initial: Initial) -> None:
         super().__init__(name="decoder")
-        one = config.decoder_layers == 1
+        one, self.compute = config.decoder_layers == 1, initial.compute
         self.first = AttentiveLayer(config, initial, "decoder" if one else "decoder/layer_0")
         self.upper = [UpperLayer(config, initial, f"decoder/layer_{n}") for n in range(1, config.decoder_layers)]
         sizes = [config.units] * config.decoder_layers
@@ -151,7 +153,8 @@ class Decoder(tf.Module):
 
     def remember(self, states_BSD: tf.Tensor, ends_BD: tf.Tensor, mask_BS: tf.Tensor) -> Memory:
         """Everything about the source that does not change while decoding; the keys are projected here, once."""
-        starts = tf.split(tf.tanh(ends_BD @ self.start_DU + self.start_bias_U), 1 + len(self.upper), axis=1)
+        starts_BX = tf.tanh(multiply(ends_BD, self.start_DU, self.compute) + self.start_bias_U)
+        starts = tf.split(starts_BX, 1 + len(self.upper), axis=1)
         cells = [self.first.cell, *(layer.cell for layer in self.upper)]
         initial = tuple(cell.start(start_BU) for cell, start_BU in zip(cells, starts, strict=True))
         return Memory(states_BSD, self.first.attention.project(states_BSD), mask_BS, initial)
@@ -168,7 +171,12 @@ class Decoder(tf.Module):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, DecoderState]:
         """One word: -> output [B, U], context [B, D], attention [B, S], new state."""
         first, context_BD, weight_BS = self.first.transition(
-            Direct(), state[0], self.first.input(embedded_BE), memory.keys_BSA, memory.states_BSD, memory.mask_BS
+            Direct(self.compute),
+            state[0],
+            self.first.input(embedded_BE),
+            memory.keys_BSA,
+            memory.states_BSD,
+            memory.mask_BS,
         )
         output_BU, new = first[0], [first]
         for layer, old in zip(self.upper, state[1:], strict=True):

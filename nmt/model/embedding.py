@@ -15,12 +15,13 @@ class Embedding(tf.Module):
 
     def __init__(self, initial: Initial, prefix: str, vocabulary: int, width: int) -> None:
         super().__init__(name="embedding")
+        self.dtype = initial.dtype  # of what comes out: the table may be a copy rounded for the output's product
         # 1/sqrt(width): as the output's weights, the same table then gives logits of variance near 1.
         self.table_VE = initial.normal(f"{prefix}/table", vocabulary, width, width**-0.5)
 
     def __call__(self, ids: tf.Tensor) -> tf.Tensor:
         """Integers of any shape -> the same shape with E added."""
-        return look_up(tf.convert_to_tensor(self.table_VE), ids)
+        return tf.cast(look_up(tf.convert_to_tensor(self.table_VE), ids), self.dtype)
 
 
 def look_up(table_VE: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:

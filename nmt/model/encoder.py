@@ -27,7 +27,7 @@ class BidirectionalLayer(tf.Module):
 
     def __init__(self, config: ModelConfig, initial: Initial, prefix: str, width: int) -> None:
         super().__init__(name="bidirectional")
-        self.rate, self.prefix = config.dropout_state, prefix
+        self.rate, self.prefix, self.compute = config.dropout_state, prefix, initial.compute
         units = config.encoder_units
         self.cells = [make_cell(config.cell, initial, f"{prefix}/{way}", units) for way in ("forward", "backward")]
         self.inputs = [
@@ -54,7 +54,7 @@ class BidirectionalLayer(tf.Module):
             tf.reverse(mask_SB1, [0]),
         )
         start = (forward.start(zeros_BU), backward.start(zeros_BU))
-        (f_SBU, b_SBU), _ = unroll(step, [*forward.kernels, *backward.kernels], [], start, inputs, ())
+        (f_SBU, b_SBU), _ = unroll(step, [*forward.kernels, *backward.kernels], [], start, inputs, (), self.compute)
         return tf.concat([f_SBU, tf.reverse(b_SBU, [0])], axis=2)
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nmt.config.model import ModelConfig
 from nmt.model.initial import Initial
+from nmt.model.products import multiply
 
 
 class DeepOutput(tf.Module):
@@ -18,6 +19,7 @@ class DeepOutput(tf.Module):
 
     def __init__(self, config: ModelConfig, initial: Initial, vocabulary: int, tied: tf.Variable | None) -> None:
         super().__init__(name="output")
+        self.compute = initial.compute
         width = config.units + config.embedding + 2 * config.encoder_units
         self.kernel_XE = initial.glorot("output/deep/kernel", width, config.embedding)
         self.bias_E = initial.constant("output/deep/bias", np.zeros(config.embedding))
@@ -30,9 +32,9 @@ class DeepOutput(tf.Module):
         """[..., U], [..., E], [..., D] -> t [..., E]."""
         joined = tf.concat([state, embedded, context], axis=-1)
         flat_NX = tf.reshape(joined, [-1, self.kernel_XE.shape[0]])
-        t_NE = tf.tanh(flat_NX @ self.kernel_XE + self.bias_E)
+        t_NE = tf.tanh(multiply(flat_NX, self.kernel_XE, self.compute) + self.bias_E)
         return tf.reshape(t_NE, tf.concat([tf.shape(joined)[:-1], [self.kernel_XE.shape[1]]], 0))
 
     def logits(self, t_NE: tf.Tensor) -> tf.Tensor:
         """-> [N, V]."""
-        return tf.matmul(t_NE, self.table_VE, transpose_b=True) + self.bias_V
+        return multiply(t_NE, self.table_VE, self.compute, transpose_b=True) + self.bias_V

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
+from nmt.model.products import multiply
+
 Nest = Any  # a tensor, or tuples of them
 
 
@@ -31,10 +33,13 @@ class Weights(Protocol):
 
 
 class Direct:
-    """Weights as they are, for a single step outside a loop."""
+    """Weights as they are, for a single step outside a loop. `compute`: the type of the products."""
+
+    def __init__(self, compute: tf.DType | None = None) -> None:
+        self.compute = compute
 
     def product(self, x_BI: tf.Tensor, kernel_IO: tf.Variable) -> tf.Tensor:
-        return x_BI @ kernel_IO
+        return multiply(x_BI, kernel_IO, self.compute)
 
     def read(self, vector: tf.Variable) -> tf.Tensor:
         return tf.convert_to_tensor(vector)
@@ -45,7 +50,7 @@ Step = Callable[[Weights, Nest, Nest, Nest], tuple[Nest, Nest]]
 
 
 class _Recorder:
-    """Forward: computes products and keeps their outputs."""
+    """Forward: computes products and keeps their outputs, in the type they were computed in."""
 
     def __init__(self, kernels: dict[int, tf.Tensor], vectors: dict[int, tf.Tensor]) -> None:
         self.kernels, self.vectors = kernels, vectors
@@ -53,9 +58,10 @@ class _Recorder:
         self.used: list[int] = []  # which kernel each output is of
 
     def product(self, x_BI: tf.Tensor, kernel_IO: tf.Variable) -> tf.Tensor:
+        kernel = self.kernels[id(kernel_IO)]
         self.used.append(id(kernel_IO))
-        self.outputs.append(x_BI @ self.kernels[id(kernel_IO)])
-        return self.outputs[-1]
+        self.outputs.append(tf.cast(x_BI, kernel.dtype) @ kernel)
+        return tf.cast(self.outputs[-1], x_BI.dtype)
 
     def read(self, vector: tf.Variable) -> tf.Tensor:
         return self.vectors[id(vector)]
@@ -78,9 +84,11 @@ class _Replayer:
         def recall(x_BI: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             return tf.identity(saved_BO), lambda dy_BO: tf.matmul(dy_BO, kernel, transpose_b=True)
 
+        # All that meets a kernel has the kernel's type, so that what goes back to it is rounded once.
+        x_BI, kind = tf.cast(x_BI, kernel.dtype), x_BI.dtype
         self.inputs.append(x_BI)
         self.outputs.append(recall(x_BI))
-        return self.outputs[-1]
+        return tf.cast(self.outputs[-1], kind)
 
     def read(self, vector: tf.Variable) -> tf.Tensor:
         return self.vectors[id(vector)]
@@ -111,12 +119,14 @@ def unroll(
     state: Nest,
     inputs: Nest,
     shared: Nest,
+    compute: tf.DType | None = None,
 ) -> tuple[Nest, Nest]:
     """Run `step` over the leading axis of `inputs`: -> (outputs [T, ...], final state).
 
     kernels: weights that the step multiplies with (`weights.product`); vectors: those it reads (`weights.read`).
     shared: tensors that every step sees whole (keys and values of an attention). Gradients reach all of these and
-    `state` and `inputs`; whatever else the step closes over is a constant to it.
+    `state` and `inputs`; whatever else the step closes over is a constant to it. compute: the type of the products
+    with kernels, and so of what is kept for the way back (None: that of the kernels).
     """
     ids = [id(kernel) for kernel in kernels], [id(vector) for vector in vectors]
     given = _Arguments(
@@ -127,13 +137,17 @@ def unroll(
     @tf.custom_gradient
     def run(*flat: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., list[tf.Tensor]]]:
         arguments = tf.nest.pack_sequence_as(given, list(flat))
+        rounded = [tf.cast(kernel, compute or kernel.dtype) for kernel in arguments.kernels]
+        arguments = arguments._replace(kernels=rounded)
         outputs, final, tape = _forward(step, ids, arguments)
         shape_of_results.append((outputs, final))
 
         def backward(*upstream: tf.Tensor) -> list[tf.Tensor]:
             d_outputs, d_final = tf.nest.pack_sequence_as((outputs, final), list(upstream))
-            gradients: list[tf.Tensor] = tf.nest.flatten(_backward(step, ids, arguments, tape, d_outputs, d_final))
-            return gradients
+            gradients = _backward(step, ids, arguments, tape, d_outputs, d_final)
+            kernels = [tf.cast(d, k.dtype) for d, k in zip(gradients.kernels, given.kernels, strict=True)]
+            flat_gradients: list[tf.Tensor] = tf.nest.flatten(gradients._replace(kernels=kernels))
+            return flat_gradients
 
         return tf.nest.flatten((outputs, final)), backward
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,7 +12,7 @@ from nmt.config.model import ModelConfig, Tie
 from nmt.model.decoder import Decoder, DecoderState, Memory
 from nmt.model.embedding import Embedding
 from nmt.model.encoder import Encoder
-from nmt.model.initial import Initial
+from nmt.model.initial import Existing, Initial
 from nmt.model.noise import Noise, dropout
 from nmt.model.output import DeepOutput
 
@@ -29,13 +30,23 @@ class Seq2Seq(tf.Module):
     """Encoder, attention, decoder (Bahdanau, Cho & Bengio 2015).
 
     Ids: 0 pads, 1 starts a sentence (decoder input only). Sources and targets end in an end mark of the vocabulary's.
+    compute: the type of the large products (None: that of the weights); everything else is of the weights' type.
+    weights: take these, by name, and make none.
     """
 
     def __init__(
-        self, config: ModelConfig, source_vocab: int, target_vocab: int, seed: int, dtype: tf.DType = tf.float32
+        self,
+        config: ModelConfig,
+        source_vocab: int,
+        target_vocab: int,
+        seed: int,
+        dtype: tf.DType = tf.float32,
+        compute: tf.DType | None = None,
+        weights: Mapping[str, tf.Tensor] | None = None,
     ) -> None:
         super().__init__(name="seq2seq")
-        initial = Initial(seed, dtype)
+        initial = Initial(seed, dtype, compute) if weights is None else Existing(seed, dtype, compute, weights)
+        self.source_vocab, self.seed, self.compute = source_vocab, seed, compute
         self.config, self.dtype, self.target_vocab = config, dtype, target_vocab
         if config.tie is Tie.all:
             assert source_vocab == target_vocab, "one table serves one vocabulary"
@@ -48,6 +59,25 @@ class Seq2Seq(tf.Module):
         self.decoder = Decoder(config, initial)
         tied = None if config.tie is Tie.none else self.target_embedding.table_VE
         self.output = DeepOutput(config, initial, target_vocab, tied)
+
+    def named_weights(self) -> dict[str, tf.Variable]:
+        """Every weight by its name, `encoder/forward/gru/kernel`."""
+        return {weight.name.split(":")[0]: weight for weight in self.trainable_variables}
+
+    def computing_in(self, compute: tf.DType | None) -> Seq2Seq:
+        """A model of these very weights whose products are taken in another type."""
+        return self._with(self.named_weights(), compute)
+
+    def for_loop(self) -> Seq2Seq:
+        """A model of the weights as they are now, rounded once for all the products of a loop."""
+        kind = self.compute or self.dtype
+        values = {name: tf.convert_to_tensor(weight) for name, weight in self.named_weights().items()}
+        rounded = {name: tf.cast(x, kind if x.shape.rank == 2 else x.dtype) for name, x in values.items()}
+        return self._with(rounded, self.compute)
+
+    def _with(self, weights: Mapping[str, tf.Tensor], compute: tf.DType | None) -> Seq2Seq:
+        sizes = self.source_vocab, self.target_vocab
+        return Seq2Seq(self.config, *sizes, self.seed, self.dtype, compute, weights)
 
     def encode(self, source_BS: tf.Tensor, noise: Noise | None = None) -> Memory:
         """Read the sources [B, S], padded with 0."""

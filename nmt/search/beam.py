@@ -103,8 +103,8 @@ class BeamSearch:
         """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1."""
         return Hypotheses(*self._graph(source_BS))
 
-    def _start(self, source_BS: tf.Tensor) -> Beams:
-        memory, width = self.model.encode(source_BS), self.cfg.beam
+    def _start(self, model: SearchModel, source_BS: tf.Tensor) -> Beams:
+        memory, width = model.encode(source_BS), self.cfg.beam
         size = tf.shape(source_BS)[0]
         limit_B = limits(memory.mask_BS, self.cfg)
         memory = repeat_rows(memory, width)
@@ -145,10 +145,10 @@ class BeamSearch:
             alive_AK = tf.where(over_A[:, tf.newaxis], DEAD, alive_AK)
         return finished, alive_AK, width_A
 
-    def _step(self, beams: Beams) -> Beams:
+    def _step(self, model: SearchModel, beams: Beams) -> Beams:
         """One word further."""
         width = self.cfg.beam
-        logits_NV, state, weight_NS = self.model.step(beams.token_N, beams.state, beams.memory)
+        logits_NV, state, weight_NS = model.step(beams.token_N, beams.state, beams.memory)
         choice = choose(beams, logits_NV, width)
         weight_NS = tf.gather(tf.cast(weight_NS, tf.float32), choice.parent_N)
         coverage_NS = tf.gather(beams.coverage_NS, choice.parent_N) + weight_NS
@@ -177,10 +177,11 @@ class BeamSearch:
         )
 
     def _search(self, source_BS: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        start = self._start(source_BS)
+        model = self.model.for_loop()
+        start = self._start(model, source_BS)
         beams = tf.while_loop(
             lambda beams: tf.reduce_any(beams.log_prob_N > DEAD),
-            lambda beams: (self._step(beams),),
+            lambda beams: (self._step(model, beams),),
             (start,),
             shape_invariants=(varying_rows(start),),
         )[0]

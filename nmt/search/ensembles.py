@@ -44,6 +44,10 @@ class Ensemble:
                     next_step="combine models that were trained with the same vocabularies",
                 )
 
+    def for_loop(self) -> Ensemble:
+        """The same, each member ready for a loop."""
+        return Ensemble([model.for_loop() for model in self.models])
+
     def encode(self, source_BS: tf.Tensor) -> SearchMemory:
         """Read the sources with every member."""
         members = tuple(model.encode(source_BS) for model in self.models)

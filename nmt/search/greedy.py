@@ -44,8 +44,8 @@ class GreedySearch:
         """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1."""
         return Hypotheses(*self._graph(source_BS))
 
-    def _start(self, source_BS: tf.Tensor) -> Prefixes:
-        memory, size = self.model.encode(source_BS), tf.shape(source_BS)[0]
+    def _start(self, model: SearchModel, source_BS: tf.Tensor) -> Prefixes:
+        memory, size = model.encode(source_BS), tf.shape(source_BS)[0]
         limit_B = limits(memory.mask_BS, self.cfg)
         return Prefixes(
             step=tf.constant(0),
@@ -61,9 +61,9 @@ class GreedySearch:
             weights=tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[None, None]),
         )
 
-    def _step(self, old: Prefixes) -> Prefixes:
+    def _step(self, model: SearchModel, old: Prefixes) -> Prefixes:
         """One word further."""
-        logits_AV, state, weight_AS = self.model.step(old.token_A, old.state, old.memory)
+        logits_AV, state, weight_AS = model.step(old.token_A, old.state, old.memory)
         word_AC, token_AC = best_words(logits_AV, 1, old.step + 1 >= old.limit_A)
         best_A = tf.argmax(word_AC, axis=1)
         log_prob_A = tf.where(old.alive_A, take_per_row(word_AC, best_A), 0.0)
@@ -89,10 +89,11 @@ class GreedySearch:
         )
 
     def _search(self, source_BS: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        start = self._start(source_BS)
+        model = self.model.for_loop()
+        start = self._start(model, source_BS)
         end = tf.while_loop(
             lambda prefixes: tf.reduce_any(prefixes.alive_A),
-            lambda prefixes: (self._step(prefixes),),
+            lambda prefixes: (self._step(model, prefixes),),
             (start,),
             shape_invariants=(varying_rows(start),),
         )[0]

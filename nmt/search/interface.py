@@ -30,6 +30,9 @@ class SearchModel(Protocol):
 
     target_vocab: int
 
+    def for_loop(self) -> SearchModel:
+        """The same, with whatever does not depend on the sentences done once. Called inside the search's graph."""
+
     def encode(self, source_BS: tf.Tensor) -> SearchMemory:
         """Read the sources, int32 [B, S], padded with 0."""
 

@@ -17,7 +17,7 @@ from nmt.data.prefetch import Prefetcher
 from nmt.errors import TrainingError
 from nmt.training.schedule import learning_rate
 from nmt.training.state import TrainingState
-from nmt.training.step import Trainer
+from nmt.training.step import StepResult, Trainer
 
 Event = dict[str, object]
 PREFETCHED = 8  # batches that wait ready
@@ -47,8 +47,19 @@ class Window:
     nll: float = 0.0
     steps: int = 0
     tokens: int = 0
+    overflowed: int = 0  # steps left out, whose loss is not among the sums
     waited_s: float = 0.0
     since: float = field(default_factory=time.perf_counter)
+
+    def add(self, result: StepResult) -> None:
+        """Count a step."""
+        if bool(result.overflowed):
+            self.overflowed += 1
+            return
+        self.loss += float(result.loss)
+        self.nll += float(result.nll)
+        self.steps += 1
+        self.tokens += int(result.num_tokens)
 
     @property
     def seconds(self) -> float:
@@ -133,7 +144,7 @@ class _Run:
             tf.constant(rate, tf.float32),
             tf.constant(number, tf.int64),
         )
-        if not bool(result.applied):
+        if not bool(result.applied) and not bool(result.overflowed):
             raise TrainingError(
                 f"step {number}",
                 found=f"loss {float(result.loss):g} and gradient norm {float(result.gradient_norm):g}",
@@ -141,10 +152,7 @@ class _Run:
                 next_step="the weights were left as before it; lower train.learning_rate or train.clip_norm",
             )
         tokens = int(result.num_tokens)
-        self.window.loss += float(result.loss)
-        self.window.nll += float(result.nll)
-        self.window.steps += 1
-        self.window.tokens += tokens
+        self.window.add(result)
         self.state = self.timed(self.state.after_step(self.num_batches, tokens))
         self.hooks.progress(self.state, self.window)
         self.beside(rate)
@@ -185,6 +193,7 @@ class _Run:
                 "target_tokens": self.state.target_tokens,
                 "tokens_per_second": window.tokens_per_second,
                 "waited_share": window.waited_s / max(1e-9, window.seconds),
+                **({"overflowed": window.overflowed} if window.overflowed else {}),
             }
         )
         self.window = Window()

@@ -13,6 +13,7 @@ from nmt.config.train import TrainConfig
 from nmt.model.noise import Noise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.loss import smoothed_cross_entropy
+from nmt.training.loss_scale import LossScale
 from nmt.training.optimizer import Adam, MovingAverage, clip, variable_name
 
 IDS = tf.TensorSpec([None, None], tf.int32)
@@ -25,7 +26,8 @@ class StepResult(NamedTuple):
     nll: tf.Tensor  # sum over real target words, nats
     num_tokens: tf.Tensor  # real target words, end marks included
     gradient_norm: tf.Tensor  # before clipping
-    applied: tf.Tensor  # bool: False where loss or gradient were not finite, and nothing was changed
+    applied: tf.Tensor  # bool: False where loss or gradient were not finite, and no weight was changed
+    overflowed: tf.Tensor  # bool: not applied since the loss scale of float16 was too large; it is lower now
 
 
 class Trainer(tf.Module):
@@ -37,6 +39,7 @@ class Trainer(tf.Module):
         self.weights = list(model.trainable_variables)
         self.optimizer = Adam(config, self.weights)
         self.average = MovingAverage(config.average, self.weights)
+        self.loss_scale = LossScale(config.precision)
 
     @tf.function(
         autograph=False, input_signature=[IDS, IDS, tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int64)]
@@ -53,7 +56,9 @@ class Trainer(tf.Module):
                 self.model.output.logits(taught.readout_NE), taught.target_N, self.config.label_smoothing
             )
             loss = tf.reduce_mean(loss_N)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, self.weights)]
+            scaled = self.loss_scale.up(loss)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, self.weights)]
+        gradients = self.loss_scale.down(gradients)
         clipped, norm = clip(gradients, self.config.clip_norm)
         finite = tf.logical_and(tf.math.is_finite(loss), tf.math.is_finite(norm))
 
@@ -63,7 +68,8 @@ class Trainer(tf.Module):
             return tf.constant(True)
 
         applied = tf.cond(finite, update, lambda: tf.constant(False))
-        return StepResult(loss, tf.reduce_sum(nll_N), tf.size(taught.target_N), norm, applied)
+        overflowed = self.loss_scale.update(finite)
+        return StepResult(loss, tf.reduce_sum(nll_N), tf.size(taught.target_N), norm, applied, overflowed)
 
     @tf.function(autograph=False, input_signature=[IDS, IDS])
     def validate(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -22,12 +22,14 @@ RUNS = {
         *("model.decoder=conditional", "model.tie=all", "model.attention=luong_general"),
         *("train.schedule=plateau", "train.early_stopping.metric=loss", "train.early_stopping.patience=1"),
         *("search.normalisation=gnmt", "search.coverage=0.2", "search.beam=2"),
+        *("train.precision=bfloat16", "search.precision=bfloat16"),
     ],
     "unigram, sampled, stacked LSTM with residuals": [
         *("subword=unigram", "subword.size=150", "subword.sampling=0.2", "model.cell=lstm", "model.attention=dot"),
         *("model.encoder_layers=2", "model.decoder_layers=2", "model.residual=true", "model.encoder_units=16"),
         *("train.optimizer=adamw", "train.schedule=inverse_sqrt", "train.early_stopping.metric=chrf"),
         *("metrics.chrf.word_order=2", "metrics.wmd.norm=raw", "metrics.wmd.aggregate=mean"),
+        *("train.precision=float16", "search.precision=float16"),
     ],
     "characters, counter-example": [
         *("subword=characters", "model.attention=single_layer", "model.tie=target", "data.max_length=60"),

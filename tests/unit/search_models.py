@@ -26,6 +26,9 @@ class Copier:
         self.target_vocab, self.sharpness = vocab, sharpness
         self.rows = tf.Variable(0)
 
+    def for_loop(self):
+        return self
+
     def encode(self, source_BS: tf.Tensor) -> Ids:
         return Ids(source_BS, source_BS != PAD, (tf.zeros(tf.shape(source_BS)[:1], tf.int32),))
 
@@ -43,6 +46,9 @@ class Table:
     def __init__(self, prob_VV: list[list[float]]) -> None:
         self.target_vocab = len(prob_VV)
         self.log_prob_VV = tf.math.log(tf.constant(prob_VV))
+
+    def for_loop(self):
+        return self
 
     def encode(self, source_BS: tf.Tensor) -> Ids:
         return Ids(source_BS, source_BS != PAD, (tf.zeros(tf.shape(source_BS)[:1], tf.int32),))

@@ -22,15 +22,17 @@ TOKENS = 5
 class FakeTrainer:
     """Notes each step; the loss is the number of the step."""
 
-    def __init__(self, not_finite_at: int = 0) -> None:
+    def __init__(self, not_finite_at: int = 0, overflows_at: int = 0) -> None:
         self.steps: list[tuple[int, int, float]] = []  # number, first source id of the batch, learning rate
-        self.not_finite_at = not_finite_at
+        self.not_finite_at, self.overflows_at = not_finite_at, overflows_at
 
     def step(self, source_BS, target_BT, learning_rate, number) -> StepResult:
         number = int(number)
         self.steps.append((number, int(source_BS[0, 0]), round(float(learning_rate), 6)))
-        fine = number != self.not_finite_at
-        return StepResult(float(number) if fine else np.nan, 2.0 * TOKENS, TOKENS, 1.0 if fine else np.inf, fine)
+        over = number == self.overflows_at
+        fine = number != self.not_finite_at and not over
+        loss, norm = (float(number), 1.0) if fine else (np.nan, np.inf)
+        return StepResult(loss, 2.0 * TOKENS, TOKENS, norm, fine, over)
 
 
 class FakeBatches:
@@ -271,6 +273,14 @@ def test_a_step_that_is_not_finite_ends_the_run_unsaved_and_is_named(number):
         "the weights were left as before it; lower train.learning_rate or train.clip_norm."
     )
     assert hooks.told == [f"step {n}" for n in range(1, number)]
+
+
+def test_a_step_left_out_for_its_loss_scale_counts_but_its_loss_does_not():
+    _, trainer, hooks = run(trainer=FakeTrainer(overflows_at=2), max_steps=4, log_every=4)
+    assert [number for number, _, _ in trainer.steps] == [1, 2, 3, 4]
+    (event,) = (event for event in hooks.events if event["event"] == "train")
+    assert event["loss"] == (1 + 3 + 4) / 3
+    assert (event["nll"], event["overflowed"]) == (2.0, 1)
 
 
 def test_an_error_in_the_batches_reaches_the_caller():
