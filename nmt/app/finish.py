@@ -13,7 +13,7 @@ from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.settings import flat
 from nmt.config.root import Config
 from nmt.data.corpora import Corpora
-from nmt.report.console import Sample, summary
+from nmt.report.console import Sample, spent, summary
 from nmt.report.curves import training_curves
 from nmt.report.events import read_events
 from nmt.report.heatmap import attention_png
@@ -45,10 +45,11 @@ def finish(
         loss = hooks.loss(text)
         figures = {"loss": loss, "perplexity": perplexity(loss), **scored[name].figures()}
         where = {"event": "test", "data": name, "step": state.best_step, "epoch": float(state.epoch)}
-        hooks.event({**where, "seconds": round(state.seconds, 3), **figures})
+        hooks.event({**where, **state.spent(), **figures})
     shown = scored["test"] if "test" in scored else scored["dev"]
-    places = report(config, folder, results, shown, corpus_report)
-    print(summary(results, samples_of(shown), places))
+    took = spent(state.seconds, state.gpu_seconds, state.usd)
+    places = report(config, folder, results, shown, corpus_report, took)
+    print(summary(results, samples_of(shown), places, took))
 
 
 def samples_of(scored: Scored) -> list[Sample]:
@@ -58,7 +59,7 @@ def samples_of(scored: Scored) -> list[Sample]:
 
 
 def report(
-    config: Config, folder: Path, results: dict[str, dict[str, Any]], shown: Scored, corpus_report: str
+    config: Config, folder: Path, results: dict[str, dict[str, Any]], shown: Scored, corpus_report: str, took: str
 ) -> dict[str, Path]:
     """The heat map, the curves and the page; -> what lies where."""
     places = {"checkpoints": folder / "checkpoints", "scores": folder / "results.json"}
@@ -79,6 +80,7 @@ def report(
         curves=training_curves(read_events(folder / "metrics.jsonl")),
         samples=samples_of(shown),
         pictures=pictures,
+        took=took,
     )
     write_report(places["report"], page)
     return places

@@ -58,7 +58,7 @@ def train_run(config: Config, folder: Path) -> float | None:
             with steps_bar(config, state) as bar, StopRequest() as request:
                 hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar)
                 batches = plan(config, corpora, encoded, vocabularies)
-                state = train(trainer, batches, config.train, state, hooks, lambda: request.number is not None)
+                state = train(trainer, batches, config.train, state, hooks, request.made, device.num_gpus)
                 store.drain()
             if request.number is not None:
                 log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)

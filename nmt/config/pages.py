@@ -35,6 +35,7 @@ TRAIN_KEYS: Meanings = (
     ("model.embedding", "width of an embedding"),
     ("train.max_steps", "steps of training"),
     ("train.max_hours", "hours of training, whichever comes first"),
+    ("train.max_usd", "US dollars of training, with train.usd_per_hour=PRICE of the machine"),
     ("train.learning_rate", "the highest one, after the warm-up"),
     ("train.batch_tokens", "target pieces a step"),
     ("train.device", "auto, cpu or gpu"),

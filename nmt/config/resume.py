@@ -17,6 +17,8 @@ from nmt.errors import ConfigError
 MAY_CHANGE = (
     "train.max_steps",
     "train.max_hours",
+    "train.usd_per_hour",
+    "train.max_usd",
     "train.log_every",
     "train.save_every",
     "train.keep",

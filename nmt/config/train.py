@@ -63,6 +63,8 @@ class EarlyStoppingConfig:
 class TrainConfig:
     max_steps: int = 400  # the default suits the embedded corpus; recipes set their own
     max_hours: float | None = None  # wall clock of training, over all its restarts
+    usd_per_hour: float | None = None  # what the machine costs; None: unknown
+    max_usd: float | None = None  # price of the hours of training, over all its restarts
     batch_sentences: int | None = None  # sentence pairs a step; None: by tokens
     batch_tokens: int = 1_024  # target subwords a step, padding included
     optimizer: Optimizer = Optimizer.adam
@@ -153,10 +155,29 @@ class TrainConfig:
                 expected="more than 0, or null for no limit",
                 next_step="1.25 is 75 minutes",
             )
+        self._check_money()
         if self.batch_sentences is not None and self.batch_sentences < 1:
             raise ConfigError(
                 "train.batch_sentences",
                 found=self.batch_sentences,
                 expected="at least 1, or null to count tokens",
                 next_step="80 is usual",
+            )
+
+    def _check_money(self) -> None:
+        for key, what in (("usd_per_hour", "for an unknown price"), ("max_usd", "for no limit")):
+            value = getattr(self, key)
+            if value is not None and value <= 0:
+                raise ConfigError(
+                    f"train.{key}",
+                    found=value,
+                    expected=f"more than 0, or null {what}",
+                    next_step="0.526 is 52.6 US cents",
+                )
+        if self.max_usd is not None and self.usd_per_hour is None:
+            raise ConfigError(
+                "train.max_usd",
+                found=f"{self.max_usd} without a price",
+                expected="train.usd_per_hour beside it",
+                next_step="say what the machine costs an hour, such as train.usd_per_hour=0.526",
             )

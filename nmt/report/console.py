@@ -67,6 +67,18 @@ def with_interval(score: Mapping[str, Any], key: str, digits: int) -> str:
     return text if bounds is None else f"{text} [{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]"
 
 
+def spent(seconds: float, gpu_seconds: float, usd: float | None) -> str:
+    """`3 min 42 s, 222 GPU-seconds, 0.03 US dollars`: what training took. A price is told where one is known."""
+    hours, minutes = int(seconds) // 3600, int(seconds) // 60 % 60
+    parts = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (hours + minutes > 0) + [f"{int(seconds) % 60} s"]
+    told = [" ".join(parts)]
+    if gpu_seconds:
+        told.append(f"{gpu_seconds:,.0f} GPU-seconds")
+    if usd is not None:
+        told.append(f"{usd:,.2f} US dollars" if usd >= 0.01 else f"{usd:.4f} US dollars")
+    return ", ".join(told)
+
+
 def samples(sentences: Sequence[Sample]) -> str:
     """Source, reference and translation below each other, a blank line between sentences."""
     return "\n\n".join(
@@ -76,12 +88,14 @@ def samples(sentences: Sequence[Sample]) -> str:
 
 
 def summary(
-    results_by_name: Mapping[str, Mapping[str, Any]], sentences: Sequence[Sample], places: Mapping[str, Path]
+    results_by_name: Mapping[str, Mapping[str, Any]], sentences: Sequence[Sample], places: Mapping[str, Path], took: str
 ) -> str:
-    """The end of a run: scores, sample translations, and where everything lies (what -> path)."""
+    """The end of a run: scores, sample translations, what training took, and where everything lies (what -> path)."""
     width = max((_width(what) for what in places), default=0)
     lie = "\n".join(f"{_pad(what, width, False)}  {path}" for what, path in places.items())
-    return "\n\n".join(part for part in (scores_table(results_by_name), samples(sentences), lie) if part)
+    return "\n\n".join(
+        part for part in (scores_table(results_by_name), samples(sentences), took and f"training: {took}", lie) if part
+    )
 
 
 def _numeric(cells: Sequence[str]) -> bool:

@@ -54,6 +54,7 @@ class RunReport:
     curves: bytes  # PNG
     samples: Sequence[Sample]
     pictures: Mapping[str, bytes]  # caption -> PNG
+    took: str  # what training took: time, GPU-seconds, dollars
 
 
 def write_report(path: Path, run: RunReport) -> None:
@@ -67,7 +68,7 @@ def report_html(run: RunReport) -> str:
     parts = [
         _section("Scores", _scores(run.results_by_name)),
         _section("Translations", "".join(_sample(sample) for sample in run.samples)),
-        _section("Training", _image(run.curves, "likelihood, perplexity, BLEU and learning rate over steps")),
+        _section("Training", _training(run)),
         _section("Attention", "".join(_image(png, caption) for caption, png in run.pictures.items())),
         _section("Corpus", f"<pre>{escape(run.corpus)}</pre>" if run.corpus else ""),
         _section("Settings", _settings(run.settings)),
@@ -109,6 +110,11 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> s
 def _sample(sample: Sample) -> str:
     rows = zip(Sample._fields, sample, strict=True)
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{escape(text) or '&nbsp;'}</dd>" for name, text in rows) + "</dl>\n"
+
+
+def _training(run: RunReport) -> str:
+    took = f"<p>{escape(run.took)}</p>\n" if run.took else ""
+    return took + _image(run.curves, "likelihood, perplexity, BLEU and learning rate over steps")
 
 
 def _image(png: bytes, caption: str) -> str:

@@ -19,6 +19,11 @@ class Chosen:
     kind: str
     description: str
 
+    @property
+    def num_gpus(self) -> int:
+        """How many GPUs a run uses."""
+        return 1 if self.kind == "gpu" else 0
+
 
 def choose_device(asked: Device, threads: int) -> Chosen:
     """Set TensorFlow up for the device that was asked for. To be called before TensorFlow runs anything.

@@ -81,13 +81,16 @@ def train(
     state: TrainingState,
     hooks: Hooks,
     stop_requested: Callable[[], bool],
+    num_gpus: int = 0,
 ) -> TrainingState:
     """Train from `state` until a limit, early stopping or a request to stop; saves before it returns.
+
+    `num_gpus` are at work: their seconds are counted.
 
     Raises TrainingError at the first step whose loss or gradient is not finite: the weights are then still those
     before it, and they are not saved, since the last checkpoint may be the better place to start from.
     """
-    run = _Run(trainer, config, hooks, state)
+    run = _Run(trainer, config, hooks, state, num_gpus)
     while True:
         run.begin_epoch(batches)
         if run.finished() or stop_requested():
@@ -103,17 +106,20 @@ def train(
 class _Run:
     """One call of `train`: the state so far and what is counted on the way."""
 
-    def __init__(self, trainer: Trainer, config: TrainConfig, hooks: Hooks, state: TrainingState) -> None:
-        self.trainer, self.config, self.hooks, self.state = trainer, config, hooks, state
+    def __init__(
+        self, trainer: Trainer, config: TrainConfig, hooks: Hooks, state: TrainingState, num_gpus: int
+    ) -> None:
+        self.trainer, self.config, self.hooks, self.state, self.num_gpus = trainer, config, hooks, state, num_gpus
         self.window, self.saved_step, self.num_batches = Window(), state.step, 0
-        self.before_s, self.started = state.seconds, time.perf_counter()
+        self.counted = time.perf_counter()  # the state's seconds are those until then
 
     def finished(self) -> bool:
         stopping = self.config.early_stopping
-        hours = self.config.max_hours
+        hours, most_usd = self.config.max_hours, self.config.max_usd
         return (
             self.state.step >= self.config.max_steps
             or (hours is not None and self.state.seconds >= hours * 3600)
+            or (most_usd is not None and (self.state.usd or 0.0) >= most_usd)
             or (0 < stopping.patience <= self.state.validations_without_gain)
         )
 
@@ -158,7 +164,9 @@ class _Run:
         self.beside(rate)
 
     def timed(self, state: TrainingState) -> TrainingState:
-        return replace(state, seconds=self.before_s + time.perf_counter() - self.started)
+        now = time.perf_counter()
+        passed, self.counted = now - self.counted, now
+        return state.after_time(passed, self.num_gpus, self.config.usd_per_hour)
 
     def beside(self, rate: float) -> None:
         """What is due after this step: an event, a validation, a checkpoint."""
@@ -201,7 +209,7 @@ class _Run:
     def describe(self, event: str) -> Event:
         state = self.state
         epoch = round(state.epoch + state.cursor / self.num_batches, 4)
-        return {"event": event, "step": state.step, "epoch": epoch, "seconds": round(state.seconds, 3)}
+        return {"event": event, "step": state.step, "epoch": epoch, **state.spent()}
 
 
 def perplexity(loss: float) -> float:

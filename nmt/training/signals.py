@@ -23,6 +23,10 @@ class StopRequest:
         self._since = 0.0
         self._before: dict[int, Any] = {}
 
+    def made(self) -> bool:
+        """Whether a signal has come."""
+        return self.number is not None
+
     @property
     def exit_status(self) -> int:
         """130 after SIGINT, 143 after SIGTERM, 0 without a request."""

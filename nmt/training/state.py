@@ -16,6 +16,8 @@ class TrainingState:
     epoch: int = 0  # epochs finished
     cursor: int = 0  # batches taken of the epoch under way
     seconds: float = 0.0  # spent in training, over all restarts
+    gpu_seconds: float = 0.0  # the same for each GPU that was used, summed
+    usd: float | None = None  # price of the seconds; None where none was ever known
     target_tokens: int = 0  # real target words trained on
     best_score: float | None = None  # of train.early_stopping.metric, as it is (not negated)
     best_step: int = 0
@@ -30,9 +32,19 @@ class TrainingState:
 
     @staticmethod
     def from_json(text: str) -> TrainingState:
-        """Raises TypeError where the text has other fields."""
+        """Fields that an older version did not write have their defaults. Raises TypeError for any others."""
         fields = json.loads(text)
         return TrainingState(**{**fields, "history": tuple(fields["history"])})
+
+    def after_time(self, seconds: float, num_gpus: int, usd_per_hour: float | None) -> TrainingState:
+        """So many seconds later, of which the price is known or not."""
+        usd = self.usd if usd_per_hour is None else (self.usd or 0.0) + seconds / 3600 * usd_per_hour
+        return replace(self, seconds=self.seconds + seconds, gpu_seconds=self.gpu_seconds + seconds * num_gpus, usd=usd)
+
+    def spent(self) -> dict[str, object]:
+        """As events tell it: `seconds`, and `usd` where a price is known."""
+        usd = {} if self.usd is None else {"usd": round(self.usd, 6)}
+        return {"seconds": round(self.seconds, 3), **usd}
 
     def after_step(self, num_batches: int, num_tokens: int) -> TrainingState:
         """One more batch of an epoch of `num_batches`."""

@@ -73,6 +73,7 @@ trainings = builds(
     TrainConfig,
     max_steps=integers(10**6, 10**12),
     max_hours=none() | floats(1e-300, 1e300),
+    usd_per_hour=none() | floats(1e-300, 1e300),
     optimizer=sampled_from(Optimizer),
     learning_rate=floats(1e-300, 1e300),
     schedule=sampled_from(Schedule),

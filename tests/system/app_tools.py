@@ -118,7 +118,7 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
 
 def without_times(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Events but for what differs from run to run."""
-    timed = ("seconds", "tokens_per_second", "waited_share")
+    timed = ("seconds", "usd", "tokens_per_second", "waited_share")
     return [{key: value for key, value in event.items() if key not in timed} for event in copy.deepcopy(events)]
 
 

@@ -180,6 +180,21 @@ CASES = [
         {"max_hours": 0},
         "train.max_hours: found 0, expected more than 0, or null for no limit; 1.25 is 75 minutes.",
     ),
+    *(
+        (
+            TrainConfig,
+            {"usd_per_hour": 1, key: value},
+            f"train.{key}: found {value}, expected more than 0, or null {what}; 0.526 is 52.6 US cents.",
+        )
+        for key, what in (("usd_per_hour", "for an unknown price"), ("max_usd", "for no limit"))
+        for value in (0, -1)
+    ),
+    (
+        TrainConfig,
+        {"max_usd": 5.0},
+        "train.max_usd: found 5.0 without a price, expected train.usd_per_hour beside it; "
+        "say what the machine costs an hour, such as train.usd_per_hour=0.526.",
+    ),
     (
         TrainConfig,
         {"batch_sentences": 0},
@@ -245,6 +260,7 @@ def test_what_is_just_possible():
     TrainConfig(
         max_steps=10, warmup_steps=9, max_hours=0.01, batch_sentences=1, min_learning_rate=3e-3, learning_rate=3e-3
     )
+    TrainConfig(usd_per_hour=0.5, max_usd=0.01)
     MixtureConfig(corpora={"a": "P", "b": "Q"}, ratio={"a": 0, "b": 1})
     FilesConfig(tests={"flickr-2017_b": "P"})
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nmt.report.console import Sample, samples, scores_table, summary, table, with_interval
+import pytest
+
+from nmt.report.console import Sample, samples, scores_table, spent, summary, table, with_interval
 
 RESULTS = {
     "test": {
@@ -54,7 +56,22 @@ def test_an_interval_of_any_confidence_is_shown():
 
 def test_the_summary_has_scores_samples_and_places():
     sentences = [Sample("A dog.", "Ein Hund.", "Ein Hund."), Sample("Two.", "Zwei.", "")]
-    text = summary(RESULTS, sentences, {"report": Path("runs/a/report.html"), "best checkpoint": Path("runs/a/b.h5")})
+    text = summary(
+        RESULTS, sentences, {"report": Path("runs/a/report.html"), "best checkpoint": Path("runs/a/b.h5")}, "5 s"
+    )
     assert text.startswith(scores_table(RESULTS) + "\n\n" + samples(sentences) + "\n\n")
     assert "source       A dog.\nreference    Ein Hund.\ntranslation  Ein Hund.\n\nsource       Two." in text
-    assert text.endswith("report           runs/a/report.html\nbest checkpoint  runs/a/b.h5")
+    assert text.endswith("\n\ntraining: 5 s\n\nreport           runs/a/report.html\nbest checkpoint  runs/a/b.h5")
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ((0.4, 0.0, None), "0 s"),
+        ((222.9, 0.0, None), "3 min 42 s"),
+        ((3605.0, 3605.2, 0.5267), "1 h 0 min 5 s, 3,605 GPU-seconds, 0.53 US dollars"),
+        ((59.9, 0.0, 0.00049), "59 s, 0.0005 US dollars"),
+    ],
+)
+def test_what_training_took(figures, told):
+    assert spent(*figures) == told

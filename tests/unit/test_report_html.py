@@ -58,6 +58,7 @@ def run(**changes):
         "curves": b"curves",
         "samples": [Sample(EVIL, "Zwei Häuser", "")],
         "pictures": {f"attention {EVIL}": b"picture"},
+        "took": f"5 s {EVIL}",
     }
     return RunReport(**{**content, **changes})
 
@@ -68,7 +69,7 @@ def test_everything_is_there_and_escaped():
     text = "".join(reader.text)
     for expected in ("41.20 [40.00, 42.50]", "0.7000", "12,103", "wmd|unit", "Zwei Häuser", "model.units", "256"):
         assert expected in text
-    for expected in ("run ", "captions ", "nrefs:1", "train 9,000 pairs ", "attention "):
+    for expected in ("run ", "captions ", "nrefs:1", "train 9,000 pairs ", "attention ", "5 s "):
         assert expected + EVIL in text
     assert text.count(EVIL) >= 9
     headings = re.findall(r"<h2>(.*?)</h2>", report_html(run()))
@@ -87,7 +88,7 @@ def test_pictures_lie_in_the_page_and_nothing_is_fetched():
 
 
 def test_parts_without_content_are_left_out():
-    page = report_html(run(results_by_name={}, settings={}, corpus="", curves=b"", samples=[], pictures={}))
+    page = report_html(run(results_by_name={}, settings={}, corpus="", curves=b"", samples=[], pictures={}, took=""))
     assert "<h2>" not in page
     read(page)
 

@@ -87,10 +87,11 @@ def config(**options) -> TrainConfig:
     return TrainConfig(**{**plain, "early_stopping": stopping, **options})
 
 
-def run(trainer=None, batches=None, state=None, hooks=None, stop=lambda: False, **options):
+def run(trainer=None, batches=None, state=None, hooks=None, stop=lambda: False, num_gpus=0, **options):
     """-> final state, trainer, hooks."""
     trainer, hooks = trainer or FakeTrainer(), hooks or FakeHooks()
-    final = train(trainer, batches or FakeBatches(4), config(**options), state or TrainingState(), hooks, stop)
+    state = state or TrainingState()
+    final = train(trainer, batches or FakeBatches(4), config(**options), state, hooks, stop, num_gpus)
     return final, trainer, hooks
 
 
@@ -228,6 +229,19 @@ def test_max_hours_count_over_all_restarts(clock, monkeypatch):
     again, _, hooks = run(Slow(clock, 600.0), state=first, max_steps=50, max_hours=1.0)
     assert (again.step, again.seconds) == (6, 3600.0)
     assert hooks.told[-5:] == ["validate 6", "validate event 6", "save event 6", "save 6", "end event 6"]
+
+
+def test_dollars_and_gpu_seconds_count_over_all_restarts_and_end_a_run(clock, monkeypatch):
+    monkeypatch.setattr(loop, "Window", lambda: Window(since=clock[0]))
+    price = {"max_steps": 50, "usd_per_hour": 1.0}
+    first, _, _ = run(Slow(clock, 900.0), num_gpus=2, max_usd=0.75, **price)
+    assert (first.step, first.gpu_seconds, first.usd) == (3, 5400.0, 0.75)
+    clock[0] += 99_999  # between the runs nothing counts
+    again, _, hooks = run(Slow(clock, 900.0), state=first, num_gpus=1, max_usd=1.5, **price)
+    assert (again.step, again.gpu_seconds, again.usd) == (6, 8100.0, 1.5)
+    assert hooks.told[-5:] == ["validate 6", "validate event 6", "save event 6", "save 6", "end event 6"]
+    assert hooks.saved[-1] == again
+    assert [event["usd"] for event in hooks.events] == [1.5] * 4
 
 
 def test_speed_and_loss_are_of_the_steps_since_the_last_event_without_validations_and_saves(clock, monkeypatch):

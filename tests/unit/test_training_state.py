@@ -103,6 +103,25 @@ def test_json_brings_back_the_same_state():
     assert TrainingState.from_json(TrainingState().to_json()) == TrainingState()
 
 
+def test_time_is_counted_for_each_gpu_and_priced_where_a_price_is_known():
+    state = TrainingState().after_time(1800.0, num_gpus=0, usd_per_hour=None)
+    assert (state.seconds, state.gpu_seconds, state.usd) == (1800.0, 0.0, None)
+    assert state.spent() == {"seconds": 1800.0}
+    state = state.after_time(3600.0, num_gpus=2, usd_per_hour=0.5)
+    assert (state.seconds, state.gpu_seconds, state.usd) == (5400.0, 7200.0, 0.5)
+    state = state.after_time(1800.0, num_gpus=1, usd_per_hour=2.0)  # the price may change when a run goes on
+    assert (state.seconds, state.gpu_seconds, state.usd) == (7200.0, 9000.0, 1.5)
+    state = state.after_time(1800.0, num_gpus=0, usd_per_hour=None)  # and may no longer be known
+    assert state.spent() == {"seconds": 9000.0, "usd": 1.5}
+
+
+def test_a_state_from_before_money_was_counted_loads():
+    fields = json.loads(TrainingState(step=7).to_json())
+    for name in ("gpu_seconds", "usd"):
+        del fields[name]
+    assert TrainingState.from_json(json.dumps(fields)) == TrainingState(step=7)
+
+
 @pytest.mark.parametrize("change", [{"speed": 3}, {"history": None}])
 def test_json_of_something_else_is_refused(change):
     with pytest.raises(TypeError):
