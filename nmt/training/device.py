@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -38,13 +39,14 @@ def choose_device(asked: Device, threads: int) -> Chosen:
                 "train.device",
                 found="no GPU that TensorFlow can use",
                 expected="one, since train.device=gpu",
-                next_step="install the CUDA libraries (uv sync --extra gpu), check nvidia-smi, or use train.device=cpu",
+                next_step="install the CUDA libraries (uv sync --extra gpu), check nvidia-smi, let TensorFlow say why "
+                "(TF_CPP_MIN_LOG_LEVEL=0), or use train.device=cpu",
             )
         tf.config.set_visible_devices([], "GPU")
         cores = threads or len(os.sched_getaffinity(0))
         tf.config.threading.set_intra_op_parallelism_threads(cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
-        why = "" if asked is Device.cpu else " (no GPU found)"
+        why = "" if asked is Device.cpu else f" ({why_no_gpu()})"
         return Chosen("cpu", f"CPU, {cores} threads{why}")
     tf.config.set_visible_devices(gpus[:1], "GPU")
     tf.config.experimental.set_memory_growth(gpus[0], True)
@@ -54,6 +56,16 @@ def choose_device(asked: Device, threads: int) -> Chosen:
     check_capability(capability, built)
     name = f"{details['device_name']}, compute capability {capability[0]}.{capability[1]}"
     return Chosen("gpu", f"{name}, which this TensorFlow {tf.__version__} has code for ({', '.join(built)})")
+
+
+def why_no_gpu(driver: Path = Path("/proc/driver/nvidia")) -> str:
+    """In words: there is none, or there is one that TensorFlow cannot use."""
+    if not driver.exists():
+        return "no GPU found"
+    return (
+        "an NVIDIA driver is here, but TensorFlow cannot use its GPU: uv sync --extra gpu installs the CUDA libraries, "
+        "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow says"
+    )
 
 
 def check_capability(capability: tuple[int, int], built: Sequence[str]) -> None:

@@ -76,6 +76,7 @@ def tensorflow(monkeypatch):
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: {"cuda_compute_capabilities": BUILT_2_14})
     monkeypatch.setattr(device.os, "sched_getaffinity", lambda process: {0, 1, 2})
+    monkeypatch.setattr(device, "why_no_gpu", lambda: "no GPU found")  # whatever this machine has
     return told
 
 
@@ -84,7 +85,8 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(tensorflow):
         choose_device(Device.gpu, threads=0)
     assert str(caught.value) == (
         "train.device: found no GPU that TensorFlow can use, expected one, since train.device=gpu; "
-        "install the CUDA libraries (uv sync --extra gpu), check nvidia-smi, or use train.device=cpu."
+        "install the CUDA libraries (uv sync --extra gpu), check nvidia-smi, let TensorFlow say why "
+        "(TF_CPP_MIN_LOG_LEVEL=0), or use train.device=cpu."
     )
     assert "set_visible_devices" not in tensorflow
 
@@ -126,3 +128,9 @@ def test_a_gpu_without_code_is_an_error(tensorflow, monkeypatch, asked):
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: {"cuda_compute_capabilities": BUILT})
     with pytest.raises(DeviceError, match=r"a GPU of compute capability 3\.7"):
         choose_device(asked, threads=0)
+
+
+def test_a_gpu_that_tensorflow_cannot_use_is_told_from_none(tmp_path):
+    assert device.why_no_gpu(tmp_path / "none") == "no GPU found"
+    found = device.why_no_gpu(tmp_path)
+    assert found.startswith("an NVIDIA driver is here, but TensorFlow cannot use its GPU: uv sync --extra gpu")

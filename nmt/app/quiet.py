@@ -1,0 +1,34 @@
+"""TensorFlow tells a dozen lines about itself as it starts. They are kept back, unless it fails or somebody asks."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # TensorFlow's own switch: 0 tells everything, 3 almost nothing
+
+
+def load_tensorflow() -> None:
+    """Import it; what its libraries write to stderr meanwhile is shown only where the import fails.
+
+    Whoever has set TF_CPP_MIN_LOG_LEVEL gets what it says. Otherwise it becomes 3 for this process.
+    """
+    if LEVEL in os.environ or "tensorflow" in sys.modules:
+        return
+    os.environ[LEVEL] = "3"
+    with tempfile.TemporaryFile() as kept:
+        # The lines come from C++, some before any log level is heeded, so the descriptor itself is turned aside.
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,54 @@
+"""TensorFlow's lines about itself: kept back, shown on request and where its import fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LOUD = """
+import os
+os.write(2, b"a line from C++\\n")
+"""
+
+
+def start(folder: Path, module: str, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` where `import tensorflow` finds `module`."""
+    (folder / "tensorflow.py").write_text(module)
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    kept = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env={**kept, "PYTHONPATH": path, **environment}, capture_output=True, text=True)
+
+
+# nmt.app itself would load the rest of the project: the module is taken by its file.
+CODE = f"""
+import importlib.util, os, sys
+spec = importlib.util.spec_from_file_location("quiet", {str(ROOT / "nmt" / "app" / "quiet.py")!r})
+quiet = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(quiet)
+quiet.load_tensorflow()
+os.write(2, b"after\\n")
+print("tensorflow" in sys.modules, os.environ.get("TF_CPP_MIN_LOG_LEVEL"))
+"""
+
+
+def test_lines_are_kept_back_and_stderr_is_itself_again(tmp_path):
+    done = start(tmp_path, LOUD, CODE)
+    assert (done.returncode, done.stderr) == (0, "after\n")
+    assert done.stdout == "True 3\n"
+
+
+def test_who_asks_for_lines_gets_them(tmp_path):
+    done = start(tmp_path, LOUD, CODE + "import tensorflow\n", TF_CPP_MIN_LOG_LEVEL="0")
+    assert done.stderr == "after\na line from C++\n"
+    assert done.stdout == "False 0\n"
+
+
+def test_where_the_import_fails_they_are_shown(tmp_path):
+    done = start(tmp_path, LOUD + "raise ImportError('no library')", CODE)
+    assert done.returncode == 1
+    assert done.stderr.startswith("a line from C++\nTraceback")
+    assert "ImportError: no library" in done.stderr
