@@ -10,7 +10,7 @@ import tensorflow as tf
 from nmt.config.model import Attention, ModelConfig
 from nmt.model.initial import Initial
 from nmt.model.products import multiply
-from nmt.model.recurrence import Weights
+from nmt.model.weights import Weights
 
 
 def masked_softmax(energy_BS: tf.Tensor, mask_BS: tf.Tensor) -> tf.Tensor:
@@ -21,11 +21,6 @@ def masked_softmax(energy_BS: tf.Tensor, mask_BS: tf.Tensor) -> tf.Tensor:
     weight_BS *= tf.cast(mask_BS, weight_BS.dtype)
     total_B1 = tf.reduce_sum(weight_BS, axis=1, keepdims=True)
     return tf.math.divide_no_nan(weight_BS, total_B1)
-
-
-def weighted_sum(weight_BS: tf.Tensor, values_BSD: tf.Tensor) -> tf.Tensor:
-    """c = sum_s a_s h_s: -> [B, D]."""
-    return tf.squeeze(tf.matmul(weight_BS[:, tf.newaxis], values_BSD), 1)
 
 
 class AttentionLayer(Protocol):
@@ -51,7 +46,7 @@ def attend(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """-> context [B, D], weights [B, S]. Masked steps weigh exactly 0; each row of weights sums to 1."""
     weight_BS = masked_softmax(layer.energy(weights, query_BH, keys), mask_BS)
-    return weighted_sum(weight_BS, values_BSD), weight_BS
+    return weights.mix(weight_BS, values_BSD), weight_BS
 
 
 def _project(values_BSD: tf.Tensor, kernel_DA: tf.Variable, compute: tf.DType | None) -> tf.Tensor:

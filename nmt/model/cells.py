@@ -14,7 +14,8 @@ import tensorflow as tf
 from nmt.config.model import Cell
 from nmt.model.initial import Initial
 from nmt.model.products import multiply
-from nmt.model.recurrence import Nest, Weights
+from nmt.model.recurrence import Nest
+from nmt.model.weights import Weights
 
 
 class RecurrentCell(Protocol):

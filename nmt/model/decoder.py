@@ -15,7 +15,8 @@ from nmt.model.cells import Projection, make_cell
 from nmt.model.initial import Initial
 from nmt.model.noise import Noise, state_mask
 from nmt.model.products import multiply
-from nmt.model.recurrence import Direct, Nest, Weights, unroll
+from nmt.model.recurrence import Nest, unroll
+from nmt.model.weights import Direct, Weights
 
 DecoderState = tuple[Nest, ...]  # a cell's state for each layer
 

@@ -10,7 +10,8 @@ from nmt.model.cells import Projection, make_cell
 from nmt.model.indexing import take_per_row
 from nmt.model.initial import Initial
 from nmt.model.noise import Noise, state_mask
-from nmt.model.recurrence import Nest, Weights, unroll
+from nmt.model.recurrence import Nest, unroll
+from nmt.model.weights import Weights
 
 
 def hold(mask_B1: tf.Tensor, new: Nest, old: Nest) -> Nest:

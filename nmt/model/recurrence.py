@@ -6,92 +6,25 @@ y_t = x_t W and adds it up: T thin products and T sums the size of W. The sum is
 
     dW = sum_t x_t' dy_t = X' dY        X [T*B, I], dY [T*B, O],
 
-which is what `unroll` does. It stores the products' outputs on the way forward and recomputes only what is element-wise
-(gates, the attention's tanh) on the way back, so that no product is taken twice.
+which is what `unroll` does; a mixture c_t = sum_s a_ts h_s has its gradient in h taken likewise. It stores what
+products and mixtures gave on the way forward and recomputes only what is element-wise (gates, the attention's tanh) on
+the way back, so that no product is taken twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nmt.model.products import multiply
+from nmt.model.weights import Recorder, Replayer, Weights
 
 Nest = Any  # a tensor, or tuples of them
 
 
-class Weights(Protocol):
-    """How a layer gets at its weights: all go through here, so that a loop can watch."""
-
-    def product(self, x_BI: tf.Tensor, kernel_IO: tf.Variable) -> tf.Tensor:
-        """x W: [B, I], [I, O] -> [B, O]."""
-
-    def read(self, vector: tf.Variable) -> tf.Tensor:
-        """The value of a small weight (a bias, a vector of the attention)."""
-
-
-class Direct:
-    """Weights as they are, for a single step outside a loop. `compute`: the type of the products."""
-
-    def __init__(self, compute: tf.DType | None = None) -> None:
-        self.compute = compute
-
-    def product(self, x_BI: tf.Tensor, kernel_IO: tf.Variable) -> tf.Tensor:
-        return multiply(x_BI, kernel_IO, self.compute)
-
-    def read(self, vector: tf.Variable) -> tf.Tensor:
-        return tf.convert_to_tensor(vector)
-
-
 # One time step: (weights, old state, this step's input, what is shared) -> (new state, this step's output).
 Step = Callable[[Weights, Nest, Nest, Nest], tuple[Nest, Nest]]
-
-
-class _Recorder:
-    """Forward: computes products and keeps their outputs, in the type they were computed in."""
-
-    def __init__(self, kernels: dict[int, tf.Tensor], vectors: dict[int, tf.Tensor]) -> None:
-        self.kernels, self.vectors = kernels, vectors
-        self.outputs: list[tf.Tensor] = []
-        self.used: list[int] = []  # which kernel each output is of
-
-    def product(self, x_BI: tf.Tensor, kernel_IO: tf.Variable) -> tf.Tensor:
-        kernel = self.kernels[id(kernel_IO)]
-        self.used.append(id(kernel_IO))
-        self.outputs.append(tf.cast(x_BI, kernel.dtype) @ kernel)
-        return tf.cast(self.outputs[-1], x_BI.dtype)
-
-    def read(self, vector: tf.Variable) -> tf.Tensor:
-        return self.vectors[id(vector)]
-
-
-class _Replayer:
-    """Backward: hands out the kept outputs, in the same order, and keeps what went into them."""
-
-    def __init__(
-        self, kernels: dict[int, tf.Tensor], vectors: dict[int, tf.Tensor], outputs: Sequence[tf.Tensor]
-    ) -> None:
-        self.kernels, self.vectors, self.saved = kernels, vectors, outputs
-        self.inputs: list[tf.Tensor] = []
-        self.outputs: list[tf.Tensor] = []
-
-    def product(self, x_BI: tf.Tensor, kernel_IO: tf.Variable) -> tf.Tensor:
-        saved_BO, kernel = self.saved[len(self.outputs)], self.kernels[id(kernel_IO)]
-
-        @tf.custom_gradient
-        def recall(x_BI: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            return tf.identity(saved_BO), lambda dy_BO: tf.matmul(dy_BO, kernel, transpose_b=True)
-
-        # All that meets a kernel has the kernel's type, so that what goes back to it is rounded once.
-        x_BI, kind = tf.cast(x_BI, kernel.dtype), x_BI.dtype
-        self.inputs.append(x_BI)
-        self.outputs.append(recall(x_BI))
-        return tf.cast(self.outputs[-1], kind)
-
-    def read(self, vector: tf.Variable) -> tf.Tensor:
-        return self.vectors[id(vector)]
 
 
 class _Arguments(NamedTuple):
@@ -110,6 +43,7 @@ class _Tape(NamedTuple):
     states: Nest
     products: list[tf.Tensor]
     kernel_of_product: list[int]
+    mixtures: list[tf.Tensor]
 
 
 def unroll(
@@ -160,6 +94,11 @@ def _at(nest_T: Nest, t: tf.Tensor) -> Nest:
     return tf.nest.map_structure(lambda x_T: x_T[t], nest_T)
 
 
+def _renamed(nest: Nest) -> Nest:
+    """Copies by name only: one tensor may be shared twice (dot attention's keys are its values)."""
+    return tf.nest.map_structure(tf.identity, nest)
+
+
 def _lookup(ids: Sequence[int], values: Sequence[tf.Tensor]) -> dict[int, tf.Tensor]:
     return dict(zip(ids, values, strict=True))
 
@@ -168,9 +107,10 @@ def _forward(step: Step, ids: tuple[list[int], list[int]], given: _Arguments) ->
     length = tf.shape(tf.nest.flatten(given.inputs)[0])[0]
     kernels, vectors = _lookup(ids[0], given.kernels), _lookup(ids[1], given.vectors)
 
-    def one(t: tf.Tensor | int, state: Nest) -> tuple[Nest, Nest, _Recorder]:
-        recorder = _Recorder(kernels, vectors)
-        new_state, outputs = step(recorder, state, _at(given.inputs, t), given.shared)
+    def one(t: tf.Tensor | int, state: Nest) -> tuple[Nest, Nest, Recorder]:
+        shared = _renamed(given.shared)
+        recorder = Recorder(kernels, vectors, tf.nest.flatten(shared))
+        new_state, outputs = step(recorder, state, _at(given.inputs, t), shared)
         return new_state, outputs, recorder
 
     def write(arrays: Nest, t: tf.Tensor | int, values: Nest) -> Nest:
@@ -178,59 +118,87 @@ def _forward(step: Step, ids: tuple[list[int], list[int]], given: _Arguments) ->
 
     # The first step stands outside the loop: it shows what the others will return.
     state, outputs, first = one(0, given.state)
-    values = (given.state, outputs, first.outputs)
+    values = (given.state, outputs, first.outputs, first.mixtures)
     arrays = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, size=length, element_shape=x.shape), values)
     arrays = write(arrays, 0, values)
 
     def body(t: tf.Tensor, state: Nest, arrays: Nest) -> tuple[tf.Tensor, Nest, Nest]:
         new_state, outputs, recorder = one(t, state)
-        return t + 1, new_state, write(arrays, t, (state, outputs, recorder.outputs))
+        return t + 1, new_state, write(arrays, t, (state, outputs, recorder.outputs, recorder.mixtures))
 
     _, final, arrays = tf.while_loop(lambda t, *_: t < length, body, (tf.constant(1), state, arrays))
-    states, outputs, products = tf.nest.map_structure(lambda array: array.stack(), arrays)
-    return outputs, final, _Tape(states, products, first.used)
+    states, outputs, products, mixtures = tf.nest.map_structure(lambda array: array.stack(), arrays)
+    return outputs, final, _Tape(states, products, first.used, mixtures)
+
+
+class _Back(NamedTuple):
+    """What one step of the way back gives. In d_shared and d_vectors None stands for no gradient."""
+
+    d_state: Nest
+    d_inputs: Nest
+    d_shared: list[tf.Tensor | None]
+    d_vectors: list[tf.Tensor | None]
+    factors: list[list[tf.Tensor]]  # of the products and mixtures: what went in, and the gradients of what came out
+    mixed: list[int]
+
+
+def _back(step: Step, ids: tuple[list[int], list[int]], given: _Arguments, tape: _Tape, t: tf.Tensor, d: Nest) -> _Back:
+    """Step t once more, and its gradients; `d`: those in its new state and outputs."""
+    shared, vectors = _renamed((given.shared, given.vectors))
+    state, inputs = _at(tape.states, t), _at(given.inputs, t)
+    flat, kernels = tf.nest.flatten(shared), _lookup(ids[0], given.kernels)
+    with tf.GradientTape(watch_accessed_variables=False) as gradient_tape:
+        gradient_tape.watch(tf.nest.flatten((state, inputs, shared, vectors)))
+        replayer = Replayer(kernels, _lookup(ids[1], vectors), flat, _at(tape.products, t), _at(tape.mixtures, t))
+        results = step(replayer, state, inputs, shared)
+    through = ((state, inputs), replayer.outputs, replayer.mixtures)
+    sources = tf.nest.flatten((through, flat, vectors))
+    found = gradient_tape.gradient(tf.nest.flatten(results), sources, tf.nest.flatten(d))
+    count = len(tf.nest.flatten(through))
+    filled = [tf.zeros_like(x) if dx is None else dx for x, dx in zip(sources[:count], found[:count], strict=True)]
+    (d_state, d_inputs), d_products, d_mixtures = tf.nest.pack_sequence_as(through, filled)
+    d_shared, d_vectors = found[count : count + len(flat)], found[count + len(flat) :]
+    factors = [replayer.inputs, d_products, replayer.weights, d_mixtures]
+    return _Back(d_state, d_inputs, d_shared, d_vectors, factors, replayer.mixed)
 
 
 def _backward(
     step: Step, ids: tuple[list[int], list[int]], given: _Arguments, tape: _Tape, d_outputs: Nest, d_final: Nest
 ) -> _Arguments:
     length = tf.shape(tf.nest.flatten(given.inputs)[0])[0]
-    kernels = _lookup(ids[0], given.kernels)
-
-    def one(t: tf.Tensor, d_state: Nest) -> tuple[Nest, Nest, Nest, list[tf.Tensor], list[tf.Tensor]]:
-        """Gradients of step t in its state, its inputs, what is shared, and its products' outputs; and their inputs."""
-        # Copies by name only: one tensor may be shared twice (dot attention's keys are its values).
-        shared, vectors = tf.nest.map_structure(tf.identity, (given.shared, given.vectors))
-        state, inputs = _at(tape.states, t), _at(given.inputs, t)
-        watched = (state, inputs, shared, vectors)
-        with tf.GradientTape(watch_accessed_variables=False) as gradient_tape:
-            gradient_tape.watch(tf.nest.flatten(watched))
-            replayer = _Replayer(kernels, _lookup(ids[1], vectors), _at(tape.products, t))
-            results = step(replayer, state, inputs, shared)
-        d_all = gradient_tape.gradient(
-            tf.nest.flatten(results),
-            (watched, replayer.outputs),
-            tf.nest.flatten((d_state, _at(d_outputs, t))),
-            tf.UnconnectedGradients.ZERO,
-        )
-        (d_old, d_inputs, *d_constant), d_products = d_all
-        return d_old, d_inputs, d_constant, replayer.inputs, d_products
+    mixed: list[int] = []  # the same at each step, known once the body has been traced
 
     def empty(like: tf.Tensor) -> tf.TensorArray:
         return tf.TensorArray(like.dtype, size=length, infer_shape=False)
 
-    def body(t: tf.Tensor, d_state: Nest, d_constant: Nest, arrays: Nest) -> tuple[tf.Tensor, Nest, Nest, Nest]:
-        d_old, d_inputs, d_here, x, d_products = one(t, d_state)
-        arrays = tf.nest.map_structure(lambda array, value: array.write(t, value), arrays, (d_inputs, x, d_products))
-        return t - 1, d_old, tf.nest.map_structure(tf.add, d_constant, d_here), arrays
+    def add(total: tf.Tensor, here: tf.Tensor | None) -> tf.Tensor:
+        return total if here is None else total + here
 
-    arrays = tf.nest.map_structure(empty, (given.inputs, tape.products, tape.products))
-    d_constant = tf.nest.map_structure(tf.zeros_like, [given.shared, given.vectors])
-    loop = (length - 1, d_final, d_constant, arrays)
+    def body(t: tf.Tensor, d_state: Nest, totals: Nest, arrays: Nest) -> tuple[tf.Tensor, Nest, Nest, Nest]:
+        back = _back(step, ids, given, tape, t, (d_state, _at(d_outputs, t)))
+        mixed[:] = back.mixed
+        values = (back.d_inputs, back.factors)
+        arrays = tf.nest.map_structure(lambda array, value: array.write(t, value), arrays, values)
+        here = back.d_shared, back.d_vectors
+        totals = tuple([add(x, dx) for x, dx in zip(*pair, strict=True)] for pair in zip(totals, here, strict=True))
+        return t - 1, back.d_state, totals, arrays
+
+    factors = [tape.products, tape.products, tape.mixtures, tape.mixtures]
+    arrays = tf.nest.map_structure(empty, (given.inputs, factors))
+    totals = tuple([tf.zeros_like(x) for x in tf.nest.flatten(part)] for part in (given.shared, given.vectors))
+    loop = (length - 1, d_final, totals, arrays)
     _, d_state, (d_shared, d_vectors), arrays = tf.while_loop(lambda t, *_: t >= 0, body, loop)
-    d_inputs, x, d_products = tf.nest.map_structure(lambda array: array.stack(), arrays)
+    d_inputs, (x, d_products, weights, d_mixtures) = tf.nest.map_structure(lambda array: array.stack(), arrays)
+    for place, weight_TBS, d_TBD in zip(mixed, weights, d_mixtures, strict=True):
+        d_shared[place] += _values_gradient(weight_TBS, d_TBD)
     d_kernels = _kernel_gradients(ids[0], given.kernels, tape.kernel_of_product, x, d_products)
-    return _Arguments(d_kernels, d_vectors, d_state, d_inputs, d_shared)
+    return _Arguments(d_kernels, d_vectors, d_state, d_inputs, tf.nest.pack_sequence_as(given.shared, d_shared))
+
+
+def _values_gradient(weight_TBS: tf.Tensor, d_TBD: tf.Tensor) -> tf.Tensor:
+    """sum_t w_ts dc_t, one product a sentence for all time steps: [B, S, D]."""
+    weight_BST, d_BTD = tf.transpose(weight_TBS, [1, 2, 0]), tf.transpose(d_TBD, [1, 0, 2])
+    return weight_BST @ d_BTD
 
 
 def _kernel_gradients(

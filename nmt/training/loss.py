@@ -1,5 +1,5 @@
-# N real target words, V vocabulary
-"""Cross-entropy with label smoothing."""
+# N real target words, E width of what the output layer reads, V vocabulary
+"""Cross-entropy with label smoothing, taken together with the output layer's product."""
 
 from __future__ import annotations
 
@@ -8,36 +8,69 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from nmt.model.indexing import take_per_row
+from nmt.model.output import DeepOutput
+from nmt.model.products import multiply
 
 
-def smoothed_cross_entropy(logits_NV: tf.Tensor, target_N: tf.Tensor, smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:
+def output_loss(
+    output: DeepOutput, readout_NE: tf.Tensor, target_N: tf.Tensor, smoothing: float
+) -> tuple[tf.Tensor, tf.Tensor]:
     """-> what is minimised, and the negative log-likelihood of the targets (nats): each [N].
 
     The first is the cross-entropy against a target that gives 1 - smoothing to the right word and spreads the rest
-    evenly over the vocabulary, the right word included (Szegedy et al. 2016, section 7):
+    evenly over the vocabulary, the right word included (Szegedy et al. 2016, section 7), of the logits l = t E' + b:
 
         loss_n = log sum_v exp(l_nv) - (1 - smoothing) l_n,target - smoothing mean_v l_nv
 
-    Only the first has a gradient. It is taken by hand, softmax - target, in one pass over the N x V logits.
+    Only the first has a gradient, in the readout t, the table E and the bias b. It is taken by hand, since N x V is by
+    far the largest array of a step: of it only softmax - (1 - smoothing) one_hot is kept. What else the gradient in the
+    logits has is the same in a whole row or for all words, and joins after the products:
+
+        dl = g (softmax - (1 - smoothing) one_hot - smoothing / V)        dt = dl E    dE = dl' t    db = dl' 1
+
     Raises tf.errors.InvalidArgumentError where a target lies outside the vocabulary.
     """
 
     @tf.custom_gradient
     def cross_entropy(
-        logits_NV: tf.Tensor,
-    ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
+        t_NE: tf.Tensor, table_VE: tf.Tensor, bias_V: tf.Tensor
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]]:
+        logits_NV = multiply(t_NE, table_VE, output.compute, transpose_b=True) + bias_V
         right_N = take_per_row(logits_NV, target_N)
-        vocabulary = logits_NV.shape[1]
-        even = smoothing / vocabulary
-        wanted_NV = tf.one_hot(target_N, vocabulary, 1.0 - smoothing + even, even, dtype=logits_NV.dtype)
-        # The kernel returns the cross-entropy and softmax - wanted together.
-        loss_N, difference_NV = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits_NV, labels=wanted_NV)
-        nll_N = loss_N - smoothing * (right_N - tf.reduce_mean(logits_NV, axis=1))
+        mean_N = tf.reduce_mean(logits_NV, axis=1) if smoothing else tf.zeros_like(right_N)
+        softmax_NV = tf.nn.softmax(logits_NV)
+        # The largest probability is 1 / sum_v exp(l_v - max l), and at least 1 / V: its logarithm is safe.
+        log_sum_N = tf.reduce_max(logits_NV, axis=1) - tf.math.log(tf.reduce_max(softmax_NV, axis=1))
+        loss_N = log_sum_N - (1.0 - smoothing) * right_N - smoothing * mean_N
+        with tf.control_dependencies([log_sum_N]):  # after its last reader softmax may be changed where it lies
+            place_N2 = tf.stack([tf.range(tf.size(target_N)), tf.cast(target_N, tf.int32)], axis=1)
+            wanted_N = tf.fill(tf.shape(target_N), tf.constant(1.0 - smoothing, softmax_NV.dtype))
+            difference_NV = tf.tensor_scatter_nd_sub(softmax_NV, place_N2, wanted_N)
 
-        def backward(d_loss_N: tf.Tensor, d_nll_N: tf.Tensor) -> tf.Tensor:
-            return difference_NV * d_loss_N[:, tf.newaxis]
+        def backward(g_N: tf.Tensor, unused: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return _backward(output.compute, difference_NV, t_NE, table_VE, g_N, smoothing)
 
-        return (loss_N, nll_N), backward
+        return (loss_N, log_sum_N - right_N), backward
 
-    loss_N, nll_N = cross_entropy(logits_NV)
+    weights = tf.convert_to_tensor(output.table_VE), tf.convert_to_tensor(output.bias_V)
+    loss_N, nll_N = cross_entropy(readout_NE, *weights)
     return loss_N, tf.stop_gradient(nll_N)
+
+
+def _backward(
+    compute: tf.DType | None,
+    difference_NV: tf.Tensor,
+    t_NE: tf.Tensor,
+    table_VE: tf.Tensor,
+    g_N: tf.Tensor,
+    smoothing: float,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Gradients in readout, table and bias, given those in the losses."""
+    kind, g_N1 = compute or t_NE.dtype, g_N[:, tf.newaxis]
+    even = smoothing / table_VE.shape[0]
+    rounded_NV, weighted_NE = tf.cast(difference_NV, kind), g_N1 * t_NE
+    product_NE = tf.cast(rounded_NV @ tf.cast(table_VE, kind), t_NE.dtype)
+    d_t_NE = g_N1 * (product_NE - even * tf.reduce_sum(table_VE, axis=0))
+    d_table_VE = tf.cast(tf.matmul(rounded_NV, tf.cast(weighted_NE, kind), transpose_a=True), table_VE.dtype)
+    d_bias_1V = tf.matmul(g_N1, difference_NV, transpose_a=True) - even * tf.reduce_sum(g_N)
+    return d_t_NE, d_table_VE - even * tf.reduce_sum(weighted_NE, axis=0), d_bias_1V[0]

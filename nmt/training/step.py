@@ -12,7 +12,7 @@ import tensorflow as tf
 from nmt.config.train import TrainConfig
 from nmt.model.noise import Noise
 from nmt.model.seq2seq import Seq2Seq
-from nmt.training.loss import smoothed_cross_entropy
+from nmt.training.loss import output_loss
 from nmt.training.loss_scale import LossScale
 from nmt.training.optimizer import Adam, MovingAverage, clip, variable_name
 
@@ -52,9 +52,8 @@ class Trainer(tf.Module):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.weights)
             taught = self.model.teach(source_BS, target_BT, noise)
-            loss_N, nll_N = smoothed_cross_entropy(
-                self.model.output.logits(taught.readout_NE), taught.target_N, self.config.label_smoothing
-            )
+            smoothing = self.config.label_smoothing
+            loss_N, nll_N = output_loss(self.model.output, taught.readout_NE, taught.target_N, smoothing)
             loss = tf.reduce_mean(loss_N)
             scaled = self.loss_scale.up(loss)
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, self.weights)]
@@ -75,8 +74,7 @@ class Trainer(tf.Module):
     def validate(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """-> sum of the negative log-likelihood (nats) and number of real target words, without dropout."""
         taught = self.model.teach(source_BS, target_BT)
-        logits_NV = self.model.output.logits(taught.readout_NE)
-        _, nll_N = smoothed_cross_entropy(logits_NV, taught.target_N, 0.0)
+        _, nll_N = output_loss(self.model.output, taught.readout_NE, taught.target_N, 0.0)
         return tf.reduce_sum(nll_N), tf.size(taught.target_N)
 
     @contextmanager

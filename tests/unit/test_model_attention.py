@@ -11,10 +11,10 @@ from model_twins import attention_shapes, energies, random_filled, softmax, tiny
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Attention, Decoder, ModelConfig
-from nmt.model.attention import attend, make_attention, masked_softmax, weighted_sum
+from nmt.model.attention import attend, make_attention, masked_softmax
 from nmt.model.initial import Initial
-from nmt.model.recurrence import Direct
 from nmt.model.seq2seq import Seq2Seq
+from nmt.model.weights import Direct, weighted_sum
 
 B, S, D = 3, 4, 4
 LENGTHS = [4, 2, 3]

@@ -14,7 +14,7 @@ from nmt.config.model import Cell
 from nmt.model.cells import GRUCell, LSTMCell, Projection, make_cell
 from nmt.model.embedding import Embedding
 from nmt.model.initial import Initial
-from nmt.model.recurrence import Direct
+from nmt.model.weights import Direct
 
 B, U = 3, 4
 

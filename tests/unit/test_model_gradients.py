@@ -18,8 +18,8 @@ from nmt.model.encoder import BidirectionalLayer, Encoder
 from nmt.model.initial import Initial
 from nmt.model.noise import Noise
 from nmt.model.output import DeepOutput
-from nmt.model.recurrence import Direct
-from nmt.training.loss import smoothed_cross_entropy
+from nmt.model.weights import Direct
+from nmt.training.loss import output_loss
 
 B, S, T = 2, 3, 3
 MASK_BS = tf.constant([[True, True, True], [True, True, False]])
@@ -125,8 +125,11 @@ def test_deep_output(initial):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_loss(smoothing):
-    target_N = tf.constant([2, 0, 4])
-    check_gradients(lambda x_NV: smoothed_cross_entropy(x_NV, target_N, smoothing)[0], [drawn(3, 5)], [])
+    layer = DeepOutput(tiny_config(), Initial(1, tf.float64), vocabulary=6, tied=None)
+    fill(layer)
+    used = [layer.table_VE, layer.bias_V]
+    target_N, readout_NE = tf.constant([2, 0, 4]), drawn(3, 3)
+    check_gradients(lambda t_NE: output_loss(layer, t_NE, target_N, smoothing)[0], [readout_NE], used)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +144,7 @@ def test_the_whole_model_with_its_loss(options):
 
     def function():
         taught = model.teach(source_BS, target_BT, NOISE)
-        logits_NV = model.output.logits(taught.readout_NE)
-        return tf.reduce_mean(smoothed_cross_entropy(logits_NV, taught.target_N, 0.1)[0])
+        return tf.reduce_mean(output_loss(model.output, taught.readout_NE, taught.target_N, 0.1)[0])
 
     check_gradients(function, [], model.trainable_variables)
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 from model_tools import drawn, weigh
 from numpy.testing import assert_allclose
 
-from nmt.model.recurrence import Direct, unroll
+from nmt.model.recurrence import unroll
+from nmt.model.weights import Direct
 
 B, U = 2, 3
 
@@ -109,6 +110,31 @@ def test_a_tensor_shared_twice_and_used_at_every_step(weights):
 
     memory_BMU = drawn(B, 4, U, seed=5)
     compare(step, [kernel_UU], [], drawn(B, U), drawn(3, B, U), (memory_BMU,), times=2)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_mixtures_of_what_is_shared(weights, times):
+    """Two a step, of values that are looked at otherwise too; or (times=2) of a tensor that is shared twice."""
+    kernel_UU, _, _ = weights
+
+    def step(weights, state, x_BU, shared):
+        keys_BMU, values_BMU = shared[0], shared[-1]
+        weight_BM = tf.nn.softmax(tf.linalg.matvec(keys_BMU, state))
+        first = weights.mix(weight_BM, values_BMU)
+        second = weights.mix(tf.square(weight_BM), values_BMU) + tf.reduce_sum(values_BMU, axis=1)
+        return tf.tanh(weights.product(first * second, kernel_UU) + x_BU), (weight_BM, second)
+
+    compare(step, [kernel_UU], [], drawn(B, U), drawn(3, B, U), (drawn(B, 4, U, seed=5),), times=times)
+
+
+def test_a_mixture_that_nothing_depends_on(weights):
+    kernel_UU, _, _ = weights
+
+    def step(weights, state, x_BU, shared):
+        weights.mix(tf.ones([B, 4], tf.float64), shared[0])
+        return weights.product(state, kernel_UU) + x_BU, x_BU
+
+    compare(step, [kernel_UU], [], drawn(B, U), drawn(3, B, U), (drawn(B, 4, U, seed=5),))
 
 
 def test_a_state_of_two_parts_in_a_nest(weights):

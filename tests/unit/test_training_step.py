@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nmt.config.model import Cell, Decoder
 from nmt.config.train import Optimizer, TrainConfig
 from nmt.model.noise import Noise
-from nmt.training.loss import smoothed_cross_entropy
+from nmt.training.loss import output_loss
 from nmt.training.optimizer import variable_name
 from nmt.training.step import Trainer
 
@@ -171,7 +171,7 @@ def test_every_weight_of_every_configuration_is_trained(name):
         taught = model.teach(
             padded(SOURCES), padded(TARGETS), Noise(tf.constant(1, tf.int64), tf.constant(1, tf.int64))
         )
-        loss_N, _ = smoothed_cross_entropy(model.output.logits(taught.readout_NE), taught.target_N, 0.1)
+        loss_N, _ = output_loss(model.output, taught.readout_NE, taught.target_N, 0.1)
     weights = model.trainable_variables
     for variable, gradient in zip(weights, tape.gradient(loss_N, weights), strict=True):
         assert isinstance(gradient, tf.Tensor), f"{variable.name}: dense gradients only"
