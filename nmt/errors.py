@@ -7,6 +7,7 @@
       MetricError                a score that cannot be computed from what was given
       DeviceError                a GPU that was asked for and is not there
       TrainingError              a run that cannot go on (a loss that is not finite)
+      LaunchError                a rented machine: refused, unreachable, too dear, or not ours
 
 Our own bugs are not among them: they keep their traceback.
 """
@@ -52,3 +53,7 @@ class DeviceError(NmtError):
 
 class TrainingError(NmtError):
     """A run cannot go on, such as when its loss is not finite."""
+
+
+class LaunchError(NmtError):
+    """A machine cannot be rented, reached or ended as asked; one that may be left running is named in the sentence."""

@@ -60,6 +60,8 @@ def describe(hint: Any) -> str:
         return " or ".join([describe(part) for part in get_args(hint) if part is not type(None)] + ["null"])
     if get_origin(hint) is dict:
         return f"entries {{NAME: {describe(get_args(hint)[1])}}}"
+    if get_origin(hint) is list:
+        return f"a list [{describe(get_args(hint)[0])}, ...]"
     if members(hint):
         return f"one of {', '.join(members(hint))}"
     if is_dataclass(hint):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -18,6 +18,8 @@ from nmt.config.data import DataConfig
 from nmt.config.root import Config
 from nmt.config.store import GROUPS, SOURCES
 from nmt.errors import ConfigError
+
+Kind = TypeVar("Kind")
 
 
 def parse_override(text: str, parser: OverridesParser | None = None) -> Override:
@@ -44,11 +46,7 @@ def to_config(node: DictConfig) -> Config:
 
     Afterwards every number is finite and no text holds `${`, so that a saved configuration reads back as it was.
     """
-    try:
-        config = OmegaConf.to_object(node)
-    except OmegaConfBaseException as error:
-        raise mistakes.composing(error) from error
-    assert isinstance(config, Config)
+    config = to_typed(node, Config)
     if not isinstance(config.data, SOURCES.get(config.data.source, type(None))):
         raise ConfigError(
             "data.source",
@@ -56,6 +54,22 @@ def to_config(node: DictConfig) -> Config:
             expected="what the choice of data sets",
             next_step=f"choose with data={mistakes.nearest(config.data.source, SOURCES) or 'files'}",
         )
+    check_leaves(config)
+    return config
+
+
+def to_typed(node: DictConfig, kind: type[Kind]) -> Kind:
+    """The node as an object of `kind`. Raises ConfigError where a value is missing, unresolvable or impossible."""
+    try:
+        config = OmegaConf.to_object(node)
+    except OmegaConfBaseException as error:
+        raise mistakes.composing(error) from error
+    assert isinstance(config, kind)
+    return config
+
+
+def check_leaves(config: object) -> None:
+    """Raises ConfigError where a number is not finite, a text holds `${`, or an entry of a dictionary is no value."""
     for key, value in leaves(config):
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(key, found=value, expected="a finite number", next_step="correct it or leave it out")
@@ -67,15 +81,16 @@ def to_config(node: DictConfig) -> Config:
             raise ConfigError(
                 key, found=mistakes.show(value), expected="one value for each entry", next_step="correct the entry"
             )
-    return config
 
 
 def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """Every value of a configuration, and every entry of its dictionaries, with its full key."""
+    """Every value of a configuration, and every entry of its dictionaries and lists, with its full key."""
     for name, part in _parts(value):
         inner = f"{key}.{name}" if key else name
         if is_dataclass(part) or (isinstance(part, dict) and is_dataclass(value)):
             yield from leaves(part, inner)
+        elif isinstance(part, list) and is_dataclass(value):
+            yield from ((inner, one) for one in part)
         else:
             yield inner, part
 
@@ -133,13 +148,13 @@ def known_keys(owner: type, prefix: str = "") -> Iterator[str]:
                 yield from known_keys(part, f"{prefix}{name}.")
 
 
-def unknown(key: str) -> ConfigError:
-    """The answer to a key that the configuration does not have."""
-    known = set(known_keys(Config))
+def unknown(key: str, root: type) -> ConfigError:
+    """The answer to a key that a configuration of the class `root` does not have."""
+    known = set(known_keys(root))
     if key in known:
         choices = [name for name, source in SOURCES.items() if key.removeprefix("data.") in get_type_hints(source)]
         return mistakes.elsewhere(key, choices)
-    return mistakes.unknown_key(key, sorted(known.union(GROUPS)))
+    return mistakes.unknown_key(key, sorted(known.union(GROUPS if root is Config else ())))
 
 
 def _apply(node: DictConfig, override: Override) -> None:
@@ -148,7 +163,9 @@ def _apply(node: DictConfig, override: Override) -> None:
         raise mistakes.not_one_value(key, str(override.input_line).partition("=")[2])
     place = locate(node, key)
     if place is None or override.package is not None:
-        raise unknown(key if override.package is None else f"{key}@{override.package}")
+        raise unknown(
+            key if override.package is None else f"{key}@{override.package}", OmegaConf.get_type(node) or Config
+        )
     _check_sign(node, override, place)
     try:
         if override.is_delete():
@@ -160,7 +177,7 @@ def _apply(node: DictConfig, override: Override) -> None:
     except OmegaConfBaseException as error:  # its key may lie inside a value in braces
         inner = locate(node, error.full_key or key)
         if inner is None:
-            raise unknown(str(error.full_key)) from error
+            raise unknown(str(error.full_key), OmegaConf.get_type(node) or Config) from error
         if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
             raise _needs_plus(override) from error
         raise mistakes.wrong_value(str(error.full_key), error.value, inner.hint, inner.default) from error

@@ -9,6 +9,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
+from nmt.config.launch import Launch, LaunchConfig, MachineConfig
 from nmt.config.metrics import MetricsConfig
 from nmt.config.model import ModelConfig
 from nmt.config.root import Config
@@ -34,6 +35,8 @@ SCHEMAS: dict[str, type] = {
 }
 # The groups that are ours to choose from on the command line, in the order of `configs/config.yaml`.
 GROUPS = ("data", *SCHEMAS, "experiment", "debug")
+# Those of `configs/launch_command.yaml`, which `python -m nmt.launch` reads.
+LAUNCH_SCHEMAS: dict[str, type] = {"machine": MachineConfig, "launch": LaunchConfig}
 LONGEST_NAME = 120
 
 
@@ -45,7 +48,8 @@ def register() -> None:
     store.store(name="schema", node=root)
     for source, schema in SOURCES.items():
         store.store(group="schema/data", name=source, node=schema)
-    for group, schema in SCHEMAS.items():
+    store.store(name="schema_launch", node=Launch)
+    for group, schema in (SCHEMAS | LAUNCH_SCHEMAS).items():
         store.store(group="schema", name=group, node=schema)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 

@@ -18,10 +18,10 @@ from nmt.config.overrides import apply_overrides, known_keys, leaves, locate, pa
 from nmt.config.resume import MAY_CHANGE
 from nmt.config.root import Config
 from nmt.config.saved import dump, load_config
-from nmt.config.store import CONFIGS, GROUPS, SOURCES, folder_name, options, register
+from nmt.config.store import CONFIGS, GROUPS, LAUNCH_SCHEMAS, SOURCES, folder_name, options, register
 from nmt.config.subword import SubwordKind
 
-OURS = [pair for pair in groups_and_options() if pair[0] != "hydra"]
+OURS = [pair for pair in groups_and_options() if pair[0] not in {"hydra", *LAUNCH_SCHEMAS}]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_rows_hold_every_option():
 
 def test_every_folder_of_configs_is_a_group_that_can_be_chosen():
     assert {group for group, _ in OURS} == set(GROUPS)
-    assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, "hydra"}
+    assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, *LAUNCH_SCHEMAS, "hydra"}
 
 
 @pytest.mark.parametrize("recipe", options("experiment"))

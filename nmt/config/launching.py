@@ -1,0 +1,72 @@
+"""The command line of `python -m nmt.launch`: COMMAND [--FLAG ...] [KEY=VALUE ...] [-- OVERRIDES OF train.py]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import hydra
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from nmt.config import mistakes
+from nmt.config.compose import VERSION_BASE
+from nmt.config.launch import Launch
+from nmt.config.overrides import apply_overrides, check_leaves, known_keys, parse_override, to_typed
+from nmt.config.store import CONFIGS, LAUNCH_SCHEMAS, options, register
+from nmt.errors import ConfigError
+
+FILE = "launch_command"  # in configs/
+
+
+def read_launch(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[Launch, frozenset[str]]:
+    """A checked command line without its COMMAND, and which of the known `flags` it holds. Raises ConfigError."""
+    ours, command = list(words), []
+    if "--" in ours:
+        place = ours.index("--")
+        ours, command = ours[:place], ours[place + 1 :]
+    given = frozenset(word for word in ours if word in flags)
+    choices: list[Override] = []
+    values: list[Override] = []
+    for word in ours:
+        if word in given:
+            continue
+        if word.startswith("-"):
+            raise _unknown_flag(word, flags)
+        override = parse_override(word)
+        (choices if override.key_or_group in LAUNCH_SCHEMAS else values).append(override)
+    node = apply_overrides(_composed(choices), values)
+    if command:
+        node.launch.command = command
+    config = to_typed(node, Launch)
+    check_leaves(config)
+    return config, given
+
+
+def _composed(choices: Sequence[Override]) -> DictConfig:
+    for override in choices:
+        group, value = override.key_or_group, override.value()
+        if override.is_sweep_override():
+            raise mistakes.not_one_value(group, str(override.input_line).partition("=")[2])
+        if not isinstance(value, str) or value not in options(group):
+            raise mistakes.unknown_choice(group, value, options(group))
+    register()
+    lines = [f"{override.key_or_group}={override.value()}" for override in choices]
+    try:
+        with hydra.initialize_config_dir(str(CONFIGS), job_name="launch", version_base=VERSION_BASE):
+            return hydra.compose(FILE, lines)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise mistakes.composing(error) from error
+
+
+def _unknown_flag(word: str, flags: Sequence[str]) -> ConfigError:
+    near = mistakes.nearest(word, flags)
+    if near is None and flags:
+        return ConfigError(
+            word, found="an unknown flag", expected=f"{', '.join(flags)} or KEY=VALUE", next_step="--help shows all"
+        )
+    if near is not None:
+        return ConfigError(word, found="an unknown flag", expected=f"one of {', '.join(flags)}",
+                           next_step=f"did you mean {near}")  # fmt: skip
+    return mistakes.dashed(word, sorted(known_keys(Launch)))

@@ -1,0 +1,1 @@
+"""Machines rented by the hour: found, started, used, paid for and ended."""

@@ -1,0 +1,62 @@
+"""The commands of `python -m nmt.launch`: a table from name to function, and the edge around it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nmt.config.launch import Launch
+from nmt.config.launching import read_launch
+from nmt.config.mistakes import nearest
+from nmt.errors import ConfigError, NmtError
+
+
+@dataclass(frozen=True)
+class Command:
+    """`function(config, flags)` does the work and prints; an int that it returns is the exit status."""
+
+    function: Callable[[Launch, frozenset[str]], int | None]
+    meaning: str
+    flags: Mapping[str, str] = field(default_factory=dict)  # "--yes" -> what it does
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def run(argv: Sequence[str]) -> int:
+    """-> exit status: 0 done, 2 what the user can mend (one sentence on stderr), 130 interrupted."""
+    if not argv or "--help" in argv[:2] or "-h" in argv[:2]:
+        print(page())
+        return 0
+    try:
+        command = _command(argv[0])
+        config, flags = read_launch(argv[1:], list(command.flags))
+        return command.function(config, flags) or 0
+    except NmtError as mistake:
+        print(mistake, file=sys.stderr)
+        return mistake.exit_status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _command(name: str) -> Command:
+    if name not in COMMANDS:
+        near = nearest(name, COMMANDS)
+        raise ConfigError(
+            name,
+            found="no command of this name",
+            expected=f"one of {', '.join(COMMANDS)}",
+            next_step=f"did you mean {near}" if near else "--help says what each does",
+        )
+    return COMMANDS[name]
+
+
+def page() -> str:
+    """What --help prints."""
+    lines = ["Rent a machine with a GPU, run there, bring the results home, end it, know the bill.", ""]
+    lines += ["  python -m nmt.launch COMMAND [--FLAG] [machine=NAME] [launch.KEY=VALUE ...] [-- OVERRIDES]", ""]
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:<24}{command.meaning}")
+        lines += [f"    {flag:<22}{meaning}" for flag, meaning in command.flags.items()]
+    return "\n".join(lines)

@@ -1,0 +1,126 @@
+"""What is known of a rented machine, kept in a folder of its own so that every command finds it again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nmt.errors import LaunchError
+
+FILE = "machine.json"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that runs, or is about to. It names files with keys and holds none."""
+
+    name: str
+    region: str
+    instance_id: str
+    address: str
+    port: int
+    user: str
+    key_file: Path  # private key, mode 0400
+    known_hosts: Path  # the machine's own key, learnt from its console
+    lane: str
+    usd_per_hour: float | None  # None: the price was not known
+    spot: bool
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "Path": (str,),
+    "float | None": (float, int, type(None)),
+}
+
+
+def save_machine(folder: Path, machine: Machine) -> None:
+    """Write `folder`/NAME/machine.json, whole or not at all, readable to its owner alone. Raises LaunchError."""
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(machine).items()}
+    write_private(folder / machine.name / FILE, json.dumps(values, indent=2) + "\n")
+
+
+def load_machine(folder: Path, name: str) -> Machine:
+    """The machine that `save_machine` wrote. Raises LaunchError where there is none, or the file is broken."""
+    path = folder / name / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(machine.name for machine in list_machines(folder))
+        raise LaunchError(
+            f"launch.name={name}",
+            found=f"no machine of this name in {folder}",
+            expected=f"one of {known}" if known else "a machine that was started from here",
+            next_step="name one of them" if known else "start one with `python -m nmt.launch up`",
+        ) from error
+    except OSError as error:
+        raise LaunchError(
+            str(path), found=(error.strerror or str(error)).lower(), expected="a file that can be read",
+            next_step="correct its permissions",
+        ) from error  # fmt: skip
+    except ValueError as error:
+        raise _broken(path, "text that is not JSON") from error
+    return _machine(path, values)
+
+
+def list_machines(folder: Path) -> list[Machine]:
+    """Every machine in `folder`, by name. Raises LaunchError where a file is broken."""
+    return [load_machine(folder, path.parent.name) for path in sorted(folder.glob(f"*/{FILE}"))]
+
+
+def forget_machine(folder: Path, name: str) -> None:
+    """Remove the record of a machine that is gone; what was fetched from it stays."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / name / FILE).unlink()
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """A file of `mode`, whole or not at all, that never was readable to others. Raises LaunchError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise LaunchError(
+            str(path), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
+            next_step="choose another one with launch.folder=FOLDER",
+        ) from error  # fmt: skip
+
+
+def _machine(path: Path, values: Any) -> Machine:
+    if not isinstance(values, dict):
+        raise _broken(path, "no object")
+    for part in fields(Machine):
+        if part.name not in values:
+            raise _broken(path, f"no {part.name}")
+        value = values[part.name]
+        wanted = TYPES[str(part.type)]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            raise _broken(path, f"{part.name}: {value!r}")
+    known = {part.name: values[part.name] for part in fields(Machine)}
+    paths = {key: Path(known[key]) for key in ("key_file", "known_hosts")}
+    return Machine(**(known | paths))
+
+
+def _broken(path: Path, found: str) -> LaunchError:
+    return LaunchError(
+        str(path),
+        found=found,
+        expected="the record of a machine as it was written",
+        next_step="`python -m nmt.launch sweep-orphans` finds the machine itself; then remove the file",
+    )
