@@ -1,0 +1,85 @@
+"""The program that is measured for us: the real training run and the real translator, behind the peers' turnstile.
+
+Training is `nmt.app.train.train_run`, everything that `train.py` does, with the turnstile where the bar on the screen
+is moved: after every step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nmt.app.train as application
+from benchmarks.peers.turnstile import Turnstile
+from nmt.app.bundle import open_checkpoint
+from nmt.app.hooks import RunHooks
+from nmt.config.root import Config
+from nmt.config.run import run
+from nmt.data.multi30k import read_split
+from nmt.search.translate import Translator
+from nmt.training.loop import Window
+from nmt.training.state import TrainingState
+
+
+class GatedHooks(RunHooks):
+    """A run's own hooks, and the turnstile after each step."""
+
+    turnstile: Turnstile
+    tokens_before = 0
+    window: Window | None = None
+    waited_before_s = 0.0  # in this window
+
+    def progress(self, state: TrainingState, window: Window) -> None:
+        super().progress(state, window)
+        tokens, self.tokens_before = state.target_tokens - self.tokens_before, state.target_tokens
+        before_s = self.waited_before_s if window is self.window else 0.0
+        self.window, self.waited_before_s = window, window.waited_s
+        self.turnstile.step(tokens, window.waited_s - before_s)
+
+
+def train(turnstile: Turnstile, overrides: list[str], folder: Path) -> int:
+    """Train, in turns, until the turnstile ends the process."""
+    GatedHooks.turnstile = turnstile
+    application.RunHooks = GatedHooks  # type: ignore[misc]
+    return run(application.train_run, [*overrides, f"hydra.run.dir={folder}"])
+
+
+def translations(checkpoint: Path, overrides: list[str]) -> Callable[[], list[str]]:
+    """One pass over the test set of the checkpoint's own corpus, from text to text, with names of pieces kept."""
+    loaded = open_checkpoint(checkpoint, tuple(overrides))
+    config = dataclasses.replace(loaded.config.search, nbest=1)
+    translator = Translator(loaded.model, loaded.vocabularies, config)
+    lines = test_lines(loaded.config)
+
+    def work() -> list[str]:
+        best = [translations[0] for translations in translator.translate(lines)]
+        return [f"{max(0, len(one.tokens) - 1)}\t{one.text}" for one in best]
+
+    return work
+
+
+def test_lines(config: Config) -> list[str]:
+    return read_split(config.data, "test").src  # type: ignore[arg-type]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="of the run")
+    parser.add_argument("--checkpoint", type=Path, help="translate with it; else train")
+    parser.add_argument("overrides", nargs="*")
+    parsed = parser.parse_args()
+    turnstile = Turnstile()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if parsed.checkpoint:
+        turnstile.translations(translations(parsed.checkpoint, parsed.overrides))
+        return 0
+    folder = parsed.folder / f"ours-{os.getpid()}"
+    return train(turnstile, parsed.overrides, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""How fast a training step is: target tokens a second, ours and every peer's, in turn on one machine.
+
+    python -m benchmarks.step --data DIR [--settings sentences tokens large] [--only ours] [--write]
+
+DIR holds Multi30k. All train for real: the same corpus, pieces, sizes, optimiser (Adam, learning rate 1e-3, no
+dropout, no smoothing, no clipping), and number of threads; each in its own training loop with its own data pipeline
+and in float32, ours in every precision asked for. In each setting all programs are started and warmed up; then each
+has its turn while the others are stopped, round after round, so that all of them meet the same machine. Figures are
+medians over the rounds; the machine's own limit, its matrix products, is measured in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks import environments, flops, harness, peak, pieces
+from benchmarks.contestants import (
+    OURS,
+    Contestant,
+    ProgramError,
+    Setting,
+    Start,
+    fresh_runs,
+    our_sizes,
+    ours_to_train,
+    peer_to_train,
+)
+
+SETTINGS = {
+    "sentences": Setting("80 sentences a step", flops.SMALL, "bench_small", sentences=80),
+    "tokens": Setting("4,096 tokens a step", flops.SMALL, "bench_small", tokens=4_096),
+    "large": Setting("large (512 / 512 / 1024), 80 sentences", flops.LARGE, "bench_large", sentences=80),
+}
+SETTLE_STEPS = 2  # of each turn, not measured
+LEAST_STEPS = 3  # of a turn, however slow
+
+
+def starts(parsed: argparse.Namespace, setting: Setting, text: pieces.Pieces) -> tuple[list[Start], list[str]]:
+    """Who takes part, and who does not and why."""
+    found = [
+        ours_to_train(setting, parsed.data, precision, parsed.threads, parsed.device, parsed.ours)
+        for precision in parsed.precision
+    ]
+    absent = []
+    for name in parsed.peers:
+        try:
+            found.append(peer_to_train(environments.PEERS[name], setting, text.folder, parsed.threads))
+        except environments.NotInstalledError as reason:
+            absent.append(f"{environments.PEERS[name].title} is left out: {reason}")
+    return found, absent
+
+
+def compare(everyone: Sequence[Start], parsed: argparse.Namespace) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Turns of everyone, round after round; -> by name what each did, and who failed."""
+    found: dict[str, dict[str, Any]] = {}
+    failed: list[str] = []
+    with ExitStack() as stack:
+        running: list[Contestant] = []
+        for start in everyone:
+            try:
+                contestant = stack.enter_context(Contestant(start))
+                contestant.turn(0, parsed.warm_up, LEAST_STEPS)
+            except ProgramError as reason:
+                failed.append(str(reason))
+                continue
+            running.append(contestant)
+            found[start.name] = {"title": start.title, "start_s": contestant.ready["ready"], "turns": []}
+        for number in range(parsed.rounds):
+            for contestant in running[number % len(running) :] + running[: number % len(running)]:
+                turn = contestant.turn(SETTLE_STEPS, parsed.seconds, LEAST_STEPS)
+                found[contestant.start.name]["turns"].append(turn)
+    for figures in found.values():
+        turns = figures["turns"]
+        figures["tokens_per_s"] = harness.summarise([turn["tokens"] / turn["seconds"] for turn in turns]).as_json()
+        figures["rss_mb"] = max(turn["rss_mb"] for turn in turns)
+    return found, failed
+
+
+def sizes_of(name: str, setting: Setting, ours: flops.Sizes) -> flops.Sizes:
+    """What a contestant's model really has."""
+    if name.startswith(OURS):
+        return ours
+    return dataclasses.replace(setting.sizes, decoder=environments.PEERS[name].decoder)
+
+
+def rows(
+    found: dict[str, dict[str, Any]], setting: Setting, lengths: flops.Lengths, top: dict[str, float], ours: flops.Sizes
+) -> list[list[str]]:
+    """A row a contestant: tokens/s, its ratio to the fastest peer, operations a token, share of the measured limit."""
+    peers = [figures["tokens_per_s"]["median"] for name, figures in found.items() if not name.startswith(OURS)]
+    table = []
+    for name, figures in found.items():
+        speed = figures["tokens_per_s"]
+        cost = flops.training_flop(sizes_of(name, setting, ours), lengths) / 1e9
+        rate = cost * speed["median"]
+        dtype = name.removeprefix(f"{OURS}-") if name.startswith(OURS) else "float32"
+        share = f"{100 * rate / top[dtype]:.0f} %" if dtype in top else "-"
+        table.append(
+            [
+                figures["title"],
+                f"{speed['median']:,.0f}",
+                f"{speed['spread_pct']:.0f} %",
+                f"{speed['median'] / max(peers):.2f}" if peers else "-",
+                f"{cost:.4f}",
+                f"{rate:.0f}",
+                share,
+                f"{figures['rss_mb'] / 1e3:.2f}",
+                f"{figures['start_s']:.1f}",
+            ]
+        )
+        figures.update({"gflop_per_token": cost, "gflop_per_s": rate})
+    return table
+
+
+HEAD = ["", "tokens/s", "spread", "to the fastest peer", "GFLOP/token", "GFLOP/s", "of the peak", "peak GB", "start s"]
+
+
+def show(
+    setting: Setting, text: pieces.Pieces, ours: flops.Sizes, found: dict[str, dict[str, Any]], peaks: peak.Peaks
+) -> harness.Table:
+    top = {dtype: speed["median"] for dtype, speed in peaks[peak.PEAK].items()}
+    return harness.Table(f"{setting.name}: target tokens/s", HEAD, rows(found, setting, text.lengths, top, ours))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="folder of Multi30k")
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--precision", nargs="+", default=["float32"], help="of ours: float32, bfloat16, float16")
+    parser.add_argument("--peers", nargs="*", choices=environments.PEERS, default=list(environments.PEERS))
+    parser.add_argument("--only", choices=[OURS], help="leave out the peers")
+    parser.add_argument("--ours", nargs="*", default=[], metavar="KEY=VALUE", help="more settings of ours")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of a turn, at least")
+    parser.add_argument("--warm-up", type=float, default=5.0, help="seconds that do not count, after the first step")
+    parser.add_argument("--threads", type=int, default=harness.cores())
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="of ours; peers run on the CPU")
+    parser.add_argument("--noisy", action="store_true", help="measure on a busy machine too")
+    parser.add_argument("--write", action="store_true", help="add a section to RESULTS.md")
+    parsed = parser.parse_args()
+    parsed.peers = [] if parsed.only else parsed.peers
+    return parsed
+
+
+def main() -> None:
+    parsed = parse()
+    text = pieces.write_pieces(parsed.data)
+    everyone = {name: starts(parsed, SETTINGS[name], text) for name in parsed.settings}  # installs what is missing
+    described = harness.about(parsed.noisy)
+    began = time.perf_counter()
+    peaks = peak.in_a_process(parsed.threads)
+    tables, result, notes = [peak.table(peaks)], {"peaks": peaks, "settings": {}}, set()
+    for name, (programs, absent) in everyone.items():
+        setting = SETTINGS[name]
+        print(f"{setting.name} ...", file=sys.stderr)
+        with fresh_runs():
+            found, failed = compare(programs, parsed)
+        ours = our_sizes(setting.recipe, parsed.ours)
+        tables.append(show(setting, text, ours, found, peaks))
+        result["settings"][name] = found
+        notes |= {*absent, *failed}
+    took = f"{parsed.rounds} rounds; {(time.perf_counter() - began) / 60:.0f} minutes in all."
+    explained = (
+        "GFLOP/token is by the formula of benchmarks/flops.py, from each one's own sizes; of the peak: of the largest "
+        f"product above in the same type. Mean pieces a sentence: {text.lengths.source:.2f} English, "
+        f"{text.lengths.target:.2f} German."
+    )
+    harness.finish("step", tables, described, result, [explained, took, *sorted(notes)], parsed.write)
+
+
+if __name__ == "__main__":
+    main()
