@@ -27,6 +27,7 @@ from nmt.config.metrics import Backend, Norm
 from nmt.errors import MetricError
 from nmt.metrics.wmd import engine, make_bags, pair_distances, solver
 from nmt.metrics.wmd.costs import Costs
+from nmt.metrics.wmd.stack import stack
 
 
 def distance(a: str, b: str, norm: Norm = Norm.unit) -> float:
@@ -109,12 +110,48 @@ def _version(package: str) -> tuple[int, ...]:
     return tuple(int(part) for part in importlib.metadata.version(package).split(".")[:2])
 
 
-def test_pyemd_gives_the_same_distances():
+def pyemd_agreement(num_pairs: int, norm: Norm) -> None:
     if not pyemd_loads():
         pytest.skip("this pyemd needs pkg_resources, which is not installed")
-    pairs, bags = known_pairs(random_texts(200, 40, 10, seed=8), random_vectors(40, 7, seed=7))
+    vectors = random_vectors(40, 7, seed=7)
+    pairs, bags = known_pairs(random_texts(2 * num_pairs, 40, 12, seed=8), vectors, norm)
     ours = pair_distances(pairs, bags.vectors_VD)
     assert_allclose(pair_distances(pairs, bags.vectors_VD, Backend.pyemd), ours, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", list(Norm))
+def test_agrees_with_pyemd(norm):
+    pyemd_agreement(150, norm)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("norm", list(Norm))
+def test_agrees_with_pyemd_on_5000_pairs(norm):
+    pyemd_agreement(5000, norm)
+
+
+def test_random_pairs_meet_every_kind_of_problem(monkeypatch):
+    """What is compared above has repeats, unknown words, unequal lengths, assignments, lone words and shared words."""
+    texts = random_texts(300, 40, 12, seed=4)
+    pairs, bags = known_pairs(texts, random_vectors(40, 7, seed=3))
+    assert any(len(set(words)) < len(words) for words in texts)
+    assert any(word not in bags.words for words in texts for word in words)
+    assert any(a.num_known != b.num_known for a, b in pairs)
+    assert any(a.counts.keys() & b.counts.keys() for a, b in pairs)
+    assert any(1 in (len(a.counts), len(b.counts)) for a, b in pairs)
+    counted = dict.fromkeys(("simplex", "linear_sum_assignment"), 0)
+
+    def counting(name, function):
+        def call(*arguments):
+            counted[name] += 1
+            return function(*arguments)
+
+        return call
+
+    for name in counted:
+        monkeypatch.setattr(solver, name, counting(name, getattr(solver, name)))
+    pair_distances(pairs, bags.vectors_VD)
+    assert min(counted.values()) > 5
 
 
 def test_a_pyemd_that_does_not_load_is_said_in_a_sentence(monkeypatch):
@@ -175,15 +212,28 @@ def test_costs_of_many_pairs_are_those_of_each(monkeypatch):
         assert_allclose(cost_AB, costs.between(rows_A, rows_B), rtol=1e-15)
 
 
-def test_chunks_hold_every_pair_once(monkeypatch):
-    monkeypatch.setattr(engine, "_CHUNK", 3)
-    monkeypatch.setattr(engine, "_CELLS", 8)
+def test_groups_hold_every_pair_once_and_room_for_its_words(monkeypatch):
+    monkeypatch.setattr(engine, "_CELLS", 12)
     bags = make_bags([list(PLANE)[:size] for size in (1, 5, 2, 1, 1, 1, 1)], plane(), Norm.unit).bags
-    pairs = [(a, b) for a in bags for b in bags]
-    chunks = list(engine._chunks(pairs))
-    assert [pair for chunk in chunks for pair in chunk] == pairs
-    assert all(len(chunk) <= 3 for chunk in chunks)
-    assert all(len(chunk) == 1 or sum(len(a.rows) * len(b.rows) for a, b in chunk) <= 8 for chunk in chunks)
+    texts = stack(bags)
+    first_P, second_P = (places.ravel() for places in np.indices((7, 7)))
+    order_P, groups = engine._groups(texts, first_P, second_P)
+    assert sorted(order_P.tolist()) == list(range(49))
+    assert np.concatenate([group.first_G for group in groups]).tolist() == first_P[order_P].tolist()
+    assert np.concatenate([group.second_G for group in groups]).tolist() == second_P[order_P].tolist()
+    for group in groups:
+        assert len(group.first_G) == 1 or len(group.first_G) * group.size_a * group.size_b <= 12
+        assert (texts.sizes_N[group.first_G] <= group.size_a).all()
+        assert (texts.sizes_N[group.second_G] <= group.size_b).all()
+
+
+def test_sizes_are_rounded_up_by_less_than_a_third_of_a_long_text():
+    size_N = np.arange(1, 2000)
+    rounded_N = engine._rounded(size_N)
+    assert (rounded_N >= size_N).all()
+    assert (np.diff(rounded_N) >= 0).all()
+    assert (rounded_N[8:] / size_N[8:]).max() <= 4 / 3
+    assert len(np.unique(rounded_N)) < 60
 
 
 def test_no_pairs_are_no_distances():
@@ -191,7 +241,7 @@ def test_no_pairs_are_no_distances():
 
 
 def test_processes_give_the_same_distances(monkeypatch, capsys):
-    monkeypatch.setattr(engine, "_CHUNK", 20)
+    monkeypatch.setattr(engine, "_CELLS", 200)
     pairs, bags = known_pairs(random_texts(80, 40, 10, seed=9), random_vectors(40, 7, seed=7))
     alone = pair_distances(pairs, bags.vectors_VD)
     several = pair_distances(pairs, bags.vectors_VD, processes=2, progress=True)

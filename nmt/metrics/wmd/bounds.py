@@ -6,11 +6,11 @@ N text of the corpus, V word in use, D dimension, A word of the query, T place i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 
 from nmt.metrics.wmd.bags import Bag, FloatArray
+from nmt.metrics.wmd.stack import stack
 
 
 class Bounds:
@@ -18,10 +18,9 @@ class Bounds:
 
     def __init__(self, corpus: Sequence[Bag], vectors_VD: FloatArray) -> None:
         self._vectors_VD = vectors_VD
-        sizes_N = np.array([len(bag.counts) for bag in corpus], dtype=np.int64)
-        self._rows_T = np.fromiter(chain.from_iterable(bag.counts for bag in corpus), np.int64)
-        self._mass_T = np.concatenate([bag.mass_A for bag in corpus])
-        self._starts_N = np.cumsum(sizes_N) - sizes_N
+        texts = stack(corpus)
+        self._rows_T, self._starts_N = texts.rows_T, texts.starts_N
+        self._mass_T = texts.counts_T / np.repeat(texts.words_N, texts.sizes_N)
         self._centroids_ND = np.stack([_centroid(bag, vectors_VD) for bag in corpus])
 
     def wcd(self, query: Bag) -> FloatArray:

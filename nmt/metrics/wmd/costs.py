@@ -15,7 +15,7 @@ _USES = 0.25
 # Squared distances below this share of |a|^2 + |b|^2 are worked out anew from differences.
 _CLOSE = 0.01
 # Vectors that are held at once: they stay in the processor's cache.
-_BLOCK = 1024
+_BLOCK = 256
 
 
 class Costs:
@@ -48,30 +48,38 @@ class Costs:
         if self._table_VV is not None:
             kept_GAB: FloatArray = self._table_VV[rows_GA[:, :, np.newaxis], rows_GB[:, np.newaxis, :]]
             return kept_GAB
-        size = max(1, _BLOCK // (rows_GA.shape[1] + rows_GB.shape[1]))
-        parts = [
-            self._product(rows_GA[start : start + size], rows_GB[start : start + size])
-            for start in range(0, len(rows_GA), size)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _product(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:
+        square_GAB = self._products(rows_GA, rows_GB)
         sum_GAB = self._squares_V[rows_GA][:, :, np.newaxis] + self._squares_V[rows_GB][:, np.newaxis, :]
-        from_GAD, to_GBD = self._vectors_VD.take(rows_GA, axis=0), self._vectors_VD.take(rows_GB, axis=0)
-        square_GAB: FloatArray = np.matmul(from_GAD, to_GBD.transpose(0, 2, 1))
         square_GAB *= -2.0
         square_GAB += sum_GAB
         sum_GAB *= _CLOSE
-        pair_K, word_K, other_K = np.nonzero(square_GAB < sum_GAB)
-        if len(pair_K):
-            square_GAB[pair_K, word_K, other_K] = self._by_difference(rows_GA[pair_K, word_K], rows_GB[pair_K, other_K])
+        close = np.nonzero(square_GAB < sum_GAB)
+        if len(close[0]):
+            square_GAB[close] = self._by_difference(rows_GA[close[0], close[1]], rows_GB[close[0], close[2]])
         return np.sqrt(square_GAB, out=square_GAB)
 
+    def _products(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:
+        """a.b of each word of one text and each of the other."""
+        (num_pairs, size_a), size_b = rows_GA.shape, rows_GB.shape[1]
+        product_GAB = np.empty((num_pairs, size_a, size_b))
+        size = max(1, _BLOCK // (size_a + size_b))
+        dimension = self._vectors_VD.shape[1]
+        from_KAD, to_KBD = np.empty((size, size_a, dimension)), np.empty((size, size_b, dimension))
+        for start in range(0, num_pairs, size):
+            product_KAB = product_GAB[start : start + size]
+            from_, to = from_KAD[: len(product_KAB)], to_KBD[: len(product_KAB)]
+            # Rows are known to be in range: with "clip" they are copied straight to where they are wanted.
+            self._vectors_VD.take(rows_GA[start : start + size], axis=0, out=from_, mode="clip")
+            self._vectors_VD.take(rows_GB[start : start + size], axis=0, out=to, mode="clip")
+            np.matmul(from_, to.transpose(0, 2, 1), out=product_KAB)
+        return product_GAB
+
     def _by_difference(self, rows_K: IntArray, columns_K: IntArray) -> FloatArray:
-        """square_K of distances."""
-        square_K = np.empty(len(rows_K))
-        for start in range(0, len(rows_K), _BLOCK):
-            difference_KD = self._vectors_VD[rows_K[start : start + _BLOCK]]
-            difference_KD -= self._vectors_VD[columns_K[start : start + _BLOCK]]
-            square_K[start : start + _BLOCK] = np.einsum("kd,kd->k", difference_KD, difference_KD)
+        """square_K of distances; 0 of a word from itself."""
+        square_K = np.zeros(len(rows_K))
+        other_K = np.flatnonzero(rows_K != columns_K)
+        for start in range(0, len(other_K), _BLOCK):
+            some = other_K[start : start + _BLOCK]
+            difference_KD = self._vectors_VD[rows_K[some]] - self._vectors_VD[columns_K[some]]
+            square_K[some] = np.einsum("kd,kd->k", difference_KD, difference_KD)
         return square_K

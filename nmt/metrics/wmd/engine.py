@@ -1,38 +1,45 @@
-"""Distances of many pairs of bags: costs gathered for thousands at a time, on several processes if asked.
+"""Distances of many pairs of bags: thousands at a time, sorted by shape, on several processes if asked.
 
-P pair of bags, G pair of one shape, A word of its one bag, B word of its other
+N distinct bag, P pair of bags, G pair of one group, A word of its one bag, B word of its other
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from nmt.config.metrics import Backend
-from nmt.metrics.wmd.bags import Bag, FloatArray
+from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray
 from nmt.metrics.wmd.costs import Costs
 from nmt.metrics.wmd.reference import reference_distances
-from nmt.metrics.wmd.solver import Leftover, leftover, solve_all
+from nmt.metrics.wmd.solver import solve_all
+from nmt.metrics.wmd.stack import Stack, shared_masses, stack, whole_masses
 
-# Pairs solved at a time: bounds memory (a pair of captions has some 50 cells, one of long texts some 10,000).
-_CHUNK = 4096
-_CELLS = 1 << 21
-# From so many words on, sizes of problems are rounded up to multiples of _STEP.
-_SHORT = 8
-_STEP = 4
+# Costs held at a time: bounds memory to some tens of MB.
+_CELLS = 1 << 20
+# Sizes of bags are rounded up, to multiples of 2, then 4, then more: few groups, each of many pairs.
+_SHORT, _LONG = 8, 32
+_BITS = 32  # of a size, where two sizes are one number
 # Below this many pairs, processes cost more than they bring: starting one takes seconds.
 WORTH_PROCESSES = 50_000
 
-Pairs = Sequence[tuple[Bag, Bag]]
+
+class Group(NamedTuple):
+    """Pairs whose bags have at most `size_a` and `size_b` words, by their numbers in the stack."""
+
+    first_G: IntArray
+    second_G: IntArray
+    size_a: int
+    size_b: int
 
 
 def pair_distances(
-    pairs: Pairs,
+    pairs: Sequence[tuple[Bag, Bag]],
     vectors_VD: FloatArray,
     backend: Backend = Backend.exact,
     processes: int = 1,
@@ -47,88 +54,110 @@ def pair_distances(
     """
     if not pairs:
         return np.zeros(0)
-    chunks = list(_chunks(pairs))
-    num_cells = sum(len(a.counts) * len(b.counts) for a, b in pairs)
-    bar = tqdm(total=len(pairs), unit="pair", disable=not progress)
-    parts: list[FloatArray] = []
-    with bar:
-        for part in _solved(chunks, (vectors_VD, num_cells), backend, processes):
-            parts.append(part)
+    bags = {id(bag): bag for pair in pairs for bag in pair}
+    place = dict(zip(bags, range(len(bags)), strict=True))
+    first_P = np.array([place[id(a)] for a, _ in pairs])
+    second_P = np.array([place[id(b)] for _, b in pairs])
+    texts = stack(list(bags.values()))
+    longer_P = texts.sizes_N[first_P] > texts.sizes_N[second_P]  # the shorter first, as the distance is the same
+    first_P, second_P = np.where(longer_P, second_P, first_P), np.where(longer_P, first_P, second_P)
+    num_cells = int((texts.sizes_N[first_P] * texts.sizes_N[second_P]).sum())
+    order_P, groups = _groups(texts, first_P, second_P)
+    solved = _solved(groups, (texts, vectors_VD, num_cells, backend), processes)
+    found: list[FloatArray] = []
+    with tqdm(total=len(pairs), unit="pair", disable=not progress) as bar:
+        for part in solved:
+            found.append(part)
             bar.update(len(part))
-    return np.concatenate(parts)
-
-
-def _solved(
-    chunks: list[Pairs], table: tuple[FloatArray, int], backend: Backend, processes: int
-) -> Iterator[FloatArray]:
-    if processes == 1 or len(chunks) == 1:
-        costs = Costs(*table)
-        yield from (_BACKENDS[backend](chunk, costs) for chunk in chunks)
-        return
-    spawn = multiprocessing.get_context("spawn")  # fork would copy locks that threads of TensorFlow hold
-    with ProcessPoolExecutor(processes, spawn, _start, table) as pool:
-        yield from pool.map(_work, chunks, [backend] * len(chunks))
-
-
-class _Worker:
-    """What a process keeps between chunks: the costs it has worked out so far."""
-
-    costs: Costs
-
-
-def _start(vectors_VD: FloatArray, num_cells: int) -> None:
-    _Worker.costs = Costs(vectors_VD, num_cells)
-
-
-def _work(chunk: Pairs, backend: Backend) -> FloatArray:
-    return _BACKENDS[backend](chunk, _Worker.costs)
-
-
-def _chunks(pairs: Pairs) -> Iterator[Pairs]:
-    """Parts of at most _CHUNK pairs and about _CELLS cells."""
-    start = cells = 0
-    for end, (a, b) in enumerate(pairs):
-        cells += len(a.counts) * len(b.counts)
-        if cells > _CELLS or end - start >= _CHUNK:
-            if end > start:
-                yield pairs[start:end]
-            start, cells = end, len(a.counts) * len(b.counts)
-    if start < len(pairs):
-        yield pairs[start:]
-
-
-def _exact(pairs: Pairs, costs: Costs) -> FloatArray:
-    """Problems of one shape are taken together: their costs are one product of matrices."""
-    shapes: dict[tuple[int, int, bool], list[tuple[int, Leftover]]] = defaultdict(list)
-    for pair, (a, b) in enumerate(pairs):
-        left = leftover(a, b)
-        size_a, size_b = len(left.rows_a), len(left.rows_b)
-        if left.alike:
-            shapes[size_a, size_b, True].append((pair, left))
-        elif size_a:  # else nothing is left to move
-            shapes[_rounded(size_a), _rounded(size_b), False].append((pair, left))
-    distance_P = np.zeros(len(pairs))
-    for (size_a, size_b, alike), group in shapes.items():
-        rows_GA = np.array([_filled(left.rows_a, size_a) for _, left in group])
-        rows_GB = np.array([_filled(left.rows_b, size_b) for _, left in group])
-        mass_GA = np.array([_filled(left.masses_a, size_a) for _, left in group], dtype=np.float64)
-        mass_GB = np.array([_filled(left.masses_b, size_b) for _, left in group], dtype=np.float64)
-        cost_GAB = costs.of_pairs(rows_GA, rows_GB)
-        total_G = [left.total for _, left in group]
-        distance_P[[pair for pair, _ in group]] = solve_all(mass_GA, mass_GB, cost_GAB, alike) / total_G
+    distance_P = np.empty(len(pairs))
+    distance_P[order_P] = np.concatenate(found)
     return distance_P
 
 
-def _rounded(size: int) -> int:
-    """Of long texts few have one shape: they are filled up with words of no mass, which the simplex leaves out."""
-    return size if size <= _SHORT else -(-size // _STEP) * _STEP
+def _groups(texts: Stack, first_P: IntArray, second_P: IntArray) -> tuple[IntArray, list[Group]]:
+    """Pairs of like shape together, at most _CELLS costs in a group; and the order of the pairs in the groups."""
+    size_N = _rounded(texts.sizes_N)
+    shape_P = size_N[first_P] << _BITS | size_N[second_P]
+    order_P = np.argsort(shape_P, kind="stable")
+    shapes, starts = np.unique(shape_P[order_P], return_index=True)
+    groups = []
+    for shape, start, end in zip(shapes.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order_P)], strict=True):
+        size_a, size_b = shape >> _BITS, shape & ((1 << _BITS) - 1)
+        step = max(1, _CELLS // (size_a * size_b))
+        for place in range(start, end, step):
+            some = order_P[place : min(place + step, end)]
+            groups.append(Group(first_P[some], second_P[some], size_a, size_b))
+    return order_P, groups
 
 
-def _filled(numbers: list[int], size: int) -> list[int]:
-    return numbers if len(numbers) == size else numbers + [0] * (size - len(numbers))
+def _rounded(size_N: IntArray) -> IntArray:
+    """To a multiple of 2 up to _SHORT, of 4 up to _LONG, then of twice as much for texts twice as long."""
+    doublings_N = np.maximum(0, np.ceil(np.log2(size_N / _LONG))).astype(np.int64)
+    step_N = np.where(size_N <= _SHORT, 2, 4 << doublings_N)
+    rounded_N: IntArray = -(-size_N // step_N) * step_N
+    return rounded_N
 
 
-_BACKENDS: dict[Backend, Callable[[Pairs, Costs], FloatArray]] = {
+Job = tuple[Stack, FloatArray, int, Backend]  # texts, vectors_VD, number of cells in all
+
+
+def _solved(groups: list[Group], job: Job, processes: int) -> Iterator[FloatArray]:
+    """distance_G of each group."""
+    if processes == 1 or len(groups) == 1:
+        solver = _Solver(*job)
+        yield from map(solver.distances, groups)
+        return
+    spawn = multiprocessing.get_context("spawn")  # fork would copy locks that threads of TensorFlow hold
+    with ProcessPoolExecutor(processes, spawn, _start, job) as pool:
+        yield from pool.map(_work, groups)
+
+
+class _Solver:
+    """What stays the same from group to group."""
+
+    def __init__(self, texts: Stack, vectors_VD: FloatArray, num_cells: int, backend: Backend) -> None:
+        self.texts = texts
+        self.costs = Costs(vectors_VD, num_cells)
+        self.solve = _BACKENDS[backend]
+
+    def distances(self, group: Group) -> FloatArray:
+        """distance_G"""
+        return self.solve(self.texts, group, self.costs)
+
+
+class _Worker:
+    """What a process keeps from group to group."""
+
+    solver: _Solver
+
+
+def _start(texts: Stack, vectors_VD: FloatArray, num_cells: int, backend: Backend) -> None:
+    _Worker.solver = _Solver(texts, vectors_VD, num_cells, backend)
+
+
+def _work(group: Group) -> FloatArray:
+    return _Worker.solver.distances(group)
+
+
+def _exact(texts: Stack, group: Group, costs: Costs) -> FloatArray:
+    """Shared mass stays, what is left is solved."""
+    rows_GA, counts_GA = texts.padded(group.first_G, group.size_a)
+    rows_GB, counts_GB = texts.padded(group.second_G, group.size_b)
+    words_Ga, words_Gb = texts.words_N[group.first_G], texts.words_N[group.second_G]
+    mass_GA, mass_GB, total_G = whole_masses(counts_GA, words_Ga, counts_GB, words_Gb)
+    staying_GAB = shared_masses(rows_GA, mass_GA, rows_GB, mass_GB)
+    if staying_GAB is not None:
+        mass_GA, mass_GB = mass_GA - staying_GAB.sum(axis=2), mass_GB - staying_GAB.sum(axis=1)
+    distance_G: FloatArray = solve_all(mass_GA, mass_GB, costs.of_pairs(rows_GA, rows_GB)) / total_G
+    return distance_G
+
+
+def _by_reference(texts: Stack, group: Group, costs: Costs) -> FloatArray:
+    of_a, of_b = texts.padded(group.first_G, group.size_a), texts.padded(group.second_G, group.size_b)
+    return reference_distances(*of_a, *of_b, costs)
+
+
+_BACKENDS: dict[Backend, Callable[[Stack, Group, Costs], FloatArray]] = {
     Backend.exact: _exact,
-    Backend.pyemd: reference_distances,
+    Backend.pyemd: _by_reference,
 }

@@ -13,6 +13,7 @@ import numpy as np
 from nmt.metrics.wmd.bags import Bag, Bags, FloatArray
 from nmt.metrics.wmd.costs import Costs
 from nmt.metrics.wmd.solver import simplex
+from nmt.metrics.wmd.stack import shared_masses, whole_masses
 
 # Of the whole mass: less is rounding.
 _NEGLIGIBLE = 1e-12
@@ -67,18 +68,16 @@ class TransportPlan:
 
 def transport_plan(a: Bag, b: Bag, bags: Bags) -> TransportPlan:
     """An optimal plan between two bags that have known words. Mass of a word that both have stays where it is."""
-    cost_AB = Costs(bags.vectors_VD, 0).between(np.array(a.rows), np.array(b.rows))
-    mass_A = np.array([count * b.num_known for count in a.counts.values()], dtype=np.float64)
-    mass_B = np.array([count * a.num_known for count in b.counts.values()], dtype=np.float64)
-    same_AB = np.equal.outer(a.rows, b.rows)
-    staying_AB = np.where(same_AB, np.minimum.outer(mass_A, mass_B), 0.0)
-    left_A, left_B = mass_A - staying_AB.sum(axis=1), mass_B - staying_AB.sum(axis=0)
-    flow_AB = staying_AB
+    rows_A, rows_B = np.array(a.rows), np.array(b.rows)
+    cost_AB = Costs(bags.vectors_VD, 0).between(rows_A, rows_B)
+    words_a, words_b = np.array([float(a.num_known)]), np.array([float(b.num_known)])
+    counts_1A, counts_1B = np.array([list(a.counts.values())]), np.array([list(b.counts.values())])
+    (mass_A,), (mass_B,), (total,) = whole_masses(counts_1A, words_a, counts_1B, words_b)
+    staying = shared_masses(rows_A[np.newaxis], mass_A[np.newaxis], rows_B[np.newaxis], mass_B[np.newaxis])
+    flow_AB = np.zeros(cost_AB.shape) if staying is None else staying[0]
+    left_A, left_B = mass_A - flow_AB.sum(axis=1), mass_B - flow_AB.sum(axis=0)
     if left_A.any():
-        from_A, to_B = np.flatnonzero(left_A), np.flatnonzero(left_B)
-        part = np.ix_(from_A, to_B)
-        flow_AB[part] += simplex(left_A[from_A], left_B[to_B], np.ascontiguousarray(cost_AB[part]))[0]
-    total = a.num_known * b.num_known
+        flow_AB = flow_AB + simplex(left_A, left_B, cost_AB)[0]
     return TransportPlan(
         words_a=[bags.words[row] for row in a.rows],
         words_b=[bags.words[row] for row in b.rows],

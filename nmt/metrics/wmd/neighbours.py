@@ -1,6 +1,6 @@
 """The nearest texts of a corpus, exactly, by few distances: prefetch and prune (Kusner et al. 2015, section 3.4).
 
-V word in use, A word of the query
+N text of the corpus, V word in use, A word of the query, G text that may be among the nearest, B word of it
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from scipy.spatial.distance import cdist
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors
-from nmt.metrics.wmd.bags import Bag, FloatArray, make_bags, scaled
+from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray, make_bags, scaled
 from nmt.metrics.wmd.bounds import Bounds
-from nmt.metrics.wmd.solver import leftover, solve
+from nmt.metrics.wmd.solver import solve_all
+from nmt.metrics.wmd.stack import shared_masses, stack, whole_masses
 from nmt.metrics.wmd.words import words_for
 
 # A bound that rounding has lifted above the distance itself must not exclude it.
 _ROUNDING = 1e-12
+# Texts that are made ready together, and solved together: one more than needed costs less than one at a time.
+_READY = 64
+_SOLVED = 8
 # Rows of costs to all words in use that are kept, by memory.
 _ROWS_BYTES = 1 << 28
 
@@ -52,10 +56,11 @@ class WordMoverIndex:
                 expected="at least 1",
                 next_step="use vectors of the language and casing of the texts",
             )
-        self._corpus = [bags.bags[place] for place in self._places]
+        known = [bags.bags[place] for place in self._places]
+        self._texts = stack(known)
         self._rows = {word: row for row, word in enumerate(bags.words)}
         self._vectors_VD = bags.vectors_VD
-        self._bounds = Bounds(self._corpus, bags.vectors_VD)
+        self._bounds = Bounds(known, bags.vectors_VD)
         self._costs: dict[str, FloatArray] = {}
         self._kept = max(1, _ROWS_BYTES // (8 * len(bags.words)))
         self.num_solved = 0  # exact distances worked out so far: brute force takes one for each text and query
@@ -79,17 +84,14 @@ class WordMoverIndex:
         cost_AV = np.stack([self._cost_row(word) for word in counts])
         query = self._query_bag(counts)
         bound_N = self._bounds.rwmd(query, cost_AV)
-        order = np.argsort(bound_N, kind="stable")
-        place_of = {row: place for place, row in enumerate(query.counts)}
+        order_N = np.argsort(bound_N, kind="stable")
         best: list[Neighbour] = []
-        for index in order.tolist():
-            limit = best[-1].distance + _ROUNDING if len(best) == k else np.inf
-            if bound_N[index] > limit:
+        for start in range(0, len(order_N), _READY):
+            some_G = order_N[start : start + _READY]
+            some_G = some_G[bound_N[some_G] <= _limit(best, k)]
+            if not len(some_G):
                 break
-            distance = self._distance(query, self._corpus[index], cost_AV, place_of, limit)
-            if distance is not None:
-                best.append(Neighbour(self._places[index], distance))
-                best = sorted(best, key=lambda found: (found.distance, found.index))[:k]
+            best = self._better(best, k, query, some_G, cost_AV)
         return best
 
     def _query_bag(self, counts: Counter[str]) -> Bag:
@@ -98,23 +100,40 @@ class WordMoverIndex:
         known = counts.total()
         return Bag(-1, dict(zip(rows, counts.values(), strict=True)), known, known)
 
-    def _distance(
-        self, query: Bag, bag: Bag, cost_AV: FloatArray, place_of: dict[int, int], limit: float
-    ) -> float | None:
-        """None where the distance is beyond `limit`.
+    def _better(
+        self, best: list[Neighbour], k: int, query: Bag, some_G: IntArray, cost_AV: FloatArray
+    ) -> list[Neighbour]:
+        """The k nearest among `best` and some texts.
 
-        That shows without a solution where the RWMD of the mass that is left is too far: it exceeds that of the
-        whole, since what one text has more of a word than the other cannot stay.
+        Of what is left once shared mass stays, the RWMD exceeds that of the whole, since what one text has more of a
+        word than the other cannot stay: texts come in the order of that bound.
         """
-        left = leftover(query, bag)
-        if not left.rows_a:
-            return 0.0
-        cost_AB = cost_AV[np.array([place_of[row] for row in left.rows_a])[:, np.newaxis], np.array(left.rows_b)]
-        mass_A, mass_B = np.array(left.masses_a, dtype=np.float64), np.array(left.masses_b, dtype=np.float64)
-        if max(mass_A @ cost_AB.min(axis=1), mass_B @ cost_AB.min(axis=0)) / left.total > limit:
-            return None
-        self.num_solved += 1
-        return solve(mass_A, mass_B, np.ascontiguousarray(cost_AB), left.alike) / left.total
+        mass_GA, mass_GB, cost_GAB, total_G = self._problems(query, some_G, cost_AV)
+        bound_G = _relaxed(mass_GA, mass_GB, cost_GAB) / total_G
+        order_G = np.argsort(bound_G, kind="stable")
+        for start in range(0, len(order_G), _SOLVED):
+            few = order_G[start : start + _SOLVED]
+            few = few[bound_G[few] <= _limit(best, k)]
+            self.num_solved += int(np.count_nonzero(mass_GA[few].any(axis=1)))
+            distance_G = solve_all(mass_GA[few], mass_GB[few], cost_GAB[few]) / total_G[few]
+            places = [self._places[text] for text in some_G[few].tolist()]
+            best = [*best, *map(Neighbour, places, distance_G.tolist())]
+            best = sorted(best, key=lambda found: (found.distance, found.index))[:k]
+        return best
+
+    def _problems(
+        self, query: Bag, some_G: IntArray, cost_AV: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """mass_GA, mass_GB, cost_GAB and total_G between the query and each of some texts, without shared mass."""
+        rows_GB, counts_GB = self._texts.padded(some_G, int(self._texts.sizes_N[some_G].max()))
+        rows_GA = np.broadcast_to(query.rows, (len(some_G), len(query.rows)))
+        counts_GA = np.broadcast_to(list(query.counts.values()), rows_GA.shape)
+        words_G = np.full(len(some_G), float(query.num_known))
+        mass_GA, mass_GB, total_G = whole_masses(counts_GA, words_G, counts_GB, self._texts.words_N[some_G])
+        staying_GAB = shared_masses(rows_GA, mass_GA, rows_GB, mass_GB)
+        if staying_GAB is not None:
+            mass_GA, mass_GB = mass_GA - staying_GAB.sum(axis=2), mass_GB - staying_GAB.sum(axis=1)
+        return mass_GA, mass_GB, np.ascontiguousarray(cost_AV[:, rows_GB].transpose(1, 0, 2)), total_G
 
     def _cost_row(self, word: str) -> FloatArray:
         """cost_V of a word to all words in use; the rows used last are kept."""
@@ -126,6 +145,24 @@ class WordMoverIndex:
                 del self._costs[next(iter(self._costs))]
         self._costs[word] = cost_V
         return cost_V
+
+
+def _limit(best: list[Neighbour], k: int) -> float:
+    """Beyond it nothing is among the k nearest."""
+    return best[-1].distance + _ROUNDING if len(best) == k else np.inf
+
+
+def _relaxed(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray) -> FloatArray:
+    """total_G if each word's mass could go to the nearest word that is left of the other text; of both ways the dearer.
+
+    0 where nothing is left.
+    """
+    there_GA = np.where((mass_GB > 0)[:, np.newaxis, :], cost_GAB, np.inf).min(axis=2)
+    back_GB = np.where((mass_GA > 0)[:, :, np.newaxis], cost_GAB, np.inf).min(axis=1)
+    there_G = (mass_GA * np.where(mass_GA > 0, there_GA, 0.0)).sum(axis=1)
+    back_G = (mass_GB * np.where(mass_GB > 0, back_GB, 0.0)).sum(axis=1)
+    total_G: FloatArray = np.maximum(there_G, back_G)
+    return total_G
 
 
 def nearest(

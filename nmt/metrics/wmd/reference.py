@@ -1,35 +1,38 @@
 """pyemd, the implementation that gensim used: slower, and here to be compared with.
 
-P pair of bags, J word of either bag
+G pair of bags, A word of its one bag, B word of its other, J word of either
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from nmt.errors import MetricError
-from nmt.metrics.wmd.bags import Bag, FloatArray
+from nmt.metrics.wmd.bags import FloatArray, IntArray
 from nmt.metrics.wmd.costs import Costs
 
 
-def reference_distances(pairs: Sequence[tuple[Bag, Bag]], costs: Costs) -> FloatArray:
-    """distance_P by pyemd's default back end: each pair as two histograms over the words of either.
+def reference_distances(
+    rows_GA: IntArray, counts_GA: FloatArray, rows_GB: IntArray, counts_GB: FloatArray, costs: Costs
+) -> FloatArray:
+    """distance_G by pyemd's default back end: each pair as two histograms over the words of either. A count of 0: none.
 
     Raises MetricError where pyemd cannot be imported.
     """
     emd = _load()
-    distance_P = np.zeros(len(pairs))
-    for pair, (a, b) in enumerate(pairs):
-        joint = sorted({*a.counts, *b.counts})
-        rows_J = np.array(joint, dtype=np.int64)
-        distance_P[pair] = emd(_histogram(a, joint), _histogram(b, joint), costs.between(rows_J, rows_J))
-    return distance_P
-
-
-def _histogram(bag: Bag, joint: list[int]) -> FloatArray:
-    return np.array([bag.counts[row] / bag.num_known if row in bag.counts else 0.0 for row in joint])
+    distance_G = np.zeros(len(rows_GA))
+    for pair, (rows_A, counts_A, rows_B, counts_B) in enumerate(
+        zip(rows_GA, counts_GA, rows_GB, counts_GB, strict=True)
+    ):
+        of_a, of_b = counts_A > 0, counts_B > 0
+        rows_J = np.union1d(rows_A[of_a], rows_B[of_b])
+        mass_J, other_J = np.zeros(len(rows_J)), np.zeros(len(rows_J))
+        mass_J[np.searchsorted(rows_J, rows_A[of_a])] = counts_A[of_a] / counts_A.sum()
+        other_J[np.searchsorted(rows_J, rows_B[of_b])] = counts_B[of_b] / counts_B.sum()
+        distance_G[pair] = emd(mass_J, other_J, costs.between(rows_J, rows_J))
+    return distance_G
 
 
 def _load() -> Callable[[FloatArray, FloatArray, FloatArray], float]:

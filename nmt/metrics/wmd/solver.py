@@ -3,23 +3,21 @@
     min over flow >= 0 of  sum_ab flow_ab cost_ab    with  sum_b flow_ab = mass_a,  sum_a flow_ab = mass_b
 
 It is the Earth Mover's Distance of Rubner, Tomasi & Guibas (2000), which Kusner et al. (2015), eq. 1, take between two
-normalised bags of words. Masses are kept as whole numbers: a word that occurs c times among the n words of its text has
-mass c * m where the other text has m words, so both sides have n * m and nothing is rounded.
+normalised bags of words. Masses are whole numbers, so none is rounded; a word of mass 0 is as good as absent.
 
-    A word of one text, B word of the other, G pair of texts
+    A word of one text, B word of the other, G pair of texts, K pair whose masses are equal, S word on either side
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import ot
 from scipy.optimize import linear_sum_assignment
 
 from nmt.errors import MetricError
-from nmt.metrics.wmd.bags import Bag, FloatArray
+from nmt.metrics.wmd.bags import FloatArray, IntArray
 
 _MAX_PIVOTS = 100_000_000  # a bound that no sentence reaches; a text of 1,000 words takes some 10,000
 _OPTIMAL = 1  # POT's code for a solution that is one
@@ -66,61 +64,53 @@ def _unsolved(found: str) -> MetricError:
 simplex: Solver = _choose()
 
 
-def solve(mass_A: FloatArray, mass_B: FloatArray, cost_AB: FloatArray, alike: bool) -> float:
-    """Least total cost; both masses are positive and of equal sum. `alike`: all masses of both sides are equal.
+def solve_all(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray) -> FloatArray:
+    """total_G, the least total cost of many problems; the masses of both sides of each are of equal sum.
 
-    One word on a side leaves no choice. Equal masses of equal number are an assignment problem: among the optimal
-    flows one moves each mass whole (Birkhoff 1946).
+    Nothing to move costs nothing. One word on a side leaves no choice. Equal masses of equal number are an assignment
+    problem: among the optimal flows one moves each mass whole (Birkhoff 1946). The rest goes to the network simplex.
 
-    Raises MetricError where the simplex does not end.
+    Raises MetricError where that does not end.
     """
-    if len(mass_A) == 1:
-        return float(cost_AB[0] @ mass_B)
-    if len(mass_B) == 1:
-        return float(mass_A @ cost_AB[:, 0])
-    if alike:
-        return float(cost_AB[linear_sum_assignment(cost_AB)].sum() * mass_A[0])
-    return simplex(mass_A, mass_B, cost_AB)[1]
+    number_Ga, number_Gb = np.count_nonzero(mass_GA, axis=1), np.count_nonzero(mass_GB, axis=1)
+    largest_G, smallest_G = mass_GA.max(axis=1), _smallest(mass_GA)
+    alike_G = (smallest_G == largest_G) & (number_Ga == number_Gb) & (_smallest(mass_GB) == mass_GB.max(axis=1))
+    free_G = np.minimum(number_Ga, number_Gb) > 1
+    total_G = np.zeros(len(cost_GAB))
+    single = np.flatnonzero((number_Ga > 0) & ~free_G)
+    if len(single):
+        total_G[single] = _from_or_to_one(mass_GA[single], mass_GB[single], cost_GAB[single])
+    for number in np.unique(number_Ga[alike_G & free_G]).tolist():
+        equal = np.flatnonzero(alike_G & (number_Ga == number))
+        total_G[equal] = _assigned(mass_GA[equal], mass_GB[equal], cost_GAB[equal], number) * largest_G[equal]
+    rest = np.flatnonzero(free_G & ~alike_G)
+    problems = zip(mass_GA[rest], mass_GB[rest], cost_GAB[rest], strict=True)
+    total_G[rest] = [simplex(mass_A, mass_B, cost_AB)[1] for mass_A, mass_B, cost_AB in problems]
+    return total_G
 
 
-def solve_all(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray, alike: bool) -> FloatArray:
-    """`solve` for each of many problems of one shape; cost_GAB is contiguous."""
-    if mass_GA.shape[1] == 1:
-        return np.asarray((cost_GAB[:, 0] * mass_GB).sum(axis=1))
-    if mass_GB.shape[1] == 1:
-        return np.asarray((cost_GAB[:, :, 0] * mass_GA).sum(axis=1))
-    problems = zip(mass_GA, mass_GB, cost_GAB, strict=True)
-    return np.array([solve(mass_A, mass_B, cost_AB, alike) for mass_A, mass_B, cost_AB in problems])
+def _smallest(mass_GA: FloatArray) -> FloatArray:
+    """smallest_G of those that are not 0."""
+    smallest_G: FloatArray = np.where(mass_GA > 0, mass_GA, np.inf).min(axis=1)
+    return smallest_G
 
 
-class Leftover(NamedTuple):
-    """What two bags have to move: rows and masses of each, whether all masses are equal, the whole mass of a side."""
-
-    rows_a: list[int]
-    masses_a: list[int]
-    rows_b: list[int]
-    masses_b: list[int]
-    alike: bool
-    total: int
+def _from_or_to_one(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray) -> FloatArray:
+    """total_G where one side has a single word: what moves from a to b is mass_a mass_b over the mass of that word."""
+    total_G: FloatArray = np.einsum("ga,gab,gb->g", mass_GA, cost_GAB, mass_GB) / mass_GA.sum(axis=1)
+    return total_G
 
 
-def leftover(a: Bag, b: Bag) -> Leftover:
-    """What is left to move once mass that both bags have of a word stays where it is.
+def _assigned(mass_KA: FloatArray, mass_KB: FloatArray, cost_KAB: FloatArray, number: int) -> FloatArray:
+    """total_K of moving one unit from each of `number` words to another of as many (Crouse 2016)."""
+    pairs = np.arange(len(cost_KAB))[:, np.newaxis]
+    words_KS, others_KS = _places(mass_KA, number), _places(mass_KB, number)
+    cost_KSS = cost_KAB[pairs[:, :, np.newaxis], words_KS[:, :, np.newaxis], others_KS[:, np.newaxis, :]]
+    chosen_KS = np.array([linear_sum_assignment(cost_SS)[1] for cost_SS in cost_KSS])
+    total_K: FloatArray = cost_KSS[pairs, np.arange(number), chosen_KS].sum(axis=1)
+    return total_K
 
-    Some optimal flow leaves it there, since the cost is a metric (Pele & Werman 2009): smaller problems, same answer.
-    """
-    m, n = (1, 1) if a.num_known == b.num_known else (b.num_known, a.num_known)
-    left_a = {row: count * m for row, count in a.counts.items()}
-    left_b = {row: count * n for row, count in b.counts.items()}
-    for row in a.counts.keys() & b.counts.keys():
-        more = left_a[row] - left_b[row]
-        if more > 0:
-            left_a[row] = more
-        else:
-            del left_a[row]
-        if more < 0:
-            left_b[row] = -more
-        else:
-            del left_b[row]
-    alike = len(left_a) == len(left_b) and len({*left_a.values(), *left_b.values()}) == 1
-    return Leftover(list(left_a), list(left_a.values()), list(left_b), list(left_b.values()), alike, a.num_known * m)
+
+def _places(mass_KA: FloatArray, number: int) -> IntArray:
+    """place_KS of the masses that are not 0."""
+    return np.nonzero(mass_KA)[1].reshape(len(mass_KA), number)
