@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nmt.config.remote import RemoteConfig
 from nmt.errors import ConfigError
 
 SMALLEST_DISK_GB = 50
@@ -173,3 +174,4 @@ class Launch:
 
     machine: MachineConfig = field(default_factory=MachineConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)

@@ -10,6 +10,7 @@ from nmt.config.launch import Launch
 from nmt.config.launching import read_launch
 from nmt.config.mistakes import nearest
 from nmt.errors import ConfigError, NmtError
+from nmt.launch import remote_commands
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,21 @@ class Command:
     flags: Mapping[str, str] = field(default_factory=dict)  # "--yes" -> what it does
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "run": Command(remote_commands.run_training, "upload, install, train: -- OVERRIDES of train.py"),
+    "attach": Command(remote_commands.attach, "the session of the training in this terminal"),
+    "logs": Command(remote_commands.logs, "the output of the training", {"-f": "and what comes, until it ends"}),
+    "ps": Command(remote_commands.ps, "machines and what they do"),
+    "fetch": Command(
+        remote_commands.fetch_run,
+        "checkpoints, metrics and results come home",
+        {"--every": "again each remote.every_s seconds, until training ends"},
+    ),
+    "halt": Command(remote_commands.halt, "training saves and leaves, the machine stays"),
+    "rehearse-interruption": Command(
+        remote_commands.rehearse_interruption, "a spot machine is taken away, here, without an account"
+    ),
+}
 
 
 def run(argv: Sequence[str]) -> int:

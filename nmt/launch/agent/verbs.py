@@ -1,0 +1,99 @@
+"""What the launcher asks of the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from typing import Any
+
+from nmt.launch.agent.job import AgentError, Job, alive, booted, call, is_running
+from nmt.launch.agent.timer import arm
+
+TICK_S = 0.2
+SESSION = "train"  # of tmux
+START_S = 60.0  # for tmux and the supervisor to come up
+
+
+def start(job: Job, spec: dict[str, Any]) -> dict[str, Any]:
+    """Asked twice, it starts one training. The deadline counts from the first start since the machine was booted."""
+    with job.locked():
+        status = job.read("status.json")
+        finished = (status.get("job"), status.get("exit_status")) == (spec["job"], 0)
+        if finished or is_running(status):
+            return {"started": False, **report(job)}
+        job.write("spec.json", spec)
+        since = max(float(job.read("armed.json").get("since", time.time())), booted())
+        deadline = since + float(spec["limit_s"])
+        left_s = deadline - time.time()
+        if left_s < float(spec["save_before_s"]):
+            found = f"{max(0, int(left_s))} s left of this machine's limit"
+            raise AgentError(found, "time to train and to save", "raise launch.max_hours or launch.max_usd")
+        arm(job, spec, left_s)
+        job.write("armed.json", {"since": since})
+        job.write("status.json", {"job": spec["job"], "state": "starting", "deadline": deadline, "events": []})
+        words = [sys.executable, "-m", "nmt.launch.agent", "supervise", str(job.folder)]
+        session = ["new-session", "-d", "-s", SESSION, "-x", "180", "-y", "50", "-c", str(job.project)]
+        code, said = call(["tmux", "-L", job.socket, *session, *words])
+        if code != 0:
+            raise AgentError(f"tmux says: {said}", "a session that outlives the connection", "install tmux there")
+        return {"started": True, **_wait_for_trainer(job)}
+
+
+def _wait_for_trainer(job: Job) -> dict[str, Any]:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        found = report(job)
+        if found["state"] in ("running", "ended"):
+            return found
+        time.sleep(TICK_S)
+    raise AgentError("no trainer after a minute", "a training that runs", "run once more")
+
+
+def report(job: Job) -> dict[str, Any]:
+    """What `status` prints: the record, and what can be seen now."""
+    status = job.read("status.json") or {"state": "idle"}
+    if status["state"] == "running" and not is_running(status):
+        status["state"] = "lost"  # killed together with its supervisor, or the machine was restarted
+    if status["state"] == "running" and not alive(status.get("supervisor", [])):
+        status["unsupervised"] = True
+    status["socket"] = job.socket
+    status["now"], status["log_bytes"] = time.time(), job.output.stat().st_size if job.output.exists() else 0
+    with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+        lines = (job.folder / job.read("spec.json")["run"] / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        status["last"] = json.loads(lines[-1])
+    if shutil.which("nvidia-smi"):
+        query = "--query-gpu=name,utilization.gpu,memory.used,memory.total"
+        status["gpu"] = call(["nvidia-smi", query, "--format=csv,noheader"])[1]
+    return status
+
+
+def logs(job: Job, offset: int, follow: bool) -> None:
+    """Copy the trainer's output from `offset` on; with `follow` until training has ended."""
+    while True:
+        going = follow and is_running(job.read("status.json"))
+        if job.output.exists():
+            with open(job.output, "rb") as file:
+                file.seek(offset)
+                shutil.copyfileobj(file, sys.stdout.buffer)
+                offset = file.tell()
+            sys.stdout.buffer.flush()
+        if not going:
+            return
+        time.sleep(TICK_S)
+
+
+def stop(job: Job) -> dict[str, Any]:
+    """The supervisor passes SIGTERM on; the trainer saves and leaves."""
+    status = job.read("status.json")
+    for who in ("supervisor", "trainer"):
+        if alive(status.get(who, [])):
+            os.kill(int(status[who][0]), signal.SIGTERM)
+            break
+    while is_running(job.read("status.json")):
+        time.sleep(TICK_S)
+    return report(job)

@@ -1,0 +1,143 @@
+"""What goes to the machine: the project, the data that a training command names, and the run that it resumes."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+
+from nmt.config.compose import prepare
+from nmt.config.overrides import parse_override
+from nmt.config.store import register
+from nmt.errors import ConfigError
+from nmt.launch.ssh import Ssh
+
+PROJECT = Path(__file__).resolve().parents[2]
+# Left out whatever .gitignore says: history, runs, environments, and what a folder may hold of secrets.
+NEVER = ("/.git", "/runs", ".venv*", "/data/*", "__pycache__", ".env*", "*.pem", ".aws", ".rsync-partial")
+FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "train.init_from")
+PREFIXES = ("data.train", "data.dev", "data.test")
+PREFIX_GROUPS = ("data.tests.", "data.corpora.")  # NAME -> PREFIX
+
+
+@dataclass(frozen=True)
+class Item:
+    """Local files, and the folder on the machine, from the launcher's folder there, that they go to."""
+
+    sources: list[str]  # as rsync reads them: a folder with a slash at its end stands for what it holds
+    target: str
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training command, checked, with its paths as the machine will know them."""
+
+    words: list[str]  # without the run folder
+    run: str  # name of the run folder
+    folder: Path  # where the run comes home to
+    resumes: bool
+    items: list[Item] = field(default_factory=list)
+
+
+def plan_training(words: Sequence[str], name: str) -> TrainingPlan:
+    """What `train.py WORDS` means on the machine `name`. Raises ConfigError for any mistake in it, before it costs."""
+    register()
+    plan = prepare(words)
+    if plan.multirun or not plan.runs:
+        raise ConfigError(
+            "training command",
+            found="a sweep" if plan.multirun else "a command that trains nothing",
+            expected="one run",
+            next_step="launch one run for each machine, or sweep on the machine that you are on",
+        )
+    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
+    folder, kept, items, resumes = Path("runs") / f"{name}-{digest}", [], list[Item](), False
+    for word in words:
+        override = None if word.startswith("-") else parse_override(word)
+        key = override.key_or_group if override else ""
+        if override and key == "hydra.run.dir":
+            folder = Path(str(override.value()))
+        elif override and key == "resume" and override.value() is not None:
+            folder, resumes = Path(str(override.value())), True
+        else:
+            kept.append(_moved(override, items) if override else word)
+    if resumes:
+        items.append(Item([f"{folder}/"], f"runs/{_plain(folder.resolve().name)}"))
+    return TrainingPlan(kept, _plain(folder.resolve().name), folder, resumes, items)
+
+
+def _moved(override: Override, items: list[Item]) -> str:
+    """The override with the path that its value is, if it is one, as the machine knows it; adds to `items`."""
+    key, line = override.key_or_group, str(override.input_line)
+    prefix = key in PREFIXES or key.startswith(PREFIX_GROUPS)
+    if not (prefix or key in FOLDERS or key in FILES):
+        if key in ("data.tests", "data.corpora") and override.value():
+            raise ConfigError(
+                key, found="several at once", expected="one word each", next_step=f"write +{key}.NAME=PREFIX"
+            )
+        return line
+    if override.value() is None:
+        return line
+    path = Path(str(override.value())).expanduser()
+    if key in FOLDERS:
+        sources, home = ([f"{path}/"] if path.is_dir() else []), path
+    else:
+        found = glob.glob(f"{glob.escape(str(path))}.*") if prefix else [str(path)] * path.is_file()
+        sources, home = sorted(found), path.parent
+    if not sources:
+        raise ConfigError(
+            key,
+            found=str(path),
+            expected="a folder that exists" if key in FOLDERS else "files that exist",
+            next_step="correct the path: it is uploaded from this machine",
+        )
+    place = f"data/{_plain(home.resolve().name)}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:8]}"
+    items.append(Item(sources, place))
+    there = f"../{place}" if key in FOLDERS else f"../{place}/{path.name}"
+    value = there if re.fullmatch(r"[\w./-]+", there) else QuotedString(there, Quote.single).with_quotes()
+    return f"{line.partition('=')[0]}={value}"
+
+
+def _plain(name: str) -> str:
+    """A name that is a name everywhere."""
+    return re.sub(r"[^\w.-]", "_", name) or "run"
+
+
+def filter_rules(gitignore: str) -> list[str]:
+    """The lines of a .gitignore as filters of rsync.
+
+    There the last line that matches decides, here the first one; and there a slash inside a line ties it to the
+    folder of the file, here only one at its beginning does.
+    """
+    rules = []
+    for line in reversed(gitignore.splitlines()):
+        pattern = line.rstrip()
+        if not pattern or pattern.startswith("#"):
+            continue
+        sign = "+" if pattern.startswith("!") else "-"
+        pattern = pattern.removeprefix("!").removeprefix("\\")
+        anchor = "/" if "/" in pattern.rstrip("/") and not pattern.startswith(("/", "**")) else ""
+        rules.append(f"{sign} {anchor}{pattern}")
+    return rules
+
+
+def upload_project(ssh: Ssh, folder: str) -> None:
+    """The working tree as it is; what is gone here goes there too, but for what is left out. Raises LaunchError."""
+    ignored = PROJECT / ".gitignore"
+    rules = [f"- {pattern}" for pattern in NEVER]
+    rules += filter_rules(ignored.read_text(encoding="utf-8")) if ignored.exists() else []
+    rules += [":- .gitignore"]  # those of folders further down
+    words = ["--delete", *(f"--filter={rule}" for rule in rules)]
+    ssh.rsync([*words, "--", f"{PROJECT}/", ssh.path(f"{folder}/project/")], "upload of the project")
+
+
+def upload_items(ssh: Ssh, folder: str, items: Sequence[Item]) -> None:
+    """Data, and the run that goes on. What is newer on the machine stays. Raises LaunchError."""
+    for item in items:
+        words = ["--update", "--exclude=*.tmp", "--", *item.sources, ssh.path(f"{folder}/{item.target}/")]
+        ssh.rsync(words, f"upload of {item.target}")

@@ -1,0 +1,91 @@
+"""`attach`, `logs`, `ps`: looking at a training without touching it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nmt.config.remote import RemoteConfig
+from nmt.errors import LaunchError
+from nmt.launch.agent.verbs import SESSION
+from nmt.launch.assignment import load_assignment
+from nmt.launch.fetch import describe
+from nmt.launch.machine import Machine
+from nmt.launch.ssh import Ssh
+from nmt.launch.ssh_faults import Place, RemoteCommandError, UnreachableError
+from nmt.launch.training import Agent, Say
+
+TAIL_BYTES = 8_192
+AGAIN_S = 1.0
+Take = Callable[[bytes], None]
+
+
+def attach(ssh: Ssh, agent: Agent) -> None:
+    """The session on the machine in this terminal; Ctrl-b d leaves it. Raises LaunchError."""
+    status = agent.status()
+    if status["state"] != "running":
+        raise LaunchError(
+            str(Place(ssh.machine, "attaching")),
+            found=f"no training that runs ({describe(status)})",
+            expected="one",
+            next_step=f"see its output with python -m nmt.launch logs launch.name={ssh.machine.name}",
+        )
+    words = ["tmux", "-u", "-L", str(status["socket"]), "attach-session", "-t", SESSION]
+    code = ssh.terminal(words, "attached")
+    if code != 0:
+        raise RemoteCommandError(Place(ssh.machine, "attaching"), code, "")
+
+
+def logs(
+    ssh: Ssh, agent: Agent, follow: bool, take: Take, say: Say, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """The end of the trainer's output; with `follow` what comes too, over lost connections, until training ends.
+
+    Raises LaunchError.
+    """
+    offset = max(0, int(agent.status()["log_bytes"]) - TAIL_BYTES)
+    end = time.monotonic() + ssh.config.wait_s
+
+    def take_and_count(part: bytes) -> None:
+        nonlocal offset, end
+        offset, end = offset + len(part), time.monotonic() + ssh.config.wait_s
+        take(part)
+
+    while True:
+        try:
+            mode = "follow" if follow else "once"
+            ssh.stream(agent.words("logs", str(offset), mode), "reading the log", take_and_count)
+            return
+        except UnreachableError as failure:
+            if not failure.fault.passes or time.monotonic() > end:
+                raise
+            say(f"{failure.found}; training goes on, looking again")
+        sleep(AGAIN_S)
+
+
+def ps(machines: Sequence[Machine], config: RemoteConfig, records: Path) -> list[tuple[str, ...]]:
+    """A row for each machine: name, id, address, price an hour, and what its training does. Nothing is raised."""
+    quick = replace(config, wait_s=0.0)
+    return [
+        (
+            machine.name,
+            machine.instance_id,
+            machine.address,
+            "unknown" if machine.usd_per_hour is None else f"{machine.usd_per_hour:.3f}",
+            _doing(machine, quick, records),
+        )
+        for machine in machines
+    ]
+
+
+def _doing(machine: Machine, config: RemoteConfig, records: Path) -> str:
+    try:
+        assignment = load_assignment(records, machine.name)
+    except LaunchError as nothing:
+        return str(nothing.found)
+    try:
+        return describe(Agent(Ssh(machine, config), assignment.remote).status())
+    except LaunchError as failure:
+        return str(failure.found)
