@@ -59,7 +59,7 @@ MISTAKES = {
     "launch.regoin=x": "launch.regoin: found no option of this name, expected an option of launch; did you mean "
     "launch.region.",
     "seed=1": "seed: found no option of this name, expected an option or a group of options; there are launch, "
-    "machine.",
+    "machine, remote.",
     "launch.disk_gb=10": "launch.disk_gb: found 10, expected at least 50: image, CUDA wheels and checkpoints need "
     "that; set launch.disk_gb=50.",
     "launch.zones=3": "launch.zones: found 3, expected a list [text, ...]; the default is [].",
