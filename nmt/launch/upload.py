@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -108,11 +109,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name) or "run"
 
 
-def filter_rules(gitignore: str) -> list[str]:
-    """The lines of a .gitignore as filters of rsync.
+def filter_rules(gitignore: str, folder: str = "") -> list[str]:
+    """The lines of the .gitignore in `folder` ("" or "sub/") as filters of rsync.
 
     There the last line that matches decides, here the first one; and there a slash inside a line ties it to the
-    folder of the file, here only one at its beginning does.
+    folder of the file, here only one at its beginning does, to the folder that is sent.
     """
     rules = []
     for line in reversed(gitignore.splitlines()):
@@ -121,19 +122,32 @@ def filter_rules(gitignore: str) -> list[str]:
             continue
         sign = "+" if pattern.startswith("!") else "-"
         pattern = pattern.removeprefix("!").removeprefix("\\")
-        anchor = "/" if "/" in pattern.rstrip("/") and not pattern.startswith(("/", "**")) else ""
-        rules.append(f"{sign} {anchor}{pattern}")
+        if "/" in pattern.rstrip("/"):
+            rules.append(f"{sign} /{folder}{pattern.removeprefix('/')}")
+        elif folder:
+            rules += [f"{sign} /{folder}{pattern}", f"{sign} /{folder}**/{pattern}"]
+        else:
+            rules.append(f"{sign} {pattern}")
     return rules
 
 
 def upload_project(ssh: Ssh, folder: str) -> None:
     """The working tree as it is; what is gone here goes there too, but for what is left out. Raises LaunchError."""
-    ignored = PROJECT / ".gitignore"
     rules = [f"- {pattern}" for pattern in NEVER]
-    rules += filter_rules(ignored.read_text(encoding="utf-8")) if ignored.exists() else []
-    rules += [":- .gitignore"]  # those of folders further down
+    for name in sorted(gitignores(PROJECT), key=lambda name: -len(name.parts)):  # those further down have the last word
+        inside = "" if name.parent == Path() else f"{name.parent.as_posix()}/"
+        rules += filter_rules((PROJECT / name).read_text(encoding="utf-8"), inside)
     words = ["--delete", *(f"--filter={rule}" for rule in rules)]
     ssh.rsync([*words, "--", f"{PROJECT}/", ssh.path(f"{folder}/project/")], "upload of the project")
+
+
+def gitignores(root: Path) -> list[Path]:
+    """Every .gitignore, from `root`; not those of environments and caches, which are left out as a whole."""
+    found = []
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if not name.startswith(".") and name not in ("runs", "__pycache__")]
+        found += [Path(folder, ".gitignore").relative_to(root)] * (".gitignore" in files)
+    return found
 
 
 def upload_items(ssh: Ssh, folder: str, items: Sequence[Item]) -> None:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import pty
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from machine_tools import FakeMachine, fake_machine, needs_a_server
+from machine_tools import FakeMachine, fake_machine, free_port, needs_a_server
 
+from nmt.errors import LaunchError
 from nmt.launch.assignment import load_assignment
-from nmt.launch.fetch import follow
+from nmt.launch.fetch import fetch, follow
 from nmt.launch.ssh import Ssh
-from nmt.launch.training import run
+from nmt.launch.training import Agent, run
+from nmt.launch.watch import logs, ps
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [needs_a_server(), pytest.mark.long]
 
 
@@ -47,3 +62,216 @@ def test_a_run_is_started_once_outlives_the_connection_and_comes_home(box):
     )
     assert [int(seconds) for seconds in box.lines("armed")] == [pytest.approx(3600, abs=5)]
     assert not launch(box, "seed=3")["started"], "it has finished"
+
+
+def agent_of(box: FakeMachine) -> tuple[Ssh, Agent]:
+    ssh = Ssh(box.server.machine(), box.config)
+    return ssh, Agent(ssh, str(box.folder))
+
+
+def test_logs_go_on_over_a_lost_connection_and_miss_nothing(box):
+    launch(box)
+    ssh, agent = agent_of(box)
+    parts, said = [], []
+    cut = threading.Timer(1.0, box.server.drop)
+    cut.start()
+    logs(ssh, agent, True, parts.append, said.append)
+    cut.join()
+    lines = b"".join(parts).decode().splitlines()
+    assert lines[1:] == [f"step {step}" for step in range(1, 61)]
+    assert any("training goes on, looking again" in text for text in said), "the connection was cut"
+    parts.clear()
+    logs(ssh, agent, False, parts.append, said.append)
+    assert b"".join(parts).decode().splitlines() == lines
+
+
+def read_until(terminal: int, wanted: str) -> str:
+    seen, end = "", time.monotonic() + 20
+    while wanted not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 4096).decode("utf-8", "replace")
+    return seen
+
+
+def attached(box: FakeMachine) -> tuple[subprocess.Popen[bytes], int]:
+    """`attach` in a terminal of its own."""
+    ours, theirs = pty.openpty()
+    ssh, agent = agent_of(box)
+    words = ssh.command(["tmux", "-u", "-L", agent.status()["socket"], "attach-session", "-t", "train"], terminal=True)
+    environment = {**os.environ, "TERM": "xterm"}
+    client = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    return client, ours
+
+
+def test_the_session_is_attached_cut_off_and_attached_again(box):
+    trainer = launch(box)["trainer"]
+    client, terminal = attached(box)
+    read_until(terminal, "step")
+    box.server.drop()
+    assert client.wait(timeout=20) == 255
+    os.close(terminal)
+    client, terminal = attached(box)
+    read_until(terminal, "step")
+    os.write(terminal, b"\x03")  # Ctrl-C of someone who only looks
+    read_until(terminal, "Ctrl-b d leaves")
+    os.write(terminal, b"\x02d")
+    assert client.wait(timeout=20) == 0
+    os.close(terminal)
+    _, agent = agent_of(box)
+    status = agent.status()
+    assert status["trainer"] == trainer
+    assert status["state"] == "running" or status["reason"] == "finished"
+
+
+def test_a_halted_training_goes_on_where_it_was(box):
+    launch(box)
+    ssh, agent = agent_of(box)
+    status = agent.ask("stop", "stopping")
+    assert (status["reason"], status["exit_status"]) == ("stopped on request", 143)
+    again = launch(box)
+    assert (again["started"], again["resumed"]) == (True, True)
+    assignment = load_assignment(Path("records"), "box")
+    assert follow(ssh, assignment, 0.5, lambda said: None)["exit_status"] == 0
+    home = Path(assignment.folder)
+    words = [line for line in (home / "machine/train.out").read_text().splitlines() if line.startswith("words")]
+    assert words[1] == f"words resume=../runs/{home.name} train.usd_per_hour=0.526"
+    steps = [json.loads(line)["step"] for line in (home / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 61))
+
+
+def test_the_machine_powers_off_whatever_happens(box):
+    launch(box, hours=4 / 3600)
+    os.kill(agent_of(box)[1].status()["supervisor"][0], signal.SIGKILL)  # the agent is not what ends it
+    assert agent_of(box)[1].status()["unsupervised"]
+    end = time.monotonic() + 10
+    while not box.lines("powered-off"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_after_training_the_machine_stays_for_a_while_only(box):
+    box.config = replace(box.config, linger_s=77.0)
+    launch(box)
+    agent_of(box)[1].ask("stop", "stopping")
+    time.sleep(0.5)
+    assert box.lines("armed")[1:] == ["77"]
+
+
+def test_a_fetch_that_is_cut_leaves_whole_files_only_and_goes_on(box):
+    launch(box)
+    ssh, agent = agent_of(box)
+    agent.ask("stop", "stopping")
+    assignment = load_assignment(Path("records"), "box")
+    fetch(ssh, assignment)
+    last = Path(assignment.folder) / "checkpoints" / "last.h5"
+    before = last.read_bytes()
+    big = os.urandom(3_000_000)
+    (box.folder / "runs" / assignment.run / "checkpoints" / "last.h5").write_bytes(big)
+    slow = Path("slow")
+    slow.mkdir()
+    real = shutil.which("rsync")
+    (slow / "rsync").write_text(f'#!/bin/sh\nexec {real} --bwlimit=500 "$@"\n')
+    (slow / "rsync").chmod(0o755)
+    cut = threading.Timer(2.5, box.server.drop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{slow.resolve()}{os.pathsep}{os.environ['PATH']}")
+        cut.start()
+        with pytest.raises(LaunchError, match="found the connection lost"):
+            fetch(Ssh(ssh.machine, replace(box.config, wait_s=0.0)), assignment)
+    cut.join()
+    assert last.read_bytes() == before
+    parts = list(last.parent.glob(".rsync-partial/*"))
+    assert parts
+    assert 0 < parts[0].stat().st_size < len(big)
+    fetch(ssh, assignment)
+    assert last.read_bytes() == big
+    assert not list(last.parent.glob(".rsync-partial/*"))
+
+
+def test_a_launcher_that_is_killed_in_the_middle_is_run_again(box, tmp_path):
+    """kill -9 at several moments; the command again ends with one training, and never with two."""
+    script = tmp_path / "launcher.py"
+    script.write_text(
+        "import pickle, sys\nfrom pathlib import Path\nfrom nmt.launch.training import run\n"
+        "machine, config = pickle.loads(Path(sys.argv[1]).read_bytes())\n"
+        "run(machine, config, 3600.0, [], Path('records'), lambda said: print(said, flush=True))\n"
+    )
+    (tmp_path / "arguments").write_bytes(pickle.dumps((box.server.machine(), box.config)))
+    for words in ("connecting", "upload", "uv sync"):
+        command = [sys.executable, str(script), str(tmp_path / "arguments")]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        launcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert launcher.stdout is not None
+        while words not in launcher.stdout.readline():
+            assert launcher.poll() is None
+        time.sleep(0.05)
+        launcher.kill()
+        launcher.communicate()
+    trainer = launch(box)["trainer"]
+    assert launch(box)["trainer"] == trainer
+    assert len([line for line in (box.folder / "job/train.out").read_text().splitlines() if "words" in line]) == 1
+
+
+def failure(box: FakeMachine) -> str:
+    box.config = replace(box.config, wait_s=0.0)
+    with pytest.raises(LaunchError) as caught:
+        launch(box)
+    return str(caught.value)
+
+
+def test_real_failures_of_the_server_are_told_as_what_they_are(box):
+    ends_it = "python -m nmt.launch terminate launch.name=box ends it"
+    keys = box.server.folder / "authorized_keys"
+    known = keys.read_text()
+    keys.write_text("")
+    assert "found your key refused (" in failure(box)
+    keys.write_text(known)
+    hosts = box.server.folder / "known_hosts"
+    host = hosts.read_text()
+    other = (box.server.folder / "user_key.pub").read_text().split()
+    hosts.write_text(f"[127.0.0.1]:{box.server.port} {other[0]} {other[1]}\n")
+    changed = failure(box)
+    hosts.write_text("")
+    for sentence in (changed, failure(box)):
+        assert "found another host key than the one on record, or none on record (" in sentence
+        assert "do not trust what answers at this address" in sentence
+    assert not box.lines("uv.log"), "nothing was done"
+    hosts.write_text(host)
+    key = box.server.folder / "user_key"
+    key.chmod(0o644)
+    assert "found a private key that cannot be used" in failure(box)
+    key.chmod(0o600)
+    box.server.stop()
+    refused = failure(box)
+    assert "found connection refused (ssh: connect to host 127.0.0.1 port" in refused
+    assert ends_it in refused
+    silent = socket.create_server(("127.0.0.1", box.server.port))  # takes the connection and says nothing
+    box.config = replace(box.config, connect_timeout_s=1)
+    assert "found no answer (" in failure(box)
+    silent.close()
+    box.server.start()
+    assert launch(box)["started"]
+
+
+def test_a_failed_installation_is_told_with_its_last_words(box, capsys):
+    (box.programs / "uv").write_text("#!/bin/sh\necho resolving >&2\necho 'error: no space' >&2\nexit 2\n")
+    sentence = failure(box)
+    assert "installation: found exit status 2 (error: no space), expected exit status 0" in sentence
+    assert "resolving\nerror: no space" in capsys.readouterr().err
+
+
+def test_ps_tells_what_each_machine_does(box):
+    launch(box)
+    machine = box.server.machine()
+    idle, gone = replace(machine, name="idle"), replace(machine, name="gone", port=free_port())
+    shutil.copytree("records/box", "records/gone")
+    rows = ps([machine, idle, gone], box.config, Path("records"))
+    assert [row[:4] for row in rows] == [
+        (name, "i-0123456789abcdef0", "127.0.0.1", "0.526") for name in ("box", "idle", "gone")
+    ]
+    assert rows[0][4].startswith("running, step ")
+    assert "h to the limit" in rows[0][4]
+    assert rows[1][4] == "no training yet"
+    assert rows[2][4].startswith("connection refused")

@@ -1,0 +1,183 @@
+"""What goes to a machine: the files that git would take, and the data that a command names."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from nmt.config.remote import RemoteConfig
+from nmt.config.root import Config
+from nmt.config.saved import write_run_config
+from nmt.errors import ConfigError
+from nmt.launch import upload
+from nmt.launch.machine import Machine
+from nmt.launch.ssh import Ssh
+from nmt.launch.training import limit_s, specification, sync_words
+from nmt.launch.upload import filter_rules, plan_training
+
+TREE = ("a.py", "b.pyc", "sub/c.pyc", "sub/keep.pyc", "build/x", "sub/build/y", "top/z", "sub/top/z", "logs/1.log",
+        "sub/deep/er/t.tmp", "doc/a.txt", "sub/doc/a.txt", "odd [1]/x", "sub/only/here", "only/here")  # fmt: skip
+IGNORE = "# a comment\n\n*.pyc\n!keep.pyc\nbuild/\n/top\nlogs/*.log\n**/deep/**/*.tmp\ndoc/*.txt\n"
+
+
+@pytest.mark.skipif(not (shutil.which("rsync") and shutil.which("git")), reason="not installed: rsync or git")
+def test_rsync_takes_what_git_takes(tmp_path, monkeypatch):
+    root, there = tmp_path / "root", tmp_path / "there"
+    for name in TREE:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    (root / ".gitignore").write_text(IGNORE)
+    (root / "sub" / ".gitignore").write_text("only\n")
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    words = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    wanted = set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\0")) - {""}
+
+    def local(self: Ssh, words: list[str], doing: str) -> None:
+        subprocess.run(["rsync", "-a", *words], check=True)
+
+    monkeypatch.setattr(Ssh, "rsync", local)
+    monkeypatch.setattr(Ssh, "path", lambda self, path: path)
+    monkeypatch.setattr(upload, "PROJECT", root)
+    (there / "project").mkdir(parents=True)
+    for name in (".venv/kept", "runs/kept", "stale.py"):
+        (there / "project" / name).parent.mkdir(exist_ok=True)
+        (there / "project" / name).write_text(name)
+    for secret in (".env", "key.pem", "sub/other.pem", ".venv/mine", "runs/mine"):
+        (root / secret).parent.mkdir(exist_ok=True)
+        (root / secret).write_text("secret")
+    upload.upload_project(Ssh(machine(tmp_path), RemoteConfig()), str(there))
+    found = {str(path.relative_to(there / "project")) for path in there.rglob("*") if path.is_file()}
+    assert found == wanted | {".venv/kept", "runs/kept"}, "what the machine made stays, what is gone here goes"
+
+
+def test_the_last_line_that_matches_decides():
+    assert filter_rules("*.log\n!keep.log\n/x\na/b\na/\n") == ["- a/", "- /a/b", "- /x", "+ keep.log", "- *.log"]
+    assert filter_rules("x\n/y\n", "sub/") == ["- /sub/y", "- /sub/x", "- /sub/**/x"]
+
+
+def machine(folder, lane="tf221", usd_per_hour=0.5):
+    where = ("box", "eu-west-1", "i-0123456789abcdef0", "192.0.2.7", 22, "ubuntu")
+    return Machine(*where, folder / "key", folder / "known_hosts", lane, usd_per_hour, True)
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my corpus").mkdir()
+    for name in ("train.en", "train.de.gz", "train-other.en", "dev.en", "dev.de", "vectors.npz"):
+        (tmp_path / "my corpus" / name).write_text(name)
+    return tmp_path / "my corpus"
+
+
+def test_the_embedded_corpus_needs_no_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = plan_training(["seed=3", "train.max_steps=500"], "box")
+    assert (plan.words, plan.items, plan.resumes) == (["seed=3", "train.max_steps=500"], [], False)
+    assert plan.run.startswith("box-")
+    assert str(plan.folder) == f"runs/{plan.run}"
+    assert plan_training(["seed=4"], "box").run != plan.run, "another command is another run"
+    assert plan_training(["seed=3", "train.max_steps=500"], "box").run == plan.run
+
+
+def test_data_is_found_and_named_as_the_machine_will_know_it(corpus):
+    path = str(corpus)
+    words = ["data=files", f"data.train='{path}/train'", f"data.dev='{path}/dev'", f"+data.tests.more='{path}/dev'"]
+    plan = plan_training([*words, f"metrics.wmd.vectors='{path}/vectors.npz'"], "box")
+    place = plan.items[0].target
+    assert place.startswith("data/my_corpus-")
+    assert [sorted(item.sources) for item in plan.items] == [
+        [f"{path}/train.de.gz", f"{path}/train.en"],
+        [f"{path}/dev.de", f"{path}/dev.en"],
+        [f"{path}/dev.de", f"{path}/dev.en"],
+        [f"{path}/vectors.npz"],
+    ]
+    assert {item.target for item in plan.items} == {place}
+    assert plan.words == [
+        "data=files",
+        f"data.train=../{place}/train",
+        f"data.dev=../{place}/dev",
+        f"+data.tests.more=../{place}/dev",
+        f"metrics.wmd.vectors=../{place}/vectors.npz",
+    ]
+
+
+def test_a_folder_goes_with_all_that_it_holds(corpus):
+    plan = plan_training(["data=multi30k", f"data.dir='{corpus}'"], "box")
+    assert plan.items[0].sources == [f"{corpus}/"]
+    assert plan.words[1] == f"data.dir=../{plan.items[0].target}"
+
+
+def test_a_run_that_goes_on_takes_its_folder_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "an older one"
+    folder.mkdir(parents=True)
+    write_run_config(folder, Config())
+    plan = plan_training([f"resume='{folder}'", "train.max_steps=900"], "box")
+    assert (plan.resumes, plan.run, plan.folder) == (True, "an_older_one", folder)
+    assert plan.items[0].sources == [f"{folder}/"]
+    assert plan.items[0].target == "runs/an_older_one"
+    spec = specification(machine(tmp_path), RemoteConfig(), plan, 60.0)
+    assert spec["command"] == spec["resume_command"]
+    assert spec["command"][2:] == [
+        *("train.py", "resume=../runs/an_older_one", "train.usd_per_hour=0.5", "train.max_steps=900")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["data=multi30k", "data.dir=nowhere"], "data.dir: found nowhere, expected a folder that exists; correct"),
+        (
+            ["data=files", "data.train=no/such"],
+            "data.train: found no/such, expected files that exist; correct",
+        ),
+        (["train.init_from=no.h5"], "train.init_from: found no.h5, expected files that exist"),
+        (
+            ["data=files", "+data.tests={a: x}"],
+            "data.tests: found several at once, expected one word each; wr",
+        ),
+        (["seed=x"], "seed: found x, expected an integer"),
+        (["-m", "seed=1,2"], "training command: found a sweep, expected one run"),
+        (["--cfg", "job"], "training command: found a command that trains nothing, expected one run"),
+        (["resume=nowhere"], "resume=nowhere: found no folder of this name"),
+    ],
+)
+def test_a_mistaken_command_is_told_before_it_costs(words, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        plan_training(words, "box")
+    assert sentence in str(caught.value)
+
+
+def test_what_the_agent_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = plan_training(["hydra.run.dir=mine", "seed=2"], "box")
+    spec = specification(machine(tmp_path), RemoteConfig(), plan, 7200.0)
+    assert spec["command"] == [
+        *(".venv/bin/python", "-u", "train.py", "train.usd_per_hour=0.5", "seed=2", "hydra.run.dir=../runs/mine")
+    ]
+    assert spec["resume_command"][2:] == ["train.py", "resume=../runs/mine", "train.usd_per_hour=0.5"]
+    assert (spec["run"], spec["limit_s"]) == ("runs/mine", 7200.0)
+    priced = plan_training(["train.usd_per_hour=9"], "box")
+    assert "train.usd_per_hour=0.5" not in specification(machine(tmp_path), RemoteConfig(), priced, 1.0)["command"]
+    unknown = specification(machine(tmp_path, usd_per_hour=None), RemoteConfig(), plan, 1.0)
+    assert not any("usd" in word for word in unknown["command"])
+
+
+def test_each_lane_is_installed_as_the_readme_says(tmp_path):
+    offline = RemoteConfig(offline=True, cuda=False)
+    assert sync_words(machine(tmp_path), RemoteConfig()) == ["--extra", "gpu"]
+    assert sync_words(machine(tmp_path), offline) == ["--offline"]
+    assert sync_words(machine(tmp_path, "tf214"), RemoteConfig()) == [
+        *("--no-default-groups", "--group", "tf214", "-p", "3.11", "--extra", "k80")
+    ]
+
+
+def test_the_limit_is_the_nearer_one(tmp_path):
+    assert limit_s(machine(tmp_path), 2.0, None) == 7200
+    assert limit_s(machine(tmp_path), 2.0, 0.25) == 1800
+    assert limit_s(machine(tmp_path), 2.0, 50.0) == 7200
+    with pytest.raises(Exception, match=r"launch.max_usd: found 5.0 US dollars, and no price an hour on record"):
+        limit_s(machine(tmp_path, usd_per_hour=None), 2.0, 5.0)
