@@ -142,14 +142,22 @@ class _Back(NamedTuple):
     mixed: list[int]
 
 
-def _back(step: Step, ids: tuple[list[int], list[int]], given: _Arguments, tape: _Tape, t: tf.Tensor, d: Nest) -> _Back:
-    """Step t once more, and its gradients; `d`: those in its new state and outputs."""
+def _back(
+    step: Step,
+    vector_ids: list[int],
+    transposed: dict[int, tf.Tensor],
+    given: _Arguments,
+    tape: _Tape,
+    t: tf.Tensor,
+    d: Nest,
+) -> _Back:
+    """Step t once more, and its gradients; `d`: those in its new state and outputs; `transposed`: the kernels."""
     shared, vectors = _renamed((given.shared, given.vectors))
     state, inputs = _at(tape.states, t), _at(given.inputs, t)
-    flat, kernels = tf.nest.flatten(shared), _lookup(ids[0], given.kernels)
+    flat, read = tf.nest.flatten(shared), _lookup(vector_ids, vectors)
     with tf.GradientTape(watch_accessed_variables=False) as gradient_tape:
         gradient_tape.watch(tf.nest.flatten((state, inputs, shared, vectors)))
-        replayer = Replayer(kernels, _lookup(ids[1], vectors), flat, _at(tape.products, t), _at(tape.mixtures, t))
+        replayer = Replayer(transposed, read, flat, _at(tape.products, t), _at(tape.mixtures, t))
         results = step(replayer, state, inputs, shared)
     through = ((state, inputs), replayer.outputs, replayer.mixtures)
     sources = tf.nest.flatten((through, flat, vectors))
@@ -167,6 +175,7 @@ def _backward(
 ) -> _Arguments:
     length = tf.shape(tf.nest.flatten(given.inputs)[0])[0]
     mixed: list[int] = []  # the same at each step, known once the body has been traced
+    transposed = _lookup(ids[0], [tf.transpose(kernel) for kernel in given.kernels])
 
     def empty(like: tf.Tensor) -> tf.TensorArray:
         return tf.TensorArray(like.dtype, size=length, infer_shape=False)
@@ -175,7 +184,7 @@ def _backward(
         return total if here is None else total + here
 
     def body(t: tf.Tensor, d_state: Nest, totals: Nest, arrays: Nest) -> tuple[tf.Tensor, Nest, Nest, Nest]:
-        back = _back(step, ids, given, tape, t, (d_state, _at(d_outputs, t)))
+        back = _back(step, ids[1], transposed, given, tape, t, (d_state, _at(d_outputs, t)))
         mixed[:] = back.mixed
         values = (back.d_inputs, back.factors)
         arrays = tf.nest.map_structure(lambda array, value: array.write(t, value), arrays, values)
