@@ -37,8 +37,7 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
             content = scored.results(file, loaded.config.metrics)
             if command.out is not None:
                 keep(Path(command.out) / folders[file], name, scored, content)
-            signatures = "\n".join(content[metric]["signature"] for metric in ("bleu", "chrf", "wmd"))
-            print(f"{file}\n{scores_table({name: content})}\n{signatures}\n")
+            print(f"{file}\n{scores_table({name: content})}\n")
     if len(files) > 1:
         metrics = loaded.config.metrics
         for name, systems in by_test.items():
