@@ -15,12 +15,14 @@ from pathlib import Path
 
 import nmt.app.train as application
 from benchmarks.peers.turnstile import Turnstile
-from nmt.app.bundle import open_checkpoint
+from nmt.app.bundle import open_checkpoint, read_bundle
 from nmt.app.hooks import RunHooks
 from nmt.config.root import Config
 from nmt.config.run import run
+from nmt.config.saved import load_config
 from nmt.data.multi30k import read_split
 from nmt.search.translate import Translator
+from nmt.training.device import choose_device
 from nmt.training.loop import Window
 from nmt.training.state import TrainingState
 
@@ -50,6 +52,8 @@ def train(turnstile: Turnstile, overrides: list[str], folder: Path) -> int:
 
 def translations(checkpoint: Path, overrides: list[str]) -> Callable[[], list[str]]:
     """One pass over the test set of the checkpoint's own corpus, from text to text, with names of pieces kept."""
+    asked = load_config(read_bundle(checkpoint)[0], tuple(overrides), origin=str(checkpoint))
+    choose_device(asked.train.device, asked.train.threads)
     loaded = open_checkpoint(checkpoint, tuple(overrides))
     config = dataclasses.replace(loaded.config.search, nbest=1)
     translator = Translator(loaded.model, loaded.vocabularies, config)

@@ -1,6 +1,6 @@
 """What this machine can do: matrix products of the sizes that training consists of, in float32 and bfloat16.
 
-    python -m benchmarks.peak [--threads 2] [--repeats 7]
+    python -m benchmarks.peak [--device cpu|gpu] [--threads 2] [--repeats 7] [--json]
 
 A program of its own, so that the cases can measure the limit in the same run as everything else.
 """
@@ -24,13 +24,14 @@ PRODUCTS = {
     "recurrent, 256 rows": (256, 512, 1_536),
 }
 PEAK = "2048^3"
-DTYPES = ("float32", "bfloat16")
+DTYPES = {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "bfloat16", "float16")}  # float32 is TF32 on new GPUs
+OPERATIONS_A_REPEAT = {"cpu": 4e9, "gpu": 4e12}  # so that one takes some hundredths of a second
 
 Peaks = dict[str, dict[str, dict[str, float]]]  # product, type -> harness.Summary as JSON
 
 
-def measure(repeats: int, threads: int) -> dict[str, dict[str, harness.Summary]]:
-    """GFLOP/s of each product in each type."""
+def measure(device: str, repeats: int, threads: int) -> dict[str, dict[str, harness.Summary]]:
+    """GFLOP/s of each product in each type. A GPU is TensorFlow's first one."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -38,9 +39,9 @@ def measure(repeats: int, threads: int) -> dict[str, dict[str, harness.Summary]]
     found: dict[str, dict[str, harness.Summary]] = {}
     for name, (rows, inner, columns) in PRODUCTS.items():
         work = 2 * rows * inner * columns
-        calls = max(1, round(4e9 / work))  # so that a repeat takes some hundredths of a second
+        calls = max(1, round(OPERATIONS_A_REPEAT[device] / work))
         found[name] = {}
-        for dtype in DTYPES:
+        for dtype in DTYPES[device]:
             a = tf.cast(tf.random.stateless_normal([rows, inner], [1, 2]), dtype)
             b = tf.cast(tf.random.stateless_normal([inner, columns], [3, 4]), dtype)
 
@@ -60,29 +61,38 @@ def measure(repeats: int, threads: int) -> dict[str, dict[str, harness.Summary]]
 def in_a_process(threads: int, repeats: int = 7, device: str = "cpu") -> Peaks:
     """The same, measured by a process that ends before anything else is."""
     hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
+    asked = [f"--device={device}", f"--threads={threads}", f"--repeats={repeats}", "--json"]
     ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peak", f"--threads={threads}", f"--repeats={repeats}"],
+        [sys.executable, "-m", "benchmarks.peak", *asked],
         cwd=harness.ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **hidden},
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         check=True,
     )
-    return json.loads(ran.stdout)
+    found: Peaks = json.loads(ran.stdout)
+    return found
 
 
 def table(peaks: Peaks) -> harness.Table:
-    rows = [[name, *[f"{by_type[dtype]['median']:.0f}" for dtype in DTYPES]] for name, by_type in peaks.items()]
-    return harness.Table("Matrix products, GFLOP/s", ["product", *DTYPES], rows)
+    dtypes = list(peaks[PEAK])
+    rows = [[name, *[f"{by_type[dtype]['median']:,.0f}" for dtype in dtypes]] for name, by_type in peaks.items()]
+    return harness.Table("Matrix products, GFLOP/s", ["product", *dtypes], rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=DTYPES, default="cpu")
     parser.add_argument("--threads", type=int, default=harness.cores())
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="for programs")
     parsed = parser.parse_args()
-    found = measure(parsed.repeats, parsed.threads)
-    print(json.dumps({name: {dtype: s.as_json() for dtype, s in by.items()} for name, by in found.items()}, indent=2))
+    if parsed.json:
+        measured = measure(parsed.device, parsed.repeats, parsed.threads)
+        print(json.dumps({name: {d: s.as_json() for d, s in by.items()} for name, by in measured.items()}))
+    else:
+        print(table(in_a_process(parsed.threads, parsed.repeats, parsed.device)).markdown())
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def main() -> None:
     everyone = {name: starts(parsed, SETTINGS[name], text) for name in parsed.settings}  # installs what is missing
     described = harness.about(parsed.noisy)
     began = time.perf_counter()
-    peaks = peak.in_a_process(parsed.threads)
+    peaks = peak.in_a_process(parsed.threads, device=parsed.device)
     tables, result, notes = [peak.table(peaks)], {"peaks": peaks, "settings": {}}, set()
     for name, (programs, absent) in everyone.items():
         setting = SETTINGS[name]
