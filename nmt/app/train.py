@@ -10,7 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nmt.app.bundle import assign_best, build_model, read_bundle, restore
+from nmt.app.bundle import assign_best, build_model, read_bundle
+from nmt.app.continuation import go_on, provenance
 from nmt.app.finish import finish
 from nmt.app.hooks import RunHooks
 from nmt.app.settings import flat
@@ -19,6 +20,7 @@ from nmt.checkpoint.file import read_extras
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
 from nmt.config.saved import not_writable
+from nmt.config.stopping import Stopped
 from nmt.config.subword import SubwordConfig
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
@@ -28,7 +30,7 @@ from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
-from nmt.training.device import choose_device
+from nmt.training.device import Chosen, choose_device
 from nmt.training.loop import train
 from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState
@@ -51,12 +53,13 @@ def train_run(config: Config, folder: Path) -> float | None:
         encoded = encode_training(config, corpora, vocabularies)
         report = report_corpora(config, corpora, encoded, vocabularies)
         trainer = Trainer(build_model(config, vocabularies, config.train.precision), config.train, config.seed)
-        state = begin(config, trainer, start)
+        about = provenance(corpora, device)
+        state = begin(config, folder, corpora, device, trainer, start)
         mover = choose_mover(config, corpora, start)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
             with steps_bar(config, state) as bar, StopRequest() as request:
-                hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar)
+                hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar, about)
                 batches = plan(config, corpora, encoded, vocabularies)
                 state = train(trainer, batches, config.train, state, hooks, request.made, device.num_gpus)
                 store.drain()
@@ -74,17 +77,17 @@ def conclude(work: Callable[[], None], folder: Path) -> None:
     """
     try:
         work()
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         log.info("stopped while scoring; score again with resume=%s", folder)
-        sys.exit(130)
+        sys.exit(stopped.exit_status)
     except OSError as error:
         raise not_writable(Path(error.filename or folder), error) from error
 
 
 def open_log(config: Config, events: EventLog, state: TrainingState, start: Path | None) -> None:
     """A new log begins with the settings; that of a run that goes on, where its checkpoint left it."""
+    events.cut_back(state.step, state.events)
     if start is not None:
-        events.cut_back(state.step)
         return
     settings = flat(config).items()
     events.hparams({key: value if isinstance(value, bool | int | float) else str(value) for key, value in settings})
@@ -142,14 +145,16 @@ def report_corpora(config: Config, corpora: Corpora, encoded: list[EncodedCorpus
     return report
 
 
-def begin(config: Config, trainer: Trainer, start: Path | None) -> TrainingState:
+def begin(
+    config: Config, folder: Path, corpora: Corpora, device: Chosen, trainer: Trainer, start: Path | None
+) -> TrainingState:
     """Where the run starts: at nothing, at another checkpoint's weights, or where it was."""
     num_weights = sum(int(weight.shape.num_elements()) for weight in trainer.weights)
     log.info("model: %s parameters", f"{num_weights:,}")
     if start is not None:
-        state = restore(start, trainer)
-        log.info("going on from %s, step %d", start, state.step)
-        return state
+        return go_on(start, folder, config, corpora, device, trainer)
+    if config.resume is not None:
+        log.info("%s has no checkpoint yet: beginning at step 0", folder)
     if config.train.init_from is not None:
         assign_best(Path(config.train.init_from), trainer.model)
         trainer.average.restart()

@@ -83,7 +83,7 @@ def describe_file(path: Path) -> dict[str, object]:
                 told[name] = f"{dataset.num_bytes} bytes"
             else:
                 value = read_value(path, file, key)
-                told[name] = _parsed(value) if name == "state" else value
+                told[name] = _parsed(value) if name in ("state", "versions") else value
     return told
 
 
@@ -135,7 +135,7 @@ def _change(name: str, x: Array, y: Array) -> Change:
 
 
 def _parsed(value: object) -> object:
-    """Text of a training state as what it says; any other text as it is."""
+    """Text of a training state or of versions as what it says; any other text as it is."""
     try:
         return json.loads(str(value))
     except json.JSONDecodeError:

@@ -82,6 +82,11 @@ class CheckpointStore:
         if failed is not None:
             raise failed
 
+    def check(self) -> None:
+        """Raises CheckpointError if the last save has failed; does not wait for one that is under way."""
+        if self._thread is not None and not self._thread.is_alive():
+            self.drain()
+
     def drain(self) -> None:
         """Wait until everything is on the disk. Raises CheckpointError if the last save failed."""
         self._wait()
@@ -92,12 +97,15 @@ class CheckpointStore:
         found = [(int(match[1]), path) for path in self.folder.iterdir() if (match := _STEP.fullmatch(path.name))]
         return [path for _, path in sorted(found)]
 
-    def newest_valid(self) -> Path:
+    def newest_valid(self) -> Path | None:
         """`last.h5`, or where that is missing or broken the newest whole file of the folder, which is said.
 
-        Every byte is checked. Raises CheckpointError where no file is whole.
+        None where there is no file at all: the run ended before its first save. Every byte is checked. Raises
+        CheckpointError where there are files and none is whole.
         """
         last = self.last
+        if not any(path.exists() for path in (last, self.folder / "best.h5", *self.steps())):
+            return None
         if _step(last) is not None:
             return last
         others = {path: _step(path) for path in [self.folder / "best.h5", *self.steps()] if path.exists()}

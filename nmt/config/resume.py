@@ -22,6 +22,7 @@ MAY_CHANGE = (
     "train.log_every",
     "train.save_every",
     "train.keep",
+    "train.on_disk_error",
     "train.early_stopping.patience",
     "train.device",
     "train.threads",
@@ -35,18 +36,23 @@ def resumed_config(folder: Path, overrides: Sequence[Override]) -> Config:
     """
     before = read_run_config(folder)
     after = read_run_config(folder, [str(override.input_line) for override in overrides])
+    refuse_changes(f"resume={folder}", before, after)
+    after.resume = str(folder)
+    return after
+
+
+def refuse_changes(place: str, before: Config, after: Config) -> None:
+    """Raises ConfigError, with the difference, unless both are of one run (MAY_CHANGE)."""
     old, new = dict(leaves(before)), dict(leaves(after))
     refused = [
         f"{key} {mistakes.show(old.get(key))} -> {mistakes.show(new.get(key))}"
         for key in {**old, **new}
-        if old.get(key) != new.get(key) and key not in MAY_CHANGE
+        if old.get(key) != new.get(key) and key not in (*MAY_CHANGE, "resume")
     ]
     if refused:
         raise ConfigError(
-            f"resume={folder}",
+            place,
             found=", ".join(refused),
             expected=f"no change but of {', '.join(MAY_CHANGE)}",
             next_step="start a new run, with train.init_from to begin at these weights",
         )
-    after.resume = str(folder)
-    return after

@@ -23,6 +23,7 @@ from nmt.config.overrides import to_config
 from nmt.config.pages import train_page
 from nmt.config.root import Config
 from nmt.config.saved import dump, not_writable, write_run_config
+from nmt.config.stopping import Stopped, signals_raise
 from nmt.config.store import CONFIGS, register
 from nmt.errors import ConfigError, NmtError
 
@@ -30,9 +31,10 @@ Main = Callable[[Config, Path], object]
 
 
 def run(main: Main, argv: Sequence[str]) -> int:
-    """Call `main(config, run_folder)` as the command line says; -> exit status 0, 2 for a mistake of the user, 130.
+    """Call `main(config, run_folder)` as the command line says; -> exit status.
 
-    A sweep calls it once for each job. What `main` raises and is no NmtError keeps its traceback; SystemExit passes.
+    0; 2 for a mistake of the user; 130 or 143 for a signal. A sweep calls it once for each job. What `main` raises and
+    is no NmtError keeps its traceback; SystemExit passes.
     """
     if "--help" in argv or "-h" in argv:
         print(train_page())
@@ -43,11 +45,14 @@ def run(main: Main, argv: Sequence[str]) -> int:
         if plan.resumed is not None and not plan.runs:
             print(dump(plan.resumed), end="")
         else:
-            _hand_to_hydra(Job(main, plan))
+            with signals_raise():
+                _hand_to_hydra(Job(main, plan))
     except NmtError as mistake:
         print(mistake, file=sys.stderr)
         return mistake.exit_status
-    except KeyboardInterrupt:  # before training listens to signals, or after: nothing is left to save
+    except Stopped as stopped:  # before training listens to signals itself, or after: nothing is left to save
+        return stopped.exit_status
+    except KeyboardInterrupt:
         return 130
     return 0
 

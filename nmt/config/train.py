@@ -23,6 +23,13 @@ class Schedule(Enum):
     plateau = "plateau"
 
 
+class OnDiskError(Enum):
+    """What a run does when a checkpoint or a line of its log cannot be written. The checkpoint before it stays."""
+
+    stop = "stop"  # at the next step, with exit status 2
+    go_on = "go_on"  # say so each time; only the last save must succeed
+
+
 class Device(Enum):
     auto = "auto"
     cpu = "cpu"
@@ -83,6 +90,7 @@ class TrainConfig:
     average: float = 0.0  # decay of the moving average of the weights, 0 is off; validated and saved when on
     validate_every: int = 100  # steps
     save_every: int = 100  # steps
+    on_disk_error: OnDiskError = OnDiskError.stop
     keep: int = 0  # how many step-N.h5 stay besides last and best; 0: none
     log_every: int = 25  # steps
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)

@@ -26,15 +26,17 @@ class EventLog:
 
     A float that is not finite is written as null, since JSON has no name for it; TensorBoard is given it as it is.
 
-    Raises DataError where the folder cannot be written.
+    Raises DataError where the folder cannot be written. A line that could not be written is not lost: the next one
+    that can is written after it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path, self._board_folder = folder / "metrics.jsonl", folder / "tensorboard"
         with _writable(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = self._path.open("ab", buffering=0)
             self._board = EventFile(self._board_folder)
+        self._pending = b""  # what the disk did not take yet
 
     def write(self, event: Mapping[str, object]) -> None:
         """One event: `event` (one of EVENTS), `step`, `epoch`, `seconds` and what else it has to say.
@@ -45,47 +47,54 @@ class EventLog:
         assert not missing, f"an event without {missing}"
         assert event["event"] in EVENTS, f"an event called {event['event']!r}"
         plain = {key: _plain(value) for key, value in event.items()}
+        self._pending += json.dumps(plain, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         with _writable(self._path):
-            self._file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
-            self._file.flush()
+            while self._pending:
+                self._pending = self._pending[self._file.write(self._pending) :]
             if event["event"] != "save":  # nothing in it to draw
                 self._scalars(event)
 
     def text(self, tag: str, markdown: str, step: int) -> None:
         """Text for TensorBoard, such as sample translations."""
-        self._board.text(tag, markdown, step)
+        with _writable(self._board_folder):
+            self._board.text(tag, markdown, step)
 
     def image(self, tag: str, png: bytes, step: int) -> None:
         """A picture for TensorBoard, given as the bytes of a PNG file."""
-        self._board.image(tag, png, step)
+        with _writable(self._board_folder):
+            self._board.image(tag, png, step)
 
     def hparams(self, settings: Mapping[str, bool | int | float | str]) -> None:
         """The run's settings for TensorBoard's HParams page; the run is named after its folder."""
-        self._board.hparams(settings, self._path.parent.resolve().name)
+        with _writable(self._board_folder):
+            self._board.hparams(settings, self._path.parent.resolve().name)
 
-    def cut_back(self, step: int) -> None:
+    def cut_back(self, step: int, lines: int | None) -> None:
         """Before a run is resumed from its checkpoint at `step`: forget what was logged after that was saved.
 
-        Keeps the lines up to and including the save event at `step`; where there is none, those of steps up to
-        `step`. TensorBoard keeps steps up to `step`. Each file is replaced in one go.
+        Keeps the first `lines` lines, and of those the ones of steps up to `step`. Without that number: the lines up to
+        and including the save event at `step`; where there is none, those of steps up to `step`. TensorBoard keeps
+        steps up to `step`. Each file is replaced in one go.
 
         Raises DataError for a line that is not an event, or where the folder cannot be written.
         """
-        events = read_events(self._path)
+        events = read_events(self._path) if lines != 0 else []
         saves = [i for i, event in enumerate(events) if event["event"] == "save" and event["step"] == step]
-        kept = events[: saves[-1] + 1] if saves else [event for event in events if event["step"] <= step]
+        end = lines if lines is not None else saves[-1] + 1 if saves else None
+        kept = [event for event in events[:end] if event["step"] <= step]
         temporary = self._path.with_name(self._path.name + ".tmp")
         with _writable(self._path):
             temporary.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept), encoding="utf-8")
             self.close()
             os.replace(temporary, self._path)
             forget_after(self._board_folder, step)
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = self._path.open("ab", buffering=0)
             self._board = EventFile(self._board_folder)
 
     def close(self) -> None:
         self._file.close()
-        self._board.close()
+        with _writable(self._board_folder):
+            self._board.close()
 
     def __enter__(self) -> EventLog:
         return self

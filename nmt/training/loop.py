@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -16,18 +16,19 @@ from nmt.data.batches import Batch, TrainingBatches
 from nmt.data.prefetch import Prefetcher
 from nmt.errors import TrainingError
 from nmt.training.schedule import learning_rate
-from nmt.training.state import TrainingState
+from nmt.training.state import TrainingState, Window
 from nmt.training.step import StepResult, Trainer
 
 Event = dict[str, object]
+Stop = Callable[[], bool]  # whether a request to stop has come
 PREFETCHED = 8  # batches that wait ready
 
 
 class Hooks(Protocol):
     """What a run does beside training."""
 
-    def validate(self, state: TrainingState) -> dict[str, float]:
-        """Scores of the dev set by name: loss, perplexity, bleu, chrf, wmd_similarity."""
+    def validate(self, state: TrainingState, stop_requested: Stop) -> dict[str, float] | None:
+        """Scores of the dev set by name: loss, perplexity, bleu, chrf, wmd_similarity. None: left for a request."""
 
     def event(self, event: Event) -> None:
         """One line of the log of metrics."""
@@ -39,79 +40,55 @@ class Hooks(Protocol):
         """Keep the run as it is now; `best`: the validation just done was the best so far."""
 
 
-@dataclass
-class Window:
-    """Sums since the last train event; validations and checkpoints on the way do not count as time."""
-
-    loss: float = 0.0
-    nll: float = 0.0
-    steps: int = 0
-    tokens: int = 0
-    overflowed: int = 0  # steps left out, whose loss is not among the sums
-    waited_s: float = 0.0
-    since: float = field(default_factory=time.perf_counter)
-
-    def add(self, result: StepResult) -> None:
-        """Count a step."""
-        if bool(result.overflowed):
-            self.overflowed += 1
-            return
-        self.loss += float(result.loss)
-        self.nll += float(result.nll)
-        self.steps += 1
-        self.tokens += int(result.num_tokens)
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.since
-
-    @property
-    def mean_loss(self) -> float:
-        return self.loss / max(1, self.steps)
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / max(1e-9, self.seconds)
-
-
 def train(
     trainer: Trainer,
     batches: TrainingBatches,
     config: TrainConfig,
     state: TrainingState,
     hooks: Hooks,
-    stop_requested: Callable[[], bool],
+    stop_requested: Stop,
     num_gpus: int = 0,
 ) -> TrainingState:
     """Train from `state` until a limit, early stopping or a request to stop; saves before it returns.
 
+    A request is heeded after each step and within a validation, which is then done again when the run goes on.
     `num_gpus` are at work: their seconds are counted.
 
     Raises TrainingError at the first step whose loss or gradient is not finite: the weights are then still those
     before it, and they are not saved, since the last checkpoint may be the better place to start from.
     """
-    run = _Run(trainer, config, hooks, state, num_gpus)
+    run = _Run(trainer, config, state, hooks, stop_requested, num_gpus)
+    if state.validation_due:
+        run.begin_epoch(batches)
+        run.validate_and_save(run.finished())
     while True:
         run.begin_epoch(batches)
-        if run.finished() or stop_requested():
+        if run.over():
             break
         with closing(Prefetcher(batches.batches(run.state.epoch, run.state.cursor), PREFETCHED)) as stream:
-            run.through(stream, stop_requested)
-    if run.saved_step != run.state.step:
-        run.save(best=False)
-    hooks.event(run.describe("end"))
+            run.through(stream)
+    run.stop()
     return run.state
 
 
 class _Run:
-    """One call of `train`: the state so far and what is counted on the way."""
+    """One call of `train`: the state so far, and the clock."""
 
     def __init__(
-        self, trainer: Trainer, config: TrainConfig, hooks: Hooks, state: TrainingState, num_gpus: int
+        self,
+        trainer: Trainer,
+        config: TrainConfig,
+        state: TrainingState,
+        hooks: Hooks,
+        stop_requested: Stop,
+        num_gpus: int,
     ) -> None:
-        self.trainer, self.config, self.hooks, self.state, self.num_gpus = trainer, config, hooks, state, num_gpus
-        self.window, self.saved_step, self.num_batches = Window(), state.step, 0
-        self.counted = time.perf_counter()  # the state's seconds are those until then
+        self.trainer, self.config, self.hooks = trainer, config, hooks
+        self.stop_requested, self.num_gpus = stop_requested, num_gpus
+        self.state = replace(state, validation_due=False)
+        self.saved = state  # what the newest checkpoint holds
+        self.num_batches = 0
+        self.counted = self.since = time.perf_counter()  # until when the state's seconds, and the window's, are counted
 
     def finished(self) -> bool:
         stopping = self.config.early_stopping
@@ -123,6 +100,9 @@ class _Run:
             or (0 < stopping.patience <= self.state.validations_without_gain)
         )
 
+    def over(self) -> bool:
+        return self.state.validation_due or self.finished() or self.stop_requested()
+
     def begin_epoch(self, batches: TrainingBatches) -> None:
         """Or go on with one: a run resumed with larger batches may have had all of them, then the next one begins."""
         if self.state.cursor >= batches.num_batches(self.state.epoch):
@@ -130,18 +110,17 @@ class _Run:
         self.num_batches = batches.num_batches(self.state.epoch)
         assert self.num_batches > 0, "an epoch without batches never ends"
 
-    def through(self, stream: Iterator[Batch], stop_requested: Callable[[], bool]) -> None:
+    def through(self, stream: Iterator[Batch]) -> None:
         """The rest of one epoch, unless the run ends before."""
-        while not self.finished() and not stop_requested():
+        while not self.over():
             asked = time.perf_counter()
             batch = next(stream, None)
             if batch is None:
                 assert self.state.cursor == 0, "an epoch ended before its last batch"
                 return
-            self.window.waited_s += time.perf_counter() - asked
-            self.one(batch)
+            self.one(batch, time.perf_counter() - asked)
 
-    def one(self, batch: Batch) -> None:
+    def one(self, batch: Batch, waited_s: float) -> None:
         number, config = self.state.step + 1, self.config
         rate = learning_rate(config, number, self.state.plateau_reductions)
         result = self.trainer.step(
@@ -157,11 +136,12 @@ class _Run:
                 expected="finite numbers",
                 next_step="the weights were left as before it; lower train.learning_rate or train.clip_norm",
             )
-        tokens = int(result.num_tokens)
-        self.window.add(result)
-        self.state = self.timed(self.state.after_step(self.num_batches, tokens))
-        self.hooks.progress(self.state, self.window)
+        state = self.timed(self.state.after_step(self.num_batches, int(result.num_tokens)))
+        now = time.perf_counter()
+        self.state = replace(state, window=_longer(state.window, result, waited_s, now - self.since))
+        self.hooks.progress(self.state, self.state.window)
         self.beside(rate)
+        self.since = time.perf_counter()  # what was done beside the step is no part of the training speed
 
     def timed(self, state: TrainingState) -> TrainingState:
         now = time.perf_counter()
@@ -174,42 +154,77 @@ class _Run:
         last = self.finished()
         if step % config.log_every == 0 or last:
             self.log(rate)
-        paused = time.perf_counter()
-        validated = step % config.validate_every == 0 or last
-        if validated:
-            scores = self.hooks.validate(self.state)
-            self.state = self.timed(self.state.after_validation(scores, config))
-            self.hooks.event({**self.describe("validate"), **scores})
-        best = validated and self.state.is_best()
-        if best or last or step % config.save_every == 0:
+        if step % config.validate_every == 0 or last:
+            self.validate_and_save(last)
+        elif step % config.save_every == 0:
+            self.save(best=False)
+
+    def validate_and_save(self, last: bool) -> None:
+        """`last`: the run has come to its end."""
+        scores = self.hooks.validate(self.state, self.stop_requested)
+        if scores is None:
+            self.state = self.timed(replace(self.state, validation_due=True))
+            return
+        self.state = self.timed(self.state.after_validation(scores, self.config))
+        self.event("validate", scores)
+        best = self.state.is_best()
+        if best or last or self.state.step % self.config.save_every == 0:
             self.save(best)
-        self.window.since += time.perf_counter() - paused  # no part of the training speed
 
     def save(self, best: bool) -> None:
-        self.hooks.event(self.describe("save"))
+        self.event("save")
+        self.saved = self.state
         self.hooks.save(self.state, best)
-        self.saved_step = self.state.step
+
+    def stop(self) -> None:
+        """The end: what a request to stop left unsaved is saved.
+
+        Without the request nothing would have been saved here, so when the run goes on its log begins before this.
+        """
+        if self.saved.step != self.state.step or self.state.validation_due:
+            self.hooks.event(self.describe("save"))
+            self.saved = self.state
+            self.hooks.save(self.state, best=False)
+        self.hooks.event(self.describe("end"))
 
     def log(self, rate: float) -> None:
-        window = self.window
-        self.hooks.event(
-            {
-                **self.describe("train"),
-                "loss": window.mean_loss,
-                "nll": window.nll / max(1, window.tokens),
-                "learning_rate": rate,
-                "target_tokens": self.state.target_tokens,
-                "tokens_per_second": window.tokens_per_second,
-                "waited_share": window.waited_s / max(1e-9, window.seconds),
-                **({"overflowed": window.overflowed} if window.overflowed else {}),
-            }
-        )
-        self.window = Window()
+        window = self.state.window
+        more = {
+            "loss": window.mean_loss,
+            "nll": window.nll / max(1, window.tokens),
+            "learning_rate": rate,
+            "target_tokens": self.state.target_tokens,
+            "tokens_per_second": window.tokens_per_second,
+            "waited_share": window.waited_s / max(1e-9, window.seconds),
+            **({"overflowed": window.overflowed} if window.overflowed else {}),
+        }
+        self.event("train", more)
+        self.state = replace(self.state, window=Window())
+
+    def event(self, name: str, more: Mapping[str, object] | None = None) -> None:
+        """A line of the log, which the state counts."""
+        self.hooks.event({**self.describe(name), **(more or {})})
+        events = self.state.events
+        self.state = replace(self.state, events=None if events is None else events + 1)
 
     def describe(self, event: str) -> Event:
         state = self.state
         epoch = round(state.epoch + state.cursor / self.num_batches, 4)
         return {"event": event, "step": state.step, "epoch": epoch, **state.spent()}
+
+
+def _longer(window: Window, result: StepResult, waited_s: float, seconds: float) -> Window:
+    """The window with one more step."""
+    window = replace(window, waited_s=window.waited_s + waited_s, seconds=window.seconds + seconds)
+    if bool(result.overflowed):
+        return replace(window, overflowed=window.overflowed + 1)
+    return replace(
+        window,
+        loss=window.loss + float(result.loss),
+        nll=window.nll + float(result.nll),
+        steps=window.steps + 1,
+        tokens=window.tokens + int(result.num_tokens),
+    )
 
 
 def perplexity(loss: float) -> float:

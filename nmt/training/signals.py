@@ -8,7 +8,7 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-SAME_SIGNAL_S = 2.0  # process groups and wrappers deliver one request twice
+from nmt.config.stopping import SAME_SIGNAL_S
 
 
 class StopRequest:

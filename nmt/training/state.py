@@ -9,6 +9,27 @@ from nmt.config.train import TrainConfig
 
 
 @dataclass(frozen=True)
+class Window:
+    """Sums since the last train event; validations and checkpoints on the way do not count as time."""
+
+    loss: float = 0.0
+    nll: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    overflowed: int = 0  # steps left out, whose loss is not among the sums
+    waited_s: float = 0.0  # for batches
+    seconds: float = 0.0
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / max(1, self.steps)
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(1e-9, self.seconds)
+
+
+@dataclass(frozen=True)
 class TrainingState:
     """A value: each step and each validation makes a new one. It is saved whole, as JSON."""
 
@@ -26,6 +47,9 @@ class TrainingState:
     plateau_waited: int = 0
     plateau_reductions: int = 0
     history: tuple[dict[str, float], ...] = field(default=())  # one entry a validation
+    window: Window = field(default_factory=Window)  # what the next train event has to tell already
+    events: int | None = 0  # lines of the log that belong to this state; None where an older version did not count
+    validation_due: bool = False  # a request to stop came before the validation of this step had ended
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -33,8 +57,9 @@ class TrainingState:
     @staticmethod
     def from_json(text: str) -> TrainingState:
         """Fields that an older version did not write have their defaults. Raises TypeError for any others."""
-        fields = json.loads(text)
-        return TrainingState(**{**fields, "history": tuple(fields["history"])})
+        fields = {"events": None, "window": {}, **json.loads(text)}
+        history, window = tuple(fields["history"]), Window(**fields["window"])
+        return TrainingState(**{**fields, "history": history, "window": window})
 
     def after_time(self, seconds: float, num_gpus: int, usd_per_hour: float | None) -> TrainingState:
         """So many seconds later, of which the price is known or not."""

@@ -156,6 +156,25 @@ def test_or_by_whoever_waits_for_it(tmp_path, monkeypatch, ask):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_error_is_told_as_soon_as_it_is_there_without_waiting(tmp_path, monkeypatch):
+    may_fail = threading.Event()
+
+    def slow(*_: object, **__: object) -> None:
+        assert may_fail.wait(10)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", slow)
+    store = CheckpointStore(tmp_path, 0)
+    store.check()  # nothing was saved yet
+    store.save(1, weights(1), {}, best=False)
+    store.check()  # under way
+    may_fail.set()
+    store._thread.join(10)
+    with pytest.raises(CheckpointError, match="no space left on device"):
+        store.check()
+    store.check()  # told once
+
+
 def test_as_a_context_it_drains_itself_and_does_not_hide_another_error(tmp_path, monkeypatch):
     with CheckpointStore(tmp_path, 0) as store:
         store.save(1, weights(1), {}, best=False)
@@ -234,3 +253,7 @@ def test_no_whole_checkpoint_is_an_error(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: found no whole checkpoint, expected last.h5, best.h5 or a step-N.h5; start the run anew."
     )
+
+
+def test_a_run_that_ended_before_its_first_save_has_no_checkpoint(tmp_path):
+    assert CheckpointStore(tmp_path, 0).newest_valid() is None

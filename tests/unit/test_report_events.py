@@ -110,7 +110,7 @@ def test_tensorboards_own_reader_sees_it_and_nothing_that_was_cut(tmp_path):
     (old,) = (tmp_path / "tensorboard").iterdir()
     old.write_bytes(old.read_bytes()[:-3])  # killed while writing
     with EventLog(tmp_path) as log:
-        log.cut_back(1)
+        log.cut_back(1, None)
         log.write(event("train", 2, loss=20.0))
     command = [sys.executable, "-c", READ_BACK, str(tmp_path / "tensorboard")]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -125,7 +125,7 @@ def test_cut_back_keeps_up_to_the_save_and_appends_after_it(tmp_path):
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"event": "tr')  # killed while writing
     with EventLog(tmp_path) as log:
-        log.cut_back(2)
+        log.cut_back(2, None)
         log.write(event("train", 3))
     found = [(e["event"], e["step"]) for e in read_events(tmp_path / "metrics.jsonl")]
     assert found == [("train", 1), ("validate", 2), ("save", 2), ("train", 3)]
@@ -136,10 +136,49 @@ def test_cut_back_without_that_save_goes_by_the_step(tmp_path):
     with EventLog(tmp_path) as log:
         for step in (1, 2, 3):
             log.write(event("train", step))
-        log.cut_back(2)
+        log.cut_back(2, None)
         assert [e["step"] for e in read_events(tmp_path / "metrics.jsonl")] == [1, 2]
-        log.cut_back(0)
+        log.cut_back(0, None)
         assert read_events(tmp_path / "metrics.jsonl") == []
+
+
+@pytest.mark.parametrize(("lines", "kept"), [(0, 0), (2, 2), (3, 3), (9, 4)])
+def test_cut_back_by_the_number_of_lines_goes_no_further_than_the_step(tmp_path, lines, kept):
+    """A save that a request to stop caused is not among the lines, nor is a validation that was not finished."""
+    told = [("train", 1), ("train", 2), ("validate", 2), ("save", 2), ("train", 3)]
+    with EventLog(tmp_path) as log:
+        for name, step in told:
+            log.write(event(name, step))
+        log.cut_back(2, lines)
+    assert [(e["event"], e["step"]) for e in read_events(tmp_path / "metrics.jsonl")] == told[:kept]
+
+
+def test_a_line_that_the_disk_refused_is_written_when_there_is_room(tmp_path):
+    class Full:
+        """Takes five bytes, then nothing."""
+
+        def __init__(self, file):
+            self.file, self.room = file, 5
+
+        def write(self, data):
+            if not self.room:
+                raise OSError(28, "No space left on device")
+            done, self.room = self.file.write(data[: self.room]), 0
+            return done
+
+    with EventLog(tmp_path) as log:
+        real, log._file = log._file, Full(log._file)
+        for step in (1, 2):
+            with pytest.raises(DataError) as caught:
+                log.write(event("train", step))
+        assert str(caught.value) == (
+            f"{tmp_path / 'metrics.jsonl'}: found No space left on device, expected a place that can be written; "
+            "choose another folder with hydra.run.dir, or free some space."
+        )
+        assert (tmp_path / "metrics.jsonl").read_bytes() == b'{"eve'
+        log._file = real
+        log.write(event("train", 3))
+    assert [e["step"] for e in read_events(tmp_path / "metrics.jsonl")] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("line", ["no json", "[1]", '{"event": "train"}'])
@@ -170,6 +209,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     def refuse(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
+    with EventLog(tmp_path / "before") as log:
+        monkeypatch.setattr(log, "_board", type("Board", (), {"text": refuse, "image": refuse, "hparams": refuse}))
+        for call in (lambda: log.text("a", "b", 1), lambda: log.image("a", b"", 1), lambda: log.hparams({})):
+            with pytest.raises(DataError, match="tensorboard: found Permission denied"):
+                call()
+        monkeypatch.undo()
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(DataError) as caught:
         EventLog(tmp_path / "run")

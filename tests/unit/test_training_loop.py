@@ -8,91 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nmt.config.train import EarlyStoppingConfig, Schedule, StopMetric, TrainConfig
-from nmt.data.batches import Batch
+from nmt.config.train import Schedule
 from nmt.errors import TrainingError
 from nmt.training import loop
-from nmt.training.loop import Window, perplexity, train
-from nmt.training.state import TrainingState
-from nmt.training.step import StepResult
-
-TOKENS = 5
-
-
-class FakeTrainer:
-    """Notes each step; the loss is the number of the step."""
-
-    def __init__(self, not_finite_at: int = 0, overflows_at: int = 0) -> None:
-        self.steps: list[tuple[int, int, float]] = []  # number, first source id of the batch, learning rate
-        self.not_finite_at, self.overflows_at = not_finite_at, overflows_at
-
-    def step(self, source_BS, target_BT, learning_rate, number) -> StepResult:
-        number = int(number)
-        self.steps.append((number, int(source_BS[0, 0]), round(float(learning_rate), 6)))
-        over = number == self.overflows_at
-        fine = number != self.not_finite_at and not over
-        loss, norm = (float(number), 1.0) if fine else (np.nan, np.inf)
-        return StepResult(loss, 2.0 * TOKENS, TOKENS, norm, fine, over)
-
-
-class FakeBatches:
-    """`sizes[epoch]` batches an epoch (the last size for all further ones), whose ids tell epoch and place."""
-
-    def __init__(self, *sizes: int) -> None:
-        self.sizes = sizes
-
-    def num_batches(self, epoch: int) -> int:
-        return self.sizes[min(epoch, len(self.sizes) - 1)]
-
-    def batches(self, epoch: int, start: int = 0):
-        for place in range(start, self.num_batches(epoch)):
-            ids = np.array([[100 * epoch + place]], np.int32)
-            yield Batch(ids, ids, np.array([0]))
-
-
-class FakeHooks:
-    """Writes everything down in order; dev losses are handed out one after the other."""
-
-    def __init__(self, losses=(), **actions) -> None:
-        self.told: list[str] = []
-        self.events: list[dict[str, object]] = []
-        self.saved: list[TrainingState] = []
-        self.windows: list[tuple[int, int]] = []
-        self.losses, self.actions = list(losses), actions
-
-    def validate(self, state):
-        self.told.append(f"validate {state.step}")
-        self.actions.get("validate", lambda: None)()
-        return {"loss": self.losses.pop(0) if self.losses else 1.0, "bleu": float(state.step)}
-
-    def event(self, event):
-        self.told.append(f"{event['event']} event {event['step']}")
-        self.events.append(event)
-
-    def progress(self, state, window):
-        self.told.append(f"step {state.step}")
-        self.windows.append((window.steps, window.tokens))
-
-    def save(self, state, best):
-        self.told.append(f"save {state.step}{' best' if best else ''}")
-        self.saved.append(state)
-        self.actions.get("save", lambda: None)()
-
-
-def config(**options) -> TrainConfig:
-    patience = options.pop("patience", 0)
-    often = {"log_every": 100, "validate_every": 100, "save_every": 100}
-    plain = {"max_steps": 6, "warmup_steps": 0, "schedule": Schedule.constant, "learning_rate": 0.5, **often}
-    stopping = EarlyStoppingConfig(metric=StopMetric.loss, patience=patience)
-    return TrainConfig(**{**plain, "early_stopping": stopping, **options})
-
-
-def run(trainer=None, batches=None, state=None, hooks=None, stop=lambda: False, num_gpus=0, **options):
-    """-> final state, trainer, hooks."""
-    trainer, hooks = trainer or FakeTrainer(), hooks or FakeHooks()
-    state = state or TrainingState()
-    final = train(trainer, batches or FakeBatches(4), config(**options), state, hooks, stop, num_gpus)
-    return final, trainer, hooks
+from nmt.training.loop import perplexity
+from nmt.training.state import TrainingState, Window
+from tests.unit.training_tools import TOKENS, FakeBatches, FakeHooks, FakeTrainer, run
 
 
 def test_everything_in_its_order():
@@ -221,8 +142,7 @@ class Slow(FakeTrainer):
         return super().step(*arguments)
 
 
-def test_max_hours_count_over_all_restarts(clock, monkeypatch):
-    monkeypatch.setattr(loop, "Window", lambda: Window(since=clock[0]))
+def test_max_hours_count_over_all_restarts(clock):
     first, _, _ = run(Slow(clock, 600.0), max_steps=50, max_hours=0.5)
     assert (first.step, first.seconds) == (3, 1800.0)
     clock[0] += 99_999  # between the runs nothing counts
@@ -231,8 +151,7 @@ def test_max_hours_count_over_all_restarts(clock, monkeypatch):
     assert hooks.told[-5:] == ["validate 6", "validate event 6", "save event 6", "save 6", "end event 6"]
 
 
-def test_dollars_and_gpu_seconds_count_over_all_restarts_and_end_a_run(clock, monkeypatch):
-    monkeypatch.setattr(loop, "Window", lambda: Window(since=clock[0]))
+def test_dollars_and_gpu_seconds_count_over_all_restarts_and_end_a_run(clock):
     price = {"max_steps": 50, "usd_per_hour": 1.0}
     first, _, _ = run(Slow(clock, 900.0), num_gpus=2, max_usd=0.75, **price)
     assert (first.step, first.gpu_seconds, first.usd) == (3, 5400.0, 0.75)
@@ -244,8 +163,7 @@ def test_dollars_and_gpu_seconds_count_over_all_restarts_and_end_a_run(clock, mo
     assert [event["usd"] for event in hooks.events] == [1.5] * 4
 
 
-def test_speed_and_loss_are_of_the_steps_since_the_last_event_without_validations_and_saves(clock, monkeypatch):
-    monkeypatch.setattr(loop, "Window", lambda: Window(since=clock[0]))
+def test_speed_and_loss_are_of_the_steps_since_the_last_event_without_validations_and_saves(clock):
 
     def take_an_hour():
         clock[0] += 3600

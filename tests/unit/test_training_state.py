@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nmt.config.train import EarlyStoppingConfig, StopMetric, TrainConfig
-from nmt.training.state import TrainingState
+from nmt.training.state import TrainingState, Window
 
 
 def config(metric: StopMetric = StopMetric.bleu, **options) -> TrainConfig:
@@ -98,7 +98,7 @@ def test_the_plateau_follows_the_loss_whatever_chooses_the_best():
 
 def test_json_brings_back_the_same_state():
     state = after(config(plateau_patience=1), "bleu", [10.0, 9.0, 0.1 + 0.2])[-1]
-    state = replace(state, seconds=1 / 3, epoch=2, cursor=7, target_tokens=2**40)
+    state = replace(state, seconds=1 / 3, epoch=2, cursor=7, target_tokens=2**40, window=Window(0.1 + 0.2, 3.3, 2, 9))
     assert TrainingState.from_json(state.to_json()) == state
     assert TrainingState.from_json(TrainingState().to_json()) == TrainingState()
 
@@ -115,11 +115,12 @@ def test_time_is_counted_for_each_gpu_and_priced_where_a_price_is_known():
     assert state.spent() == {"seconds": 9000.0, "usd": 1.5}
 
 
-def test_a_state_from_before_money_was_counted_loads():
+def test_a_state_of_an_older_version_loads():
+    """Before money and lines of the log were counted, and an open window kept."""
     fields = json.loads(TrainingState(step=7).to_json())
-    for name in ("gpu_seconds", "usd"):
+    for name in ("gpu_seconds", "usd", "window", "events", "validation_due"):
         del fields[name]
-    assert TrainingState.from_json(json.dumps(fields)) == TrainingState(step=7)
+    assert TrainingState.from_json(json.dumps(fields)) == TrainingState(step=7, events=None)
 
 
 @pytest.mark.parametrize("change", [{"speed": 3}, {"history": None}])

@@ -1,0 +1,75 @@
+"""A run that goes on: is it still the same run, and what has changed around it?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import platform
+from pathlib import Path
+
+import xxhash
+
+import nmt
+from nmt.app.bundle import restore
+from nmt.checkpoint.file import read_extras
+from nmt.config.resume import refuse_changes
+from nmt.config.root import Config
+from nmt.config.saved import FILE, load_config
+from nmt.data.corpora import Corpora
+from nmt.errors import DataError
+from nmt.training.device import Chosen
+from nmt.training.state import TrainingState
+from nmt.training.step import Trainer
+
+log = logging.getLogger(__name__)
+PACKAGES = ("tensorflow", "numpy", "sentencepiece")
+
+
+def provenance(corpora: Corpora, device: Chosen) -> dict[str, str]:
+    """What a checkpoint tells of where it comes from: `versions`, JSON, and `corpus`, a digest."""
+    versions = {"nmt": nmt.__version__, "python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"versions": json.dumps({**versions, "device": device.description}), "corpus": digest_of(corpora)}
+
+
+def digest_of(corpora: Corpora) -> str:
+    """XXH3-128, in hexadecimal, of the text that is trained on and of the text that chooses the best checkpoint."""
+    digest = xxhash.xxh3_128()
+    for text in (*corpora.train, corpora.dev):
+        for side in (text.src, text.tgt):
+            digest.update(f"{len(side)}\n".encode())
+            digest.update("\n".join(side).encode())
+    return digest.hexdigest()
+
+
+def go_on(
+    start: Path, folder: Path, config: Config, corpora: Corpora, device: Chosen, trainer: Trainer
+) -> TrainingState:
+    """Put the checkpoint `start` of the run in `folder` into the trainer; -> how far it had come.
+
+    Raises ConfigError where the settings of the checkpoint are not those of the folder, DataError where the text has
+    changed, CheckpointError where the file lacks what a run needs. Other versions and another device are only told.
+    """
+    extras = read_extras(start, only=lambda name: name in ("config", "corpus", "versions"))
+    before = load_config(str(extras["config"]), origin=f"{start}, its configuration")
+    refuse_changes(str(folder / FILE), before, config)
+    now = provenance(corpora, device)
+    if extras.get("corpus", now["corpus"]) != now["corpus"]:  # older versions did not keep it
+        raise DataError(
+            "data",
+            found="other text than the run began with",
+            expected="the training and dev sentences of the checkpoint, in their order",
+            next_step="restore them, or start a new run with train.init_from to begin at these weights",
+        )
+    changes = changed(json.loads(str(extras.get("versions", "{}"))), json.loads(now["versions"]))
+    if changes:
+        log.warning("since the checkpoint: %s; the last bits of numbers may differ from here on", ", ".join(changes))
+    state = restore(start, trainer)
+    log.info("going on from %s, step %d", start, state.step)
+    return state
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """`tensorflow 2.14.1 -> 2.21.0` for each of what is known of both."""
+    return [f"{name} {before[name]} -> {value}" for name, value in now.items() if before.get(name, value) != value]

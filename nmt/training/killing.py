@@ -1,0 +1,125 @@
+"""Starts a training run and kills it, without warning, where it was aimed at."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmt.checkpoint.atomic import TEMPORARY
+from nmt.errors import TrainingError
+
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+LONGEST_S = 600.0  # that a run may take to where it is to be killed
+START_S, DELAY_S = 4.0, 0.3  # longest delays after the start of the program, and after an event of the log
+LOOK_S, LOOK_CLOSELY_S = 0.005, 0.0002
+
+
+@dataclass(frozen=True)
+class Aim:
+    """When to kill. start: `delay_s` after the program was started. step: `delay_s` after the log has reached `step`.
+    save: in the first save after that, as soon as its temporary file is seen."""
+
+    kind: str
+    step: int
+    delay_s: float
+
+    def __str__(self) -> str:
+        if self.kind == "save":
+            return f"a save after step {self.step}"
+        return f"{self.delay_s:.3f} s after " + ("the start" if self.kind == "start" else f"step {self.step}")
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What a kill left: the last step of the log, and temporary files, which only a save under way has."""
+
+    step: int
+    left_over: tuple[str, ...]
+
+
+def aims(kills: int, steps: int, seed: int) -> list[Aim]:
+    """Spread over the steps of a run: the first before any checkpoint, then every third one inside a save."""
+    dice = random.Random(seed)
+    found = []
+    for number in range(kills):
+        step = dice.randrange(steps * number // kills, max(steps * number // kills + 1, steps * (number + 1) // kills))
+        kind = "start" if number == 0 and kills > 1 else "save" if number % 3 == 1 else "step"
+        found.append(Aim(kind, step, dice.uniform(0, START_S if kind == "start" else DELAY_S)))
+    return found
+
+
+def run_train(words: list[str], output: Path, environment: dict[str, str]) -> int:
+    """train.py to its end; -> exit status."""
+    with start(words, output, environment) as program:
+        return program.wait(LONGEST_S)
+
+
+def start(words: list[str], output: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """train.py; what it says is added to the file `output`."""
+    with open(output, "ab") as file:
+        return subprocess.Popen([sys.executable, str(TRAIN), *words], stdout=file, stderr=file, env=environment)
+
+
+def kill_at(aim: Aim, folder: Path, words: list[str], output: Path, environment: dict[str, str]) -> Killed:
+    """Start train.py, which works in `folder`, and kill it. Raises TrainingError where it ended before."""
+    log, saves = folder / "metrics.jsonl", folder / "checkpoints"
+    before = _file_number(log)
+    deadline = time.monotonic() + LONGEST_S
+    with start(words, output, environment) as program:
+        try:
+            if aim.kind != "start":
+                while (
+                    _file_number(log) in (None, before) or last_step(log) < aim.step
+                ):  # a resumed run replaces its log
+                    _go_on_waiting(program, deadline, output)
+                    time.sleep(LOOK_S)
+            if aim.kind == "save":
+                while not left_overs(saves):
+                    _go_on_waiting(program, deadline, output)
+                    time.sleep(LOOK_CLOSELY_S)
+            else:
+                time.sleep(aim.delay_s)
+        finally:
+            program.kill()
+    return Killed(last_step(log), tuple(left_overs(saves)))
+
+
+def last_step(log: Path) -> int:
+    """The step of the last whole line of a metrics.jsonl; 0 where there is none."""
+    try:
+        lines = log.read_bytes().rpartition(b"\n")[0].splitlines()
+    except FileNotFoundError:
+        return 0
+    return int(json.loads(lines[-1])["step"]) if lines else 0
+
+
+def left_overs(folder: Path) -> list[str]:
+    """Names of temporary files."""
+    return sorted(path.name for path in folder.glob(f"*{TEMPORARY}")) if folder.is_dir() else []
+
+
+def _file_number(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _go_on_waiting(program: subprocess.Popen[bytes], deadline: float, output: Path) -> None:
+    status = program.poll()
+    if status is None and time.monotonic() < deadline:
+        return
+    lines = output.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
+    raise TrainingError(
+        "verify_resume",
+        found=f"exit status {status} before the kill, after saying: {lines[-1]}"
+        if status is not None
+        else "no progress",
+        expected="a run that is still going on",
+        next_step=f"read {output}, or ask for fewer kills",
+    )

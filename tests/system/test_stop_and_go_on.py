@@ -1,0 +1,189 @@
+"""SIGTERM and SIGINT wherever a run may be: it saves, leaves with their status, and goes on as if never stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from app_tools import TINY, read_events, read_results, tiny, train_py, without_times
+
+import nmt.app.finish
+import nmt.app.hooks
+import nmt.app.train
+from nmt.app.hooks import RunHooks
+from nmt.checkpoint import store
+from nmt.checkpoint.file import verify
+from nmt.training.sameness import differing, digests
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = ["train.average=0.9", "train.schedule=plateau", "model.dropout_output=0.2", "train.log_every=5"]
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody stops."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    tiny(folder, *RUN)
+    return folder
+
+
+def raise_before(patch, place, name, number, when=lambda *_: True):
+    """The first call of a function for which `when` holds is preceded by a signal to this process."""
+    real, sent = getattr(place, name), []
+
+    def call(*arguments, **named):
+        if not sent and when(*arguments):
+            sent.append(number)
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+        return real(*arguments, **named)
+
+    patch.setattr(place, name, call)
+
+
+# Where -> (module or class, function that a signal comes before, step of the checkpoint that is then saved).
+PLACES = {
+    "a step": (RunHooks, "progress", 7, lambda _, state, __: state.step == 7),
+    "the loss of a validation": (RunHooks, "loss", 6, lambda *_: True),
+    "the decoding of a validation": (nmt.app.hooks, "score", 6, lambda *_: True),
+    "a save": (store, "save", 6, lambda *_: True),  # in the thread that writes; training goes on meanwhile
+}
+CASES = [(place, *one) for place in PLACES for one in SIGNALS]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("place", "number", "status"), CASES)
+def test_stopped_in(place, number, status, whole, tmp_path, monkeypatch):
+    where, name, step, when = PLACES[place]
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        raise_before(patch, where, name, number, when)
+        answer = train_py(folder, *TINY, *RUN)
+    assert answer.status == status, answer.err
+    stopped = read_events(folder)[-1]["step"]
+    assert (stopped >= step) if place == "a save" else (stopped == step)
+    assert f"stopped by a signal at step {stopped}; go on with resume={folder}" in answer.err
+    assert ("validation left for a request to stop" in answer.err) == ("validation" in place)
+    assert verify(folder / "checkpoints" / "last.h5") > 0
+    assert not (folder / "results.json").exists()
+    assert_goes_on_as(whole, folder)
+
+
+def assert_goes_on_as(whole, folder):
+    answer = train_py(None, f"resume={folder}")
+    assert answer.status == 0, answer.err
+    for name in ("last.h5", "best.h5"):
+        ours, theirs = (digests(one / "checkpoints" / name) for one in (folder, whole))
+        assert differing(ours, theirs) == []
+    assert without_times(read_events(folder)) == without_times(read_events(whole))
+    for metric in ("bleu", "chrf", "wmd"):
+        assert read_results(folder)[metric] == read_results(whole)[metric]
+    assert list((folder / "checkpoints").glob("*.tmp")) == []
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_stopped_before_there_is_anything_to_save(number, status, tmp_path, monkeypatch):
+    raise_before(monkeypatch, nmt.app.train, "load_corpora", number)
+    answer = train_py(tmp_path / "run", *TINY)
+    assert answer.status == status
+    assert "Traceback" not in answer.err
+    assert not list((tmp_path / "run").glob("checkpoints/*"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_stopped_while_scoring_after_training(number, status, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        raise_before(patch, nmt.app.finish, "score", number)
+        answer = train_py(tmp_path / "run", *TINY, *RUN)
+    assert answer.status == status
+    assert f"stopped while scoring; score again with resume={tmp_path / 'run'}" in answer.err
+    assert_goes_on_as(whole, tmp_path / "run")
+
+
+@pytest.mark.long
+def test_left_before_the_first_checkpoint_it_begins_anew(whole, tmp_path, monkeypatch):
+    """As a kill would: by an exception of which nothing knows."""
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(self, state, best):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunHooks, "save", killed)
+        with pytest.raises(KilledError):
+            train_py(tmp_path / "run", *TINY, *RUN)
+    assert read_events(tmp_path / "run")[-1]["event"] == "save"
+    assert_goes_on_as(whole, tmp_path / "run")
+    log = (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+    assert f"{tmp_path / 'run'} has no checkpoint yet: beginning at step 0" in log
+
+
+# train.py, on a disk that needs twenty seconds for the second checkpoint.
+SLOW = """
+import os, sys, time
+import train
+from nmt.config.run import run
+real, calls = os.fsync, []
+def fsync(fd):
+    calls.append(fd)
+    if len(calls) > 2:  # the first checkpoint and its folder
+        time.sleep(20)
+    real(fd)
+os.fsync = fsync
+sys.exit(run(train.main, sys.argv[1:]))
+"""
+
+
+@pytest.mark.long
+def test_a_second_signal_during_a_save_leaves_at_once_and_a_whole_file(tmp_path):
+    folder, output = tmp_path / "run", tmp_path / "output.txt"
+    words = [f"hydra.run.dir={folder}", *TINY, *RUN, "train.save_every=1", "train.validate_every=100"]
+    with open(output, "wb") as file:
+        program = subprocess.Popen([sys.executable, "-c", SLOW, *words], cwd=ROOT, stdout=file, stderr=file)
+    with program:
+        try:
+            wait_until(lambda: (folder / "checkpoints/last.h5").exists() and under_way(folder), program)
+            program.send_signal(signal.SIGTERM)
+            time.sleep(1.0)
+            program.send_signal(signal.SIGTERM)  # within two seconds: the same request
+            time.sleep(1.3)
+            assert program.poll() is None, output.read_text()
+            sent = time.monotonic()
+            program.send_signal(signal.SIGINT)
+            assert program.wait(10) == 130
+            assert time.monotonic() - sent < 2
+        finally:
+            program.kill()
+    assert under_way(folder)
+    assert verify(folder / "checkpoints/last.h5") > 0
+    answer = train_py(None, f"resume={folder}")
+    assert answer.status == 0, answer.err
+    assert not under_way(folder)
+
+
+def under_way(folder):
+    return list((folder / "checkpoints").glob("*.tmp"))
+
+
+def wait_until(there, program):
+    deadline = time.monotonic() + 120
+    while not there():
+        assert program.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
