@@ -44,10 +44,17 @@ def limit_s(machine: Machine, max_hours: float, max_usd: float | None) -> float:
 
 
 def run(
-    machine: Machine, config: RemoteConfig, limit_s: float, words: Sequence[str], records: Path, say: Say
+    machine: Machine,
+    config: RemoteConfig,
+    limit_s: float,
+    words: Sequence[str],
+    records: Path,
+    say: Say,
+    addresses: Callable[[str], dict[str, str]] = lambda run: {},
 ) -> dict[str, Any]:
     """Upload, install, start; -> the status of the training. Twice the same is once: what runs is left to run.
 
+    `addresses` gives, for a run folder's name, where its files may be uploaded to from the machine.
     Raises ConfigError for a mistaken training command, LaunchError for what the machine refuses.
     """
     plan = plan_training(words, machine.name)
@@ -65,7 +72,8 @@ def run(
     say(f"uv sync {' '.join(sync_words(machine, config))}")
     agent.install(sync_words(machine, config))
     Assignment(list(words), plan.run, str(plan.folder), folder).save(records, machine.name)
-    return agent.ask("start", "start of training", given=json.dumps(specification(machine, config, plan, limit_s)))
+    spec = {**specification(machine, config, plan, limit_s), "uploads": addresses(plan.run)}
+    return agent.ask("start", "start of training", given=json.dumps(spec))
 
 
 def sync_words(machine: Machine, config: RemoteConfig) -> list[str]:
@@ -102,7 +110,6 @@ def specification(machine: Machine, config: RemoteConfig, plan: TrainingPlan, li
         "metadata": config.metadata,
         "poll_s": config.poll_s,
         "stop_on_rebalance": config.stop_on_rebalance,
-        "uploads": {},
     }
 
 

@@ -100,8 +100,12 @@ def _moved(override: Override, items: list[Item]) -> str:
     place = f"data/{_plain(home.resolve().name)}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:8]}"
     items.append(Item(sources, place))
     there = f"../{place}" if key in FOLDERS else f"../{place}/{path.name}"
-    value = there if re.fullmatch(r"[\w./-]+", there) else QuotedString(there, Quote.single).with_quotes()
-    return f"{line.partition('=')[0]}={value}"
+    return f"{line.partition('=')[0]}={typed(there)}"
+
+
+def typed(path: str) -> str:
+    """A path as a value on Hydra's command line, whatever its characters."""
+    return path if re.fullmatch(r"[\w./-]+", path) else QuotedString(path, Quote.single).with_quotes()
 
 
 def _plain(name: str) -> str:

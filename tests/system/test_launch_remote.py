@@ -190,28 +190,46 @@ def test_a_fetch_that_is_cut_leaves_whole_files_only_and_goes_on(box):
     assert not list(last.parent.glob(".rsync-partial/*"))
 
 
-def test_a_launcher_that_is_killed_in_the_middle_is_run_again(box, tmp_path):
+LAUNCHER = """
+import json, pickle, sys
+from pathlib import Path
+from nmt.launch.training import run
+machine, config = pickle.loads(Path("arguments").read_bytes())
+say = lambda said: print(said, file=sys.stderr, flush=True)
+print(json.dumps(run(machine, config, 3600.0, [], Path("records"), say)))
+"""
+
+
+def launcher(box: FakeMachine) -> subprocess.Popen[str]:
+    """`run` as a process of its own."""
+    Path("arguments").write_bytes(pickle.dumps((box.server.machine(), box.config)))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", LAUNCHER], text=True, env=environment, **pipes)
+
+
+def test_a_launcher_that_is_killed_in_the_middle_is_run_again(box):
     """kill -9 at several moments; the command again ends with one training, and never with two."""
-    script = tmp_path / "launcher.py"
-    script.write_text(
-        "import pickle, sys\nfrom pathlib import Path\nfrom nmt.launch.training import run\n"
-        "machine, config = pickle.loads(Path(sys.argv[1]).read_bytes())\n"
-        "run(machine, config, 3600.0, [], Path('records'), lambda said: print(said, flush=True))\n"
-    )
-    (tmp_path / "arguments").write_bytes(pickle.dumps((box.server.machine(), box.config)))
     for words in ("connecting", "upload", "uv sync"):
-        command = [sys.executable, str(script), str(tmp_path / "arguments")]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        launcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        assert launcher.stdout is not None
-        while words not in launcher.stdout.readline():
-            assert launcher.poll() is None
+        process = launcher(box)
+        assert process.stderr is not None
+        while words not in process.stderr.readline():
+            assert process.poll() is None
         time.sleep(0.05)
-        launcher.kill()
-        launcher.communicate()
+        process.kill()
+        process.communicate()
     trainer = launch(box)["trainer"]
     assert launch(box)["trainer"] == trainer
     assert len([line for line in (box.folder / "job/train.out").read_text().splitlines() if "words" in line]) == 1
+
+
+def test_launchers_at_once_start_one_training(box):
+    processes = [launcher(box) for _ in range(3)]
+    outcomes = [process.communicate() for process in processes]
+    answers = [json.loads(out) for out, _ in outcomes if out]
+    assert len(answers) == 3, outcomes
+    assert sorted(answer["started"] for answer in answers) == [False, False, True]
+    assert len({tuple(answer["trainer"]) for answer in answers}) == 1
 
 
 def failure(box: FakeMachine) -> str:
@@ -275,3 +293,12 @@ def test_ps_tells_what_each_machine_does(box):
     assert "h to the limit" in rows[0][4]
     assert rows[1][4] == "no training yet"
     assert rows[2][4].startswith("connection refused")
+
+
+def test_training_goes_on_when_its_session_is_killed(box):
+    trainer = launch(box)["trainer"]
+    ssh, agent = agent_of(box)
+    subprocess.run(["tmux", "-L", agent.status()["socket"], "kill-server"], check=True)
+    assert agent.status()["trainer"] == trainer
+    status = follow(ssh, load_assignment(Path("records"), "box"), 0.5, lambda said: None)
+    assert (status["reason"], status["exit_status"]) == ("finished", 0)

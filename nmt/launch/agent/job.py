@@ -61,12 +61,6 @@ def alive(process: list[Any]) -> bool:
     return len(process) == 2 and birth(int(process[0])) == process[1] != ""
 
 
-def booted() -> float:
-    """When the machine was, in seconds since 1970."""
-    lines = Path("/proc/stat").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith("btime")))
-
-
 def is_running(status: dict[str, Any]) -> bool:
     return alive(status.get("supervisor", [])) or alive(status.get("trainer", []))
 

@@ -26,19 +26,20 @@ class Supervisor:
         self.job, self.spec, self.status = job, job.read("spec.json"), job.read("status.json")
         self.metadata = Metadata(self.spec["metadata"]) if self.spec["metadata"] else None
         self.reason, self.next_look, self.shown = "", 0.0, 0
+        self.asked = self.seen = False  # set by signals, whose handlers do nothing else
         self.trainer: subprocess.Popen[bytes] | None = None
 
     def note(self, what: str) -> None:
         self.status["events"].append({"time": time.time(), "what": what})
         self.job.write("status.json", self.status)
-        print(f"[{time.strftime('%H:%M:%S')}] {what}", flush=True)
+        show(f"[{time.strftime('%H:%M:%S')}] {what}\n".encode())
 
     def run(self) -> None:
         resumable = any((self.job.folder / self.spec["run"] / "checkpoints").glob("*.h5"))
         words = self.spec["resume_command" if resumable else "command"]
         for number in (signal.SIGINT, signal.SIGHUP):  # of someone who looks on by `attach`: training goes on
-            signal.signal(number, lambda *_: print("Ctrl-b d leaves; training goes on", flush=True))
-        signal.signal(signal.SIGTERM, lambda *_: self.end("stopped on request"))
+            signal.signal(number, lambda *_: setattr(self, "seen", True))
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "asked", True))
         self.shown = self.job.output.stat().st_size if self.job.output.exists() else 0
         with open(self.job.output, "ab") as output:
             try:
@@ -67,8 +68,12 @@ class Supervisor:
             file.seek(self.shown)
             new = file.read()
             self.shown += len(new)
-            sys.stdout.buffer.write(new)
-            sys.stdout.buffer.flush()
+            show(new)
+        if self.seen:
+            self.seen = False
+            show(b"Ctrl-b d leaves; training goes on\n")
+        if self.asked:
+            self.end("stopped on request")
         if time.time() > self.status["deadline"] - self.spec["save_before_s"]:
             self.end("deadline")
         if self.metadata is None or time.monotonic() < self.next_look:
@@ -109,6 +114,13 @@ class Supervisor:
         if linger_s and time.time() + linger_s < self.status["deadline"]:
             with contextlib.suppress(AgentError):  # the first timer still stands
                 arm(self.job, self.spec, linger_s)
+
+
+def show(text: bytes) -> None:
+    """Into the session, which may be gone: training goes on without it."""
+    with contextlib.suppress(OSError):
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
 
 
 def upload(path: Path, address: str) -> str:

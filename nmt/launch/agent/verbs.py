@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from nmt.launch.agent.job import AgentError, Job, alive, booted, call, is_running
+from nmt.launch.agent.job import AgentError, Job, alive, call, is_running
 from nmt.launch.agent.timer import arm
 
 TICK_S = 0.2
@@ -20,22 +20,20 @@ START_S = 60.0  # for tmux and the supervisor to come up
 
 
 def start(job: Job, spec: dict[str, Any]) -> dict[str, Any]:
-    """Asked twice, it starts one training. The deadline counts from the first start since the machine was booted."""
+    """Asked twice, it starts one training, which has `limit_s` from now."""
     with job.locked():
         status = job.read("status.json")
         finished = (status.get("job"), status.get("exit_status")) == (spec["job"], 0)
         if finished or is_running(status):
             return {"started": False, **report(job)}
         job.write("spec.json", spec)
-        since = max(float(job.read("armed.json").get("since", time.time())), booted())
-        deadline = since + float(spec["limit_s"])
-        left_s = deadline - time.time()
+        left_s = float(spec["limit_s"])
         if left_s < float(spec["save_before_s"]):
             found = f"{max(0, int(left_s))} s left of this machine's limit"
             raise AgentError(found, "time to train and to save", "raise launch.max_hours or launch.max_usd")
         arm(job, spec, left_s)
-        job.write("armed.json", {"since": since})
-        job.write("status.json", {"job": spec["job"], "state": "starting", "deadline": deadline, "events": []})
+        record = {"job": spec["job"], "state": "starting", "deadline": time.time() + left_s, "events": []}
+        job.write("status.json", record)
         words = [sys.executable, "-m", "nmt.launch.agent", "supervise", str(job.folder)]
         session = ["new-session", "-d", "-s", SESSION, "-x", "180", "-y", "50", "-c", str(job.project)]
         code, said = call(["tmux", "-L", job.socket, *session, *words])
