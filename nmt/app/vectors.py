@@ -14,7 +14,7 @@ from nmt.config.root import Config
 from nmt.data.corpora import Corpora
 from nmt.errors import CheckpointError, MetricError
 from nmt.metrics.trained import train_vectors
-from nmt.metrics.vectors import WordVectors, load_vectors, word_vectors
+from nmt.metrics.vectors import VectorSource, WordVectors, open_vectors, word_vectors
 from nmt.metrics.wmd import WordMover
 from nmt.metrics.wmd.words import tokens_of, vocabulary_of
 
@@ -30,10 +30,11 @@ def learn_mover(config: Config, corpora: Corpora) -> WordMover:
     return WordMover(train_vectors(sentences, wmd, config.seed), wmd, config.data.tgt)
 
 
-def vectors_to_extras(vectors: WordVectors, wmd: WmdConfig) -> dict[str, Any]:
+def vectors_to_extras(vectors: VectorSource, wmd: WmdConfig) -> dict[str, Any]:
     """What a checkpoint carries of them: nothing where they come from a file."""
     if wmd.vectors is not None:
         return {}
+    assert isinstance(vectors, WordVectors), "vectors that were learnt are in memory"
     matrix_WD = np.asarray(vectors.matrix_WD)
     return dict(zip(KEYS, ("\n".join(vectors.words), matrix_WD, vectors.source), strict=True))
 
@@ -59,12 +60,12 @@ def mover_from_checkpoint(path: Path, config: Config, references: Iterable[str])
 
 
 def mover_from_file(path: Path, config: Config, references: Iterable[str]) -> WordMover:
-    """All of a file's vectors: which words translations will have is not known before.
+    """A file's vectors, read when a translation first has their words: which those are is not known before.
 
-    Raises MetricError as `load_vectors` does, and where none of the words of `references` is among them.
+    Raises MetricError as `open_vectors` does, and where none of the words of `references` is among them.
     """
     wmd = config.metrics.wmd
-    vectors = load_vectors(path, None)
+    vectors = open_vectors(path)
     wanted = vocabulary_of(references, wmd, config.data.tgt)
     if not any(word in vectors and any(map(str.isalpha, word)) for word in wanted):
         casing = "lower-cased" if wmd.lowercase else "cased"

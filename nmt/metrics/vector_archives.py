@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -110,16 +111,42 @@ def read_npz(stream: HashedStream) -> tuple[list[str], NDArray[np.floating]]:
     """
     path = stream.path
     try:
-        with np.load(io.BytesIO(stream.read_all()), allow_pickle=False) as archive:
-            names = sorted(archive.files)
+        with zipfile.ZipFile(io.BytesIO(stream.read_all()) if stream.mapped is None else path) as archive:
+            names = sorted(name.removesuffix(".npy") for name in archive.namelist())
             if not {"words", "vectors"} <= set(names):
                 raise _not_vectors(path, f"the arrays {names}", "arrays named words and vectors")
-            words_W, matrix_WD = archive["words"], archive["vectors"]
+            words_W = _member(archive, "words.npy")
+            stored = stream.mapped is not None and archive.getinfo("vectors.npy").compress_type == zipfile.ZIP_STORED
+            matrix_WD = _mapped_member(archive, path) if stored else _member(archive, "vectors.npy")
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise _not_vectors(path, f"no .npz that can be read without running code ({error})") from error
     if words_W.dtype.kind != "U" or words_W.ndim != 1:
         raise _not_vectors(path, f"words of type {words_W.dtype} and shape {words_W.shape}", "a list of text")
     return words_W.tolist(), matrix_WD
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(name) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+    return array
+
+
+def _mapped_member(archive: zipfile.ZipFile, path: Path) -> NDArray[np.floating]:
+    """The array vectors.npy, which is not compressed, where it lies in the file."""
+    member = archive.getinfo("vectors.npy")
+    with archive.open(member) as file:
+        if np.lib.format.read_magic(file) == (1, 0):  # type: ignore[no-untyped-call]
+            shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+        else:
+            shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)  # type: ignore[no-untyped-call]
+        header = file.tell()
+    if dtype.hasobject:
+        raise ValueError("vectors that are Python objects")
+    with path.open("rb") as raw:
+        raw.seek(member.header_offset + 26)  # of the lengths of name and extra field, which end the member's own header
+        name, extra = struct.unpack("<HH", raw.read(4))
+    start = member.header_offset + 30 + name + extra + header
+    return np.memmap(path, dtype, "r", start, shape, order="F" if by_column else "C")
 
 
 def check_table(path: Path, words: list[str], matrix_WD: NDArray[np.floating]) -> None:

@@ -9,41 +9,67 @@ feed, for each word.
 
 from __future__ import annotations
 
+import mmap
+import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
 
 _BLOCK = 1 << 20  # what is read at once: little enough to stay in the processor's cache
-_LINE_FEED = 10
 # No word is longer: what has no space for so many bytes is no table.
-_LONGEST_WORD = 1 << 16
+_LONGEST_WORD = 1 << 15
+
+
+class Sink(Protocol):
+    """Takes vectors as they come. `found` has the words it has by now: of a word that comes twice the first counts."""
+
+    needed: frozenset[bytes] | None  # None: every word
+    found: dict[bytes, int]
+
+    def add(self, word: bytes, number: int, place: int, values: bytes) -> None:
+        """`number` of the line (text) or record (binary), from 1; `place` of the word in the file; its numbers."""
+        ...
 
 
 @dataclass
 class Rows:
-    """Vectors as they are found, each as the bytes of its numbers (text: float64, binary: float32).
+    """The vectors themselves, each as the bytes of its numbers, which `convert` makes of what the file has.
 
-    `numbers[word]` is the number of its line (text) or place (binary), from 1.
+    `found[word]` is the number of its line or record.
     """
 
-    needed: frozenset[bytes] | None  # None: every word
-    numbers: dict[bytes, int] = field(default_factory=dict)
+    needed: frozenset[bytes] | None
+    convert: Callable[[int, bytes], bytes]
+    found: dict[bytes, int] = field(default_factory=dict)
     vectors: list[bytes] = field(default_factory=list)
 
-    def wants(self, word: bytes) -> bool:
-        """The first vector of a word counts, as in word2vec and gensim."""
-        return (self.needed is None or word in self.needed) and word not in self.numbers
-
-    def add(self, word: bytes, number: int, vector: bytes) -> None:
-        self.numbers[word] = number
-        self.vectors.append(vector)
+    def add(self, word: bytes, number: int, place: int, values: bytes) -> None:
+        self.found[word] = number
+        self.vectors.append(self.convert(number, values))
 
 
 def needed_bytes(words: Iterable[str] | None) -> frozenset[bytes] | None:
     return None if words is None else frozenset(word.encode() for word in words)
+
+
+def decoded(path: Path, kind: str, number: int, word: bytes) -> str:
+    """Raises MetricError for a word that is no UTF-8."""
+    try:
+        return word.decode()
+    except UnicodeDecodeError as error:
+        raise MetricError(
+            f"{path}, {kind} {number}",
+            found=f"bytes that are no UTF-8 ({word[:20]!r})",
+            expected="words in UTF-8",
+            next_step="convert the table",
+        ) from error
 
 
 def read_header(head: bytes) -> tuple[int, int] | None:
@@ -66,60 +92,57 @@ def is_binary(head: bytes) -> bool:
     return False
 
 
-def read_text(stream: HashedStream, header: tuple[int, int] | None, rows: Rows) -> int:
-    """Fill `rows` from text, in float64; returns D.
-
-    Only lines of needed words are parsed; of the others the numbers are counted.
+def read_text(stream: HashedStream, header: tuple[int, int] | None, sink: Sink) -> int:
+    """Hand the lines of needed words to `sink`; returns D. Of the other lines only the numbers are counted.
 
     Raises MetricError with its number for a line that does not hold a word and D numbers.
     """
-    dimension = None if header is None else header[1]
-    number, rest = 0, b""
+    reader = _Lines(stream, header, sink)
+    rest = b""
     while block := stream.read(_BLOCK):
         lines = (rest + block).split(b"\n")
         rest = lines.pop()
-        dimension = _read_lines(stream, lines, number, header, dimension, rows)
-        number += len(lines)
+        reader.take(lines)
     if rest.strip():
-        dimension = _read_lines(stream, [rest], number, header, dimension, rows)
-        number += 1
-    if header is not None and number - 1 != header[0]:
+        reader.take([rest])
+    if header is not None and reader.number - 1 != header[0]:
         raise MetricError(
             str(stream.path),
-            found=f"{number - 1} vectors",
+            found=f"{reader.number - 1} vectors",
             expected=f"{header[0]}, as its first line says",
             next_step="fetch the file again: it is not whole",
         )
-    assert dimension is not None, "the file is not empty: its caller has looked"
-    return dimension
+    assert reader.dimension is not None, "the file is not empty: its caller has looked"
+    return reader.dimension
 
 
-def _read_lines(
-    stream: HashedStream,
-    lines: list[bytes],
-    number: int,
-    header: tuple[int, int] | None,
-    dimension: int | None,
-    rows: Rows,
-) -> int:
-    """Lines that follow `number` others; returns D, which the first line of a file without header tells."""
-    for line in lines:
-        number += 1
-        if number == 1 and header is not None:
-            continue
-        line = line.rstrip(b" \r")
-        if dimension is None:
-            dimension = max(1, line.count(b" "))
-        word, _, values = line.partition(b" ")
-        if line.count(b" ") != dimension or not word:
-            word, values = _word_with_spaces(stream, number, line, dimension)
-        if rows.wants(word):
-            rows.add(word, number, _numbers(stream, number, values, dimension))
-    assert dimension is not None, "a block holds a line"
-    return dimension
+class _Lines:
+    """`number` of lines taken so far, and the `place` where the next one starts."""
+
+    def __init__(self, stream: HashedStream, header: tuple[int, int] | None, sink: Sink) -> None:
+        self.path, self.sink = stream.path, sink
+        self.has_header = header is not None
+        self.dimension = None if header is None else header[1]  # else the first line tells
+        self.number = self.place = 0
+
+    def take(self, lines: list[bytes]) -> None:
+        needed, found = self.sink.needed, self.sink.found
+        for whole in lines:
+            self.number += 1
+            place, self.place = self.place, self.place + len(whole) + 1
+            if self.number == 1 and self.has_header:
+                continue
+            line = whole.rstrip(b" \r")
+            if self.dimension is None:
+                self.dimension = max(1, line.count(b" "))
+            word, _, values = line.partition(b" ")
+            if line.count(b" ") != self.dimension or not word:
+                word, values = _word_with_spaces(self.path, self.number, line, self.dimension)
+            if (needed is None or word in needed) and word not in found:
+                self.sink.add(word, self.number, place, values)
 
 
-def _word_with_spaces(stream: HashedStream, number: int, line: bytes, dimension: int) -> tuple[bytes, bytes]:
+def _word_with_spaces(path: Path, number: int, line: bytes, dimension: int) -> tuple[bytes, bytes]:
     """Some words of some tables ("at name@domain") hold spaces: all but the last D fields are the word.
 
     Where the field after the first is a number, there are too many numbers instead.
@@ -129,7 +152,7 @@ def _word_with_spaces(stream: HashedStream, number: int, line: bytes, dimension:
     if extra > 0 and line[:1] != b" " and not any(_is_number(field) for field in fields[1 : extra + 1]):
         return b" ".join(fields[: extra + 1]), b" ".join(fields[extra + 1 :])
     raise _malformed(
-        stream, number, f"{sum(map(_is_number, fields[1:]))} numbers" if line else "an empty line", dimension
+        path, number, f"{sum(map(_is_number, fields[1:]))} numbers" if line else "an empty line", dimension
     )
 
 
@@ -141,69 +164,81 @@ def _is_number(text: bytes) -> bool:
     return True
 
 
-def _numbers(stream: HashedStream, number: int, values: bytes, dimension: int) -> bytes:
+def text_numbers(path: Path, number: int, values: bytes) -> bytes:
+    """The float64 numbers of line `number`, as bytes. Raises MetricError where one is no number."""
     fields = values.split(b" ")
     try:
         return array("d", map(float, fields)).tobytes()
     except ValueError:
         wrong = next(value for value in fields if not _is_number(value))
         found = f"{wrong.decode(errors='replace')!r} among the numbers"
-        raise _malformed(stream, number, found, dimension) from None
+        raise _malformed(path, number, found, len(fields)) from None
 
 
-def _malformed(stream: HashedStream, number: int, found: str, dimension: int) -> MetricError:
+def _malformed(path: Path, number: int, found: str, dimension: int) -> MetricError:
     return MetricError(
-        f"{stream.path}, line {number}",
+        f"{path}, line {number}",
         found=found,
         expected=f"a word and {dimension} numbers with single spaces between",
         next_step="mend or remove the line",
     )
 
 
-def read_binary(stream: HashedStream, header: tuple[int, int], rows: Rows) -> None:
-    """Fill `rows` from word2vec's binary form, in float32.
+def read_binary(stream: HashedStream, header: tuple[int, int], sink: Sink) -> None:
+    """Hand the records of needed words in word2vec's binary form to `sink`.
 
     Raises MetricError for a file that ends before the words that its first line counts.
     """
     num_words, dimension = header
-    size = 4 * dimension
-    data = stream.read(_BLOCK)
-    place = data.index(b"\n") + 1
-    number = 0
-    while number < num_words:
-        number, place = _read_records(data, place, size, number, num_words, rows)
-        if number < num_words:
-            block = stream.read(_BLOCK)
-            if not block or len(data) - place > _LONGEST_WORD + size:
-                raise _cut(stream, number, num_words)
-            data, place = data[place:] + block, 0
+    reader = _Records(4 * dimension, num_words, sink)
+    if stream.mapped is not None:
+        place = stream.mapped.find(b"\n") + 1
+        before = -1
+        while before < reader.number < num_words:
+            before = reader.number
+            place = reader.take(stream.mapped, place, place + max(_BLOCK, reader.longest), 0)
+    else:
+        data = stream.read(_BLOCK)
+        start, place = 0, data.index(b"\n") + 1
+        place = reader.take(data, place, len(data), start)
+        while reader.number < num_words and len(data) - place < reader.longest and (block := stream.read(_BLOCK)):
+            start, data = start + place, data[place:] + block
+            place = reader.take(data, 0, len(data), start)
+    if reader.number < num_words:
+        raise MetricError(
+            f"{stream.path}, vector {reader.number + 1}",
+            found="the end of the file" if reader.number else "no word2vec binary data",
+            expected=f"{num_words} vectors, as its first line says",
+            next_step="fetch the file again: it is not whole",
+        )
 
 
-def _read_records(data: bytes, place: int, size: int, number: int, num_words: int, rows: Rows) -> tuple[int, int]:
-    """The whole records of `data` from `place` on; returns how many records are read by now, and where the next starts.
+class _Records:
+    """`number` of records taken so far; none is longer than `longest`."""
 
-    This loop runs once for each word of a table, needed or not, and is most of the time that a large one takes.
-    """
-    end, find, needed, numbers = len(data), data.find, rows.needed, rows.numbers
-    while number < num_words:
-        space = find(b" ", place)
-        after = space + 1 + size
-        if space < 0 or after > end:
-            break
-        if data[place] == _LINE_FEED:  # the end of the record before
-            place += 1
-        word = data[place:space]
-        number += 1
-        if (needed is None or word in needed) and word not in numbers:
-            rows.add(word, number, data[space + 1 : after])
-        place = after
-    return number, place
+    def __init__(self, size: int, num_words: int, sink: Sink) -> None:
+        self.size, self.num_words, self.sink = size, num_words, sink
+        self.number = 0
+        self.longest = _LONGEST_WORD + size + 2
+        # A word (after what may end the record before) with its space, and what follows the last whole record: nothing
+        # in Python runs once a record as fast as this expression. Its second part keeps it from looking further on.
+        self.record = re.compile(rb"([^ ]{0,%d} )(?s:.{%d})|(?s:.+)" % (_LONGEST_WORD, size))
+        needed = sink.needed
+        self.wanted = None if needed is None else {start + word + b" " for word in needed for start in (b"", b"\n")}
 
-
-def _cut(stream: HashedStream, number: int, num_words: int) -> MetricError:
-    return MetricError(
-        f"{stream.path}, vector {number + 1}",
-        found="the end of the file" if number else "no word2vec binary data",
-        expected=f"{num_words} vectors, as its first line says",
-        next_step="fetch the file again: it is not whole",
-    )
+    def take(self, data: bytes | mmap.mmap, place: int, end: int, start: int) -> int:
+        """The whole records from `place` to `end` of data that begins at `start` of the file; where the next begins."""
+        words: list[bytes] = self.record.findall(data, place, end)
+        if words and not words[-1]:
+            words.pop()
+        del words[self.num_words - self.number :]
+        lengths_W = np.fromiter(map(len, words), np.int64, len(words))
+        ends = (place + np.cumsum(lengths_W + self.size)).tolist()
+        wanted, found = self.wanted, self.sink.found
+        for row in [row for row, word in enumerate(words) if wanted is None or word in wanted]:
+            word, after = words[row][:-1].removeprefix(b"\n"), ends[row]
+            if word not in found:
+                values = after - self.size
+                self.sink.add(word, self.number + row + 1, start + values - len(word) - 1, data[values:after])
+        self.number += len(words)
+        return ends[-1] if ends else place

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import mmap
+import os
+import stat
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,22 +21,27 @@ _GZIP = b"\x1f\x8b"
 class HashedStream:
     """A file (plain or gzip, whatever its name) as a stream, and the SHA-256 of all of it, decompressed.
 
-    Hashing runs on a thread of its own, beside the parsing. Raises MetricError for a file that cannot be read.
+    Hashing runs on a thread of its own: of a plain file once it is asked for, else beside the parsing. `mapped` is all
+    of a plain file, None of a compressed one or a pipe. Raises MetricError for a file that cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self._raw = path.open("rb")
-            compressed = self._raw.read(2) == _GZIP
-            self._raw.seek(0)
+            compressed = self._raw.peek(2)[:2] == _GZIP
         except OSError as error:
             raise _unreadable(path, error) from error
         self._file = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if compressed else self._raw
-        self._digest = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1)
-        self._hashing: Future[None] | None = None
         self._ahead = b""
+        self._place = 0
+        self.mapped: mmap.mmap | None = None
+        about = os.fstat(self._raw.fileno())
+        if stat.S_ISREG(about.st_mode) and about.st_size and not compressed:
+            self.mapped = self._map()
+        self._sha = hashlib.sha256()
+        self._hashing: Future[None] | None = None
 
     def peek(self, size: int) -> bytes:
         """The next `size` bytes, which stay; fewer at the end."""
@@ -55,15 +63,21 @@ class HashedStream:
             parts.append(block)
         return b"".join(parts)
 
-    def sha256(self) -> str:
-        """Of the whole file: what is left of it is read."""
+    def digest(self) -> Future[str]:
+        """SHA-256 of the whole file, in hexadecimal; of a compressed one what is left is read."""
+        if self.mapped is not None:
+            return self._thread.submit(_hash_all, self._map())
         while self.read(1 << 24):
             pass
         if self._hashing is not None:
             self._hashing.result()
-        return self._digest.hexdigest()
+        return known_digest(self._sha.hexdigest())
 
     def _pull(self, size: int) -> bytes:
+        if self.mapped is not None:
+            block = self.mapped[self._place : self._place + size]
+            self._place += len(block)
+            return block
         try:
             block = self._file.read(size)
         except (OSError, EOFError, zlib.error) as error:
@@ -71,8 +85,11 @@ class HashedStream:
         if block:
             if self._hashing is not None:
                 self._hashing.result()  # one block waits at most: memory stays bounded
-            self._hashing = self._thread.submit(self._digest.update, block)
+            self._hashing = self._thread.submit(self._sha.update, block)
         return block
+
+    def _map(self) -> mmap.mmap:
+        return mmap.mmap(self._raw.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __enter__(self) -> HashedStream:
         return self
@@ -80,9 +97,24 @@ class HashedStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False)
+        if self.mapped is not None:
+            self.mapped.close()
         self._file.close()
         self._raw.close()
+
+
+def known_digest(sha256: str) -> Future[str]:
+    """A digest that is there already."""
+    known: Future[str] = Future()
+    known.set_result(sha256)
+    return known
+
+
+def _hash_all(data: mmap.mmap) -> str:
+    """In one call, during which other threads run."""
+    with data:
+        return hashlib.sha256(data).hexdigest()
 
 
 def _unreadable(path: Path, error: Exception) -> MetricError:

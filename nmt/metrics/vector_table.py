@@ -6,13 +6,32 @@ W word, D dimension
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nmt.errors import MetricError
+from nmt.metrics.vector_stream import known_digest
+
+
+class VectorSource(Protocol):
+    """Where vectors come from: `WordVectors`, which are in memory, or a `VectorFile`, which reads them when needed."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, word: object) -> bool: ...
+    def select(self, words: Iterable[str]) -> WordVectors:
+        """A table that holds `words`, as far as they have vectors, and perhaps more."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,13 +39,17 @@ class WordVectors:
     """`matrix_WD[rows[word]]` is the vector of `word`, in float32 or float64; each is finite and none is 0.
 
     `sha256` is that of the file they come from (decompressed), or of the table where there is no file. It does not
-    depend on which words of a file were asked for.
+    depend on which words of a file were asked for. Of a large file it may still be at work: the first to ask waits.
     """
 
     rows: dict[str, int]
     matrix_WD: NDArray[np.floating]
-    sha256: str
+    digest: Future[str]
     source: str
+
+    @property
+    def sha256(self) -> str:
+        return self.digest.result()
 
     @property
     def dimension(self) -> int:
@@ -36,6 +59,10 @@ class WordVectors:
     def words(self) -> list[str]:
         """In the order of the rows."""
         return list(self.rows)
+
+    def select(self, words: Iterable[str]) -> WordVectors:
+        """This table: all of it is in memory."""
+        return self
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,7 +82,7 @@ def word_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], source: 
     exact_WD = np.ascontiguousarray(matrix_WD)
     digest = hashlib.sha256(f"{exact_WD.dtype.str} {exact_WD.shape}\n".encode())
     digest.update("\n".join(words).encode())
-    digest.update(exact_WD.tobytes())
+    digest.update(exact_WD.data)
     check_vectors(words, exact_WD, lambda row: f"{source}, row {row + 1}")
     rows = {word: row for row, word in enumerate(words)}
     if len(rows) < len(words):
@@ -63,7 +90,7 @@ def word_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], source: 
         raise MetricError(
             source, found=f"{twice!r} more than once", expected="each word once", next_step="keep one vector a word"
         )
-    return WordVectors(rows, exact_WD, digest.hexdigest(), source)
+    return WordVectors(rows, exact_WD, known_digest(digest.hexdigest()), source)
 
 
 def check_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], place: Callable[[int], str]) -> None:

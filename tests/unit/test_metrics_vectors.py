@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 import struct
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from gensim.models import KeyedVectors, Word2Vec
 
 from nmt.errors import MetricError
 from nmt.metrics import vector_files
-from nmt.metrics.vectors import load_vectors, word_vectors
+from nmt.metrics.vectors import load_vectors, open_vectors, word_vectors
 
 WORDS = ["dog", "cat", "naïve", "don't"]
 MATRIX_WD = np.array([[1.0, 2.0, -0.5], [0.25, 0.0, 4.0], [-1.0, -2.0, 3.0], [0.5, 0.5, 0.5]])
@@ -272,3 +275,105 @@ def test_a_table_in_memory():
 def test_a_table_in_memory_that_is_wrong(words, matrix_WD, message):
     with pytest.raises(MetricError, match=message):
         word_vectors(words, np.array(matrix_WD), "test")
+
+
+@pytest.mark.parametrize("block", [1 << 23, 7])
+def test_an_opened_file_reads_what_a_text_needs_and_keeps_it(table_file, block, monkeypatch):
+    monkeypatch.setattr(vector_files, "_BLOCK", block)
+    loaded = load_vectors(table_file, None)
+    packed = table_file.with_name("packed")
+    packed.write_bytes(gzip.compress(table_file.read_bytes()))
+    for beside in table_file.parent.glob("table.*"):
+        packed.with_name(beside.name.replace("table", "packed")).write_bytes(beside.read_bytes())
+    for path in (table_file, packed):
+        opened = open_vectors(path)
+        assert (len(opened), opened.dimension, opened.source) == (4, 3, str(path))
+        assert opened.sha256 == loaded.sha256
+        assert "naïve" in opened
+        assert "hen" not in opened
+        first = opened.select(["naïve", "hen", "naïve"])
+        assert first.words == ["naïve"]
+        assert np.array_equal(first["naïve"], MATRIX_WD[2])
+        both = opened.select(["dog", "don't"])
+        assert both.words == ["naïve", "dog", "don't"]
+        assert np.array_equal(both.matrix_WD, MATRIX_WD[[2, 0, 3]])
+        assert both.matrix_WD.dtype == loaded.matrix_WD.dtype
+        assert first.words == ["naïve"]  # an earlier table stays as it was
+        assert opened.select(["hen"]).words == both.words
+        assert both.sha256 == loaded.sha256
+
+
+def test_an_opened_file_counts_the_first_of_two_vectors_and_words_with_spaces(tmp_path):
+    (tmp_path / "t").write_text("dog 1 2\nat name 3 4\ndog 5 6\n")
+    opened = open_vectors(tmp_path / "t")
+    assert opened.select(["dog", "at name"]).matrix_WD.tolist() == [[3.0, 4.0], [1.0, 2.0]]  # sorted by word
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"dog 1 2\ncat 3\n", ", line 2: found 1 numbers"),
+        (b"dog 1 2\ncat 3 x\n", ", line 2: found 'x' among the numbers"),
+        (b"dog 1 2\ncat 0 0\n", ", line 2: found a vector of zeros for 'cat'"),
+        (b"2 2\ndog 1 2\ncat 0.0 -0e5\n", ", line 3: found a vector of zeros for 'cat'"),
+        (b"dog 1 2\ncat nan 0\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
+        (b"dog 1 2\ncat 1 -inf\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
+        (b"dog 1 2\nca\xfft 3 4\n", ", line 2: found bytes that are no UTF-8"),
+        (b"", ": found an empty file"),
+        (b"1 2\ndog " + struct.pack("<2f", 0.0, 0.0), ", vector 1: found a vector of zeros for 'dog'"),
+        (b"1 2\ndog " + struct.pack("<2f", np.nan, 0.0), ", vector 1: found a vector with NaN or infinity for 'dog'"),
+        (b"2 2\ndog " + struct.pack("<2f", 1.0, 2.0), ", vector 2: found the end of the file, expected 2 vectors"),
+    ],
+)
+def test_a_file_that_is_opened_is_looked_through(tmp_path, content, message):
+    path = tmp_path / "table"
+    for data in (content, gzip.compress(content)):
+        path.write_bytes(data)
+        with pytest.raises(MetricError) as caught:
+            open_vectors(path)
+        assert str(caught.value).startswith(str(path) + message)
+
+
+def test_an_opened_archive_is_looked_through(tmp_path):
+    matrix_WD = MATRIX_WD * [[1], [1], [0], [1]]
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "t.npz", words=np.array(WORDS), vectors=matrix_WD)
+        with pytest.raises(MetricError, match="row 3: found a vector of zeros for 'naïve'"):
+            open_vectors(tmp_path / "t.npz")
+
+
+def test_large_and_small_numbers_are_no_zeros_and_no_infinities(tmp_path):
+    for value in (1e-30, 3e38):
+        (tmp_path / "t").write_bytes(b"1 2\ndog " + struct.pack("<2f", value, value))
+        assert open_vectors(tmp_path / "t").select(["dog"])["dog"] == pytest.approx([value, value])
+
+
+@pytest.mark.parametrize("content", [text(), binary(b"\n")])
+def test_a_file_that_changes_under_its_index_is_refused(tmp_path, content):
+    path = tmp_path / "table"
+    path.write_bytes(content)
+    opened = open_vectors(path)
+    for changed in (content.replace(b"cat", b"hen"), content[:20]):
+        path.write_bytes(changed)
+        with pytest.raises(MetricError, match="found another vector where that of 'cat' was, expected the table that"):
+            opened.select(["cat"])
+
+
+def test_a_named_pipe_is_read_as_a_stream(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(text(),))
+    writer.start()
+    assert load_vectors(path, ["cat"]).words == ["cat"]
+    writer.join()
+
+
+def test_garbage_after_a_sound_start_ends_at_once(tmp_path):
+    """An expression that looked on for a record would try each of these bytes as its start."""
+    path = tmp_path / "table"
+    for filler in (b"\0", b" ", b"x"):
+        path.write_bytes(b"9999999 300\n" + b"dog " + struct.pack("<300f", *range(300)) + filler * 20_000_000)
+        started = time.process_time()
+        with pytest.raises(MetricError, match="the end of the file"):
+            load_vectors(path, ["cat"])
+        assert time.process_time() - started < 5

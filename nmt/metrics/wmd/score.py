@@ -6,7 +6,7 @@ N sentence, P distinct pair of bags
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -17,8 +17,8 @@ import numpy as np
 import nmt
 from nmt.config.metrics import Aggregate, WmdConfig
 from nmt.metrics.references import check_corpus
-from nmt.metrics.vector_table import WordVectors
-from nmt.metrics.wmd.bags import Bag, FloatArray, make_bags
+from nmt.metrics.vector_table import VectorSource
+from nmt.metrics.wmd.bags import Bag, Bags, FloatArray, make_bags
 from nmt.metrics.wmd.engine import pair_distances
 from nmt.metrics.wmd.explain import TransportPlan, transport_plan
 from nmt.metrics.wmd.words import stop_list, tokenizer, words_for
@@ -68,7 +68,7 @@ class WordMover:
     """
 
     def __init__(
-        self, vectors: WordVectors, cfg: WmdConfig, language: str, processes: int = 1, progress: bool = False
+        self, vectors: VectorSource, cfg: WmdConfig, language: str, processes: int = 1, progress: bool = False
     ) -> None:
         self.vectors = vectors
         self.cfg = cfg
@@ -85,7 +85,7 @@ class WordMover:
         """
         check_corpus("WMD", candidates, references)
         texts = dict.fromkeys([*candidates, *chain.from_iterable(references)])  # each once, in order
-        bags = make_bags((self._words(text) for text in texts), self.vectors, self.cfg.norm)
+        bags = self._bags(texts)
         of = dict(zip(texts, bags.bags, strict=True))
         groups = [
             (of[text], [of[reference] for reference in several])
@@ -110,7 +110,7 @@ class WordMover:
 
     def explain(self, candidate: str, reference: str) -> TransportPlan | None:
         """Which word's mass moves where; None where the distance is None, or nothing moves since both are empty."""
-        bags = make_bags([self._words(candidate), self._words(reference)], self.vectors, self.cfg.norm)
+        bags = self._bags([candidate, reference])
         a, b = bags.bags
         return transport_plan(a, b, bags) if a.num_known and b.num_known else None
 
@@ -132,8 +132,9 @@ class WordMover:
         }
         return "|".join(f"{key}:{value}" for key, value in parts.items())
 
-    def _words(self, text: str) -> list[str]:
-        return words_for(text, self.cfg, self.language)
+    def _bags(self, texts: Iterable[str]) -> Bags:
+        words = [words_for(text, self.cfg, self.language) for text in texts]
+        return make_bags(words, self.vectors.select(chain.from_iterable(words)), self.cfg.norm)
 
     def _distances(self, groups: list[Group], vectors_VD: FloatArray) -> dict[tuple[int, int], float]:
         """Of each distinct pair that has to be solved, once: (lower, higher identity) -> distance."""
@@ -158,7 +159,7 @@ class WordMover:
 
 
 def wmd_similarity(
-    candidate: str, references: Sequence[str], vectors: WordVectors, cfg: WmdConfig, language: str
+    candidate: str, references: Sequence[str], vectors: VectorSource, cfg: WmdConfig, language: str
 ) -> float:
     """Similarity in 0..1 of one candidate to its references. For many sentences `WordMover.score` is much faster.
 
