@@ -79,7 +79,7 @@ def ours_to_train(
 
 
 def our_sizes(recipe: str, overrides: Sequence[str]) -> flops.Sizes:
-    """What our model really has under a recipe: its deep output is as wide as an embedding."""
+    """What our model really has under a recipe."""
     shown = subprocess.run(
         [sys.executable, "train.py", f"experiment={recipe}", *overrides, "--cfg", "job"],
         cwd=harness.ROOT,
@@ -90,7 +90,9 @@ def our_sizes(recipe: str, overrides: Sequence[str]) -> flops.Sizes:
     config = yaml.safe_load(shown.stdout)
     model = config["model"]
     sizes = {name: model[name] for name in ("embedding", "encoder_units", "units", "attention_units")}
-    return flops.Sizes(**sizes, readout=model["embedding"], vocabulary=config["subword"]["size"])
+    return flops.Sizes(
+        **sizes, readout=model["output_units"] or model["embedding"], vocabulary=config["subword"]["size"]
+    )
 
 
 def peer_command(peer: environments.Peer, setting: Setting, pieces: Path, threads: int, work: Path) -> list[str]:

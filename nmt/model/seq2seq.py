@@ -1,4 +1,4 @@
-# B batch, N rows, S source step, T target step, E embedding, V vocabulary
+# B batch, N rows, S source step, T target step, E embedding, R readout, V vocabulary
 """The whole encoder-decoder."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAD, BOS = 0, 1
 class Teaching(NamedTuple):
     """What a given target leads to: the deep output's input of the real words, and which words they are."""
 
-    readout_NE: tf.Tensor  # N real target words of the batch, step by step
+    readout_NR: tf.Tensor  # N real target words of the batch, step by step
     target_N: tf.Tensor
 
 
@@ -100,8 +100,8 @@ class Seq2Seq(tf.Module):
         target_TB = tf.transpose(target_BT)
         real = tf.where(target_TB != PAD)
         rows = [tf.gather_nd(x, real) for x in (decoded.states_TBU, embedded_TBE, decoded.contexts_TBD)]
-        readout_NE = dropout(self.output.readout(*rows), self.config.dropout_output, noise, "output")
-        return Teaching(readout_NE, tf.gather_nd(target_TB, real))
+        readout_NR = dropout(self.output.readout(*rows), self.config.dropout_output, noise, "output")
+        return Teaching(readout_NR, tf.gather_nd(target_TB, real))
 
     def attention(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tf.Tensor:
         """Where the decoder looks while it is forced to write the targets: [B, T, S]."""

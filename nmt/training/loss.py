@@ -1,4 +1,4 @@
-# N real target words, E width of what the output layer reads, V vocabulary
+# N real target words, R width of the readout, V vocabulary
 """Cross-entropy with label smoothing, taken together with the output layer's product."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nmt.model.products import multiply
 
 
 def output_loss(
-    output: DeepOutput, readout_NE: tf.Tensor, target_N: tf.Tensor, smoothing: float
+    output: DeepOutput, readout_NR: tf.Tensor, target_N: tf.Tensor, smoothing: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """-> what is minimised, and the negative log-likelihood of the targets (nats): each [N].
 
@@ -33,9 +33,9 @@ def output_loss(
 
     @tf.custom_gradient
     def cross_entropy(
-        t_NE: tf.Tensor, table_VE: tf.Tensor, bias_V: tf.Tensor
+        t_NR: tf.Tensor, table_VR: tf.Tensor, bias_V: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]]:
-        logits_NV = multiply(t_NE, table_VE, output.compute, transpose_b=True) + bias_V
+        logits_NV = multiply(t_NR, table_VR, output.compute, transpose_b=True) + bias_V
         right_N = take_per_row(logits_NV, target_N)
         mean_N = tf.reduce_mean(logits_NV, axis=1) if smoothing else tf.zeros_like(right_N)
         softmax_NV = tf.nn.softmax(logits_NV)
@@ -48,29 +48,29 @@ def output_loss(
             difference_NV = tf.tensor_scatter_nd_sub(softmax_NV, place_N2, wanted_N)
 
         def backward(g_N: tf.Tensor, unused: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return _backward(output.compute, difference_NV, t_NE, table_VE, g_N, smoothing)
+            return _backward(output.compute, difference_NV, t_NR, table_VR, g_N, smoothing)
 
         return (loss_N, log_sum_N - right_N), backward
 
-    weights = tf.convert_to_tensor(output.table_VE), tf.convert_to_tensor(output.bias_V)
-    loss_N, nll_N = cross_entropy(readout_NE, *weights)
+    weights = tf.convert_to_tensor(output.table_VR), tf.convert_to_tensor(output.bias_V)
+    loss_N, nll_N = cross_entropy(readout_NR, *weights)
     return loss_N, tf.stop_gradient(nll_N)
 
 
 def _backward(
     compute: tf.DType | None,
     difference_NV: tf.Tensor,
-    t_NE: tf.Tensor,
-    table_VE: tf.Tensor,
+    t_NR: tf.Tensor,
+    table_VR: tf.Tensor,
     g_N: tf.Tensor,
     smoothing: float,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients in readout, table and bias, given those in the losses."""
-    kind, g_N1 = compute or t_NE.dtype, g_N[:, tf.newaxis]
-    even = smoothing / table_VE.shape[0]
-    rounded_NV, weighted_NE = tf.cast(difference_NV, kind), g_N1 * t_NE
-    product_NE = tf.cast(rounded_NV @ tf.cast(table_VE, kind), t_NE.dtype)
-    d_t_NE = g_N1 * (product_NE - even * tf.reduce_sum(table_VE, axis=0))
-    d_table_VE = tf.cast(tf.matmul(rounded_NV, tf.cast(weighted_NE, kind), transpose_a=True), table_VE.dtype)
+    kind, g_N1 = compute or t_NR.dtype, g_N[:, tf.newaxis]
+    even = smoothing / table_VR.shape[0]
+    rounded_NV, weighted_NR = tf.cast(difference_NV, kind), g_N1 * t_NR
+    product_NR = tf.cast(rounded_NV @ tf.cast(table_VR, kind), t_NR.dtype)
+    d_t_NR = g_N1 * (product_NR - even * tf.reduce_sum(table_VR, axis=0))
+    d_table_VR = tf.cast(tf.matmul(rounded_NV, tf.cast(weighted_NR, kind), transpose_a=True), table_VR.dtype)
     d_bias_1V = tf.matmul(g_N1, difference_NV, transpose_a=True) - even * tf.reduce_sum(g_N)
-    return d_t_NE, d_table_VE - even * tf.reduce_sum(weighted_NE, axis=0), d_bias_1V[0]
+    return d_t_NR, d_table_VR - even * tf.reduce_sum(weighted_NR, axis=0), d_bias_1V[0]

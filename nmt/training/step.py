@@ -53,7 +53,7 @@ class Trainer(tf.Module):
             tape.watch(self.weights)
             taught = self.model.teach(source_BS, target_BT, noise)
             smoothing = self.config.label_smoothing
-            loss_N, nll_N = output_loss(self.model.output, taught.readout_NE, taught.target_N, smoothing)
+            loss_N, nll_N = output_loss(self.model.output, taught.readout_NR, taught.target_N, smoothing)
             loss = tf.reduce_mean(loss_N)
             scaled = self.loss_scale.up(loss)
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, self.weights)]
@@ -74,7 +74,7 @@ class Trainer(tf.Module):
     def validate(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """-> sum of the negative log-likelihood (nats) and number of real target words, without dropout."""
         taught = self.model.teach(source_BS, target_BT)
-        _, nll_N = output_loss(self.model.output, taught.readout_NE, taught.target_N, 0.0)
+        _, nll_N = output_loss(self.model.output, taught.readout_NR, taught.target_N, 0.0)
         return tf.reduce_sum(nll_N), tf.size(taught.target_N)
 
     @contextmanager

@@ -26,7 +26,13 @@ RUNS = {
     ],
     "unigram, sampled, stacked LSTM with residuals": [
         *("subword=unigram", "subword.size=150", "subword.sampling=0.2", "model.cell=lstm", "model.attention=dot"),
-        *("model.encoder_layers=2", "model.decoder_layers=2", "model.residual=true", "model.encoder_units=16"),
+        *(
+            "model.encoder_layers=2",
+            "model.decoder_layers=2",
+            "model.residual=true",
+            "model.output_units=24",
+            "model.encoder_units=16",
+        ),
         *("train.optimizer=adamw", "train.schedule=inverse_sqrt", "train.early_stopping.metric=chrf"),
         *("metrics.chrf.word_order=2", "metrics.wmd.norm=raw", "metrics.wmd.aggregate=mean"),
         *("train.precision=float16", "search.precision=float16"),

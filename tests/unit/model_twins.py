@@ -34,6 +34,7 @@ CONFIGS = {
     "default": {},
     "lstm, conditional, tied 3-way": {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.all},
     "single_layer, tied 2-way": {"attention": Attention.single_layer, "tie": Tie.target},
+    "wide output": {"output_units": 7},
     "luong_general, stacked": {"attention": Attention.luong_general, "encoder_layers": 2, "decoder_layers": 3},
     "dot, stacked, residual, lstm": {
         "attention": Attention.dot,
@@ -86,14 +87,15 @@ def weight_shapes(config: ModelConfig, source_vocab: int, target_vocab: int) -> 
     shapes |= {"decoder/start/kernel": (double, units * config.decoder_layers)}
     shapes |= {"decoder/start/bias": (units * config.decoder_layers,)}
     shapes |= attention_shapes(config, f"{first}/attention")
-    shapes |= {"output/deep/kernel": (units + width + double, width), "output/deep/bias": (width,)}
+    deep = config.output_units or width
+    shapes |= {"output/deep/kernel": (units + width + double, deep), "output/deep/bias": (deep,)}
     shapes |= {"output/bias": (target_vocab,)}
     if config.tie is Tie.all:
         shapes["embedding/table"] = (source_vocab, width)
     else:
         shapes |= {"encoder/embedding/table": (source_vocab, width), "decoder/embedding/table": (target_vocab, width)}
     if config.tie is Tie.none:
-        shapes["output/table"] = (target_vocab, width)
+        shapes["output/table"] = (target_vocab, deep)
     return shapes
 
 

@@ -125,6 +125,18 @@ CASES = [
         "model.units = 2 * model.encoder_units (16), got 8; match the widths or use luong_general.",
     ),
     (
+        ModelConfig,
+        {"output_units": 0},
+        "model.output_units: found 0, expected at least 1, or null for the width of an embedding; "
+        "null is a good start.",
+    ),
+    (
+        ModelConfig,
+        {"output_units": 512, "tie": Tie.target},
+        "model.output_units: found 512, expected null or model.embedding (256), whose table the output shares "
+        "(model.tie); leave it out or set model.tie=none.",
+    ),
+    (
         Config,
         {"model": ModelConfig(tie=Tie.all)},
         "model.tie: found all, expected subword.joint=true (one vocabulary, "

@@ -127,9 +127,9 @@ def test_deep_output(initial):
 def test_loss(smoothing):
     layer = DeepOutput(tiny_config(), Initial(1, tf.float64), vocabulary=6, tied=None)
     fill(layer)
-    used = [layer.table_VE, layer.bias_V]
-    target_N, readout_NE = tf.constant([2, 0, 4]), drawn(3, 3)
-    check_gradients(lambda t_NE: output_loss(layer, t_NE, target_N, smoothing)[0], [readout_NE], used)
+    used = [layer.table_VR, layer.bias_V]
+    target_N, readout_NR = tf.constant([2, 0, 4]), drawn(3, 3)
+    check_gradients(lambda t_NE: output_loss(layer, t_NE, target_N, smoothing)[0], [readout_NR], used)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_the_whole_model_with_its_loss(options):
 
     def function():
         taught = model.teach(source_BS, target_BT, NOISE)
-        return tf.reduce_mean(output_loss(model.output, taught.readout_NE, taught.target_N, 0.1)[0])
+        return tf.reduce_mean(output_loss(model.output, taught.readout_NR, taught.target_N, 0.1)[0])
 
     check_gradients(function, [], model.trainable_variables)
 

@@ -72,7 +72,7 @@ def test_dropout_multiplies_by_the_mask():
 
 
 def readout(model, noise):
-    return model.teach(SOURCE_BS, TARGET_BT, noise).readout_NE.numpy()
+    return model.teach(SOURCE_BS, TARGET_BT, noise).readout_NR.numpy()
 
 
 @pytest.mark.parametrize("place", ["dropout_embedding", "dropout_state", "dropout_output"])

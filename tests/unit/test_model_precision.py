@@ -76,7 +76,7 @@ def test_logits_and_gradients_are_near_those_of_float32(kind, decoder):
     results = []
     for one in (model, model.computing_in(kind)):
         with tf.GradientTape() as tape:
-            logits_NV = one.output.logits(one.teach(padded(SOURCES), padded(TARGETS), noise).readout_NE)
+            logits_NV = one.output.logits(one.teach(padded(SOURCES), padded(TARGETS), noise).readout_NR)
             loss = tf.reduce_sum(tf.nn.log_softmax(logits_NV)[:, 3])
         assert logits_NV.dtype == tf.float32
         results.append((logits_NV, tape.gradient(loss, list(model.trainable_variables))))

@@ -53,7 +53,7 @@ def test_taught_logits_of_a_padded_batch_are_those_of_the_numpy_twin(built):
     _, model, twin = built
     taught = model.teach(padded(SOURCES), padded(TARGETS))
     assert_array_equal(taught.target_N, [5, 3, 4, 2, 7, 6, 6, 2, 4, 2])
-    logits = by_sentence(model.output.logits(taught.readout_NE).numpy(), TARGETS)
+    logits = by_sentence(model.output.logits(taught.readout_NR).numpy(), TARGETS)
     for number, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         assert_allclose(logits[number], twin.teach(source, target)[0], rtol=0, atol=1e-10)
 
@@ -83,9 +83,9 @@ def test_encoder_of_a_padded_batch_is_the_numpy_loop(built):
 @pytest.mark.parametrize("name", ["default", "dot, stacked, residual, lstm"])
 def test_a_sentence_alone_is_the_same_as_in_a_padded_batch(name):
     model, _ = model_of(configs()[name])
-    together = model.teach(padded(SOURCES, width=8), padded(TARGETS, width=9)).readout_NE.numpy()
+    together = model.teach(padded(SOURCES, width=8), padded(TARGETS, width=9)).readout_NR.numpy()
     for number, rows_TE in enumerate(by_sentence(together, TARGETS)):
-        alone_TE = model.teach(padded([SOURCES[number]]), padded([TARGETS[number]])).readout_NE
+        alone_TE = model.teach(padded([SOURCES[number]]), padded([TARGETS[number]])).readout_NR
         assert_allclose(rows_TE, alone_TE, rtol=0, atol=1e-10)
 
 
@@ -93,7 +93,7 @@ def test_steps_one_by_one_are_the_taught_loop(built):
     _, model, _ = built
     target = padded([ids + [2] * (5 - len(ids)) for ids in TARGETS])
     source = padded(SOURCES)
-    taught_BTV = tf.reshape(model.output.logits(model.teach(source, target).readout_NE), [5, 3, -1]).numpy()
+    taught_BTV = tf.reshape(model.output.logits(model.teach(source, target).readout_NR), [5, 3, -1]).numpy()
     weight_BTS = model.attention(source, target).numpy()
     memory = model.encode(source)
     state, word_B = memory.initial, tf.fill([3], BOS)
@@ -133,7 +133,7 @@ def test_range_filled_weights_give_the_golden_values():
     assert_allclose(memory.states_BSD[0], golden["encoder_states"], rtol=0, atol=1e-10)
     _, ends_BD = model.encoder(model.source_embedding(source), source != 0, None)
     assert_allclose(ends_BD[0], golden["encoder_ends"], rtol=0, atol=1e-10)
-    logits_TV = model.output.logits(model.teach(source, target).readout_NE)
+    logits_TV = model.output.logits(model.teach(source, target).readout_NR)
     assert_allclose(logits_TV, golden["logits"], rtol=0, atol=1e-10)
     assert_allclose(model.attention(source, target)[0], golden["attention"], rtol=0, atol=1e-10)
 
@@ -148,14 +148,14 @@ def test_the_golden_values_are_still_what_the_twin_computes():
 def test_tied_tables_are_one_variable(tie, tables):
     model = Seq2Seq(tiny_config(tie=tie), 8, 8, seed=1)
     assert sum("table" in v.name for v in model.trainable_variables) == tables
-    assert (model.output.table_VE is model.target_embedding.table_VE) is (tie is not Tie.none)
+    assert (model.output.table_VR is model.target_embedding.table_VE) is (tie is not Tie.none)
     assert (model.source_embedding is model.target_embedding) is (tie is Tie.all)
 
 
 def gradient_by_name(model: Seq2Seq) -> dict[str, np.ndarray]:
     with tf.GradientTape() as tape:
         taught = model.teach(padded(SOURCES), padded(TARGETS))
-        result = tf.reduce_sum(tf.sin(model.output.logits(taught.readout_NE)))
+        result = tf.reduce_sum(tf.sin(model.output.logits(taught.readout_NR)))
     weights = model.trainable_variables
     return {
         name_of(v): tf.convert_to_tensor(g).numpy()

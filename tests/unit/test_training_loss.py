@@ -26,7 +26,7 @@ def output_of(vocabulary: int, dtype: tf.DType, compute: tf.DType | None = None)
 def loss_of_logits(logits_NV: tf.Tensor, target_N: tf.Tensor, smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:
     """The table is the identity, so that what the layer reads are the logits."""
     output = output_of(logits_NV.shape[1], logits_NV.dtype)
-    output.table_VE.assign(np.eye(logits_NV.shape[1]))
+    output.table_VR.assign(np.eye(logits_NV.shape[1]))
     return output_loss(output, logits_NV, target_N, smoothing)
 
 
@@ -80,13 +80,13 @@ def test_a_target_outside_the_vocabulary_is_an_error(target):
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 def test_gradients_reach_readout_table_and_bias(smoothing):
-    output, readout_NE, upstream_N = output_of(5, tf.float64), drawn(4, 5), drawn(4, seed=1)
+    output, readout_NR, upstream_N = output_of(5, tf.float64), drawn(4, 5), drawn(4, seed=1)
     output.bias_V.assign(drawn(5, seed=2))
-    sources = [readout_NE, output.table_VE, output.bias_V]
+    sources = [readout_NR, output.table_VR, output.bias_V]
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch(readout_NE)
-        loss_N, _ = output_loss(output, readout_NE, TARGET_N, smoothing)
-        expected_N = by_definition(output.logits(readout_NE), smoothing)
+        tape.watch(readout_NR)
+        loss_N, _ = output_loss(output, readout_NR, TARGET_N, smoothing)
+        expected_N = by_definition(output.logits(readout_NR), smoothing)
     found, expected = (tape.gradient(x_N, sources, output_gradients=upstream_N) for x_N in (loss_N, expected_N))
     for got, wanted in zip(found, expected, strict=True):
         assert_allclose(got, wanted, rtol=0, atol=1e-12)
@@ -96,12 +96,12 @@ def test_gradients_reach_readout_table_and_bias(smoothing):
 def test_in_16_bits_a_sure_word_has_a_small_gradient_still(kind):
     """softmax - 1 is rounded as a difference: of p = 1 - 0.0013 itself nothing would be left."""
     output = output_of(5, tf.float32, kind)
-    output.table_VE.assign(np.eye(5))
-    readout_NE = tf.constant([[0.0, 0.0, 0.0, 8.0, 0.0]])
+    output.table_VR.assign(np.eye(5))
+    readout_NR = tf.constant([[0.0, 0.0, 0.0, 8.0, 0.0]])
     with tf.GradientTape() as tape:
-        tape.watch(readout_NE)
-        loss_N, nll_N = output_loss(output, readout_NE, tf.constant([3]), 0.0)
+        tape.watch(readout_NR)
+        loss_N, nll_N = output_loss(output, readout_NR, tf.constant([3]), 0.0)
     rest = 4 / (np.exp(8.0) + 4)
     assert_allclose(nll_N, [-np.log1p(-rest)], rtol=2e-2)
     others = rest / 4
-    assert_allclose(tape.gradient(loss_N, readout_NE), [[others, others, others, -rest, others]], rtol=5e-2)
+    assert_allclose(tape.gradient(loss_N, readout_NR), [[others, others, others, -rest, others]], rtol=5e-2)

@@ -171,7 +171,7 @@ def test_every_weight_of_every_configuration_is_trained(name):
         taught = model.teach(
             padded(SOURCES), padded(TARGETS), Noise(tf.constant(1, tf.int64), tf.constant(1, tf.int64))
         )
-        loss_N, _ = output_loss(model.output, taught.readout_NE, taught.target_N, 0.1)
+        loss_N, _ = output_loss(model.output, taught.readout_NR, taught.target_N, 0.1)
     weights = model.trainable_variables
     for variable, gradient in zip(weights, tape.gradient(loss_N, weights), strict=True):
         assert isinstance(gradient, tf.Tensor), f"{variable.name}: dense gradients only"
