@@ -248,11 +248,16 @@ def finish(
 
 
 def _shown_arguments(arguments: Sequence[str]) -> list[str]:
-    """The command line as others would write it: the data folder is theirs to choose."""
-    shown = list(arguments)
-    for place, word in enumerate(shown):
-        if word == "--data" and place + 1 < len(shown):
-            shown[place + 1] = "DIR"
-        elif word.startswith("--data="):
-            shown[place] = "--data=DIR"
+    """The command line as others would write it: where their files lie is theirs to choose."""
+    places = {"--data": "DIR", "--checkpoint": "FILE"}
+    shown, previous = [], ""
+    for word in arguments:
+        name, equals, _ = word.partition("=")
+        if previous in places:
+            shown.append(places[previous])
+        elif equals and name in places:
+            shown.append(f"{name}={places[name]}")
+        else:
+            shown.append(word)
+        previous = word
     return shown

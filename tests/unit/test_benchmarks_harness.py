@@ -98,6 +98,7 @@ def test_raw_figures_are_kept(tmp_path):
     [
         (["--data", "/home/me/corpora", "--write"], ["--data", "DIR", "--write"]),
         (["--data=/home/me/corpora"], ["--data=DIR"]),
+        (["--checkpoint", "/home/me/best.h5", "--write"], ["--checkpoint", "FILE", "--write"]),
         (["--rounds", "3"], ["--rounds", "3"]),
     ],
 )
