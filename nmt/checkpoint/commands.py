@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -39,7 +40,10 @@ def run(arguments: Sequence[str]) -> int:
     except CheckpointError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    print(json.dumps(finite_json(told.for_json), ensure_ascii=False) if parsed.json else told.text)
+    try:
+        print(json.dumps(finite_json(told.for_json), ensure_ascii=False) if parsed.json else told.text, flush=True)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python must not flush to it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return told.status
 
 
@@ -111,8 +115,15 @@ def _show(parsed: argparse.Namespace) -> Told:
 
 def _lines(value: object) -> str:
     """Lists one entry a line, indented; text of several lines likewise."""
-    parts = [str(part) for part in value] if isinstance(value, list) else str(value).rstrip().split("\n")
+    parts = [_line(part) for part in value] if isinstance(value, list) else str(value).rstrip().split("\n")
     return parts[0] if len(parts) == 1 else "".join(f"\n    {part}" for part in parts)
+
+
+def _line(entry: object) -> str:
+    """`step 16, loss 5.1669, bleu 0.124781`: a validation of the history."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    return ", ".join(f"{key} {part:.6g}" if isinstance(part, float) else f"{key} {part}" for key, part in entry.items())
 
 
 def _verify(parsed: argparse.Namespace) -> Told:

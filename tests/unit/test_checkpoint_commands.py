@@ -69,7 +69,7 @@ def test_show(tmp_path, capsys):
         "config: \n    seed: 1\n    model:\n      units: 2",
         "note: one",
         "raw: 2 bytes",
-        "state:\n  step: 3\n  history: \n    {'step': 3, 'bleu': 20.5}\n",
+        "state:\n  step: 3\n  history: \n    step 3, bleu 20.5\n    step 6, bleu nan",
         "words: 50 lines",
         "format_version: 1",
     ):
@@ -77,6 +77,11 @@ def test_show(tmp_path, capsys):
     told = json_of(capsys, "show", tmp_path / "a.h5")
     assert told["state"]["history"] == [{"step": 3, "bleu": 20.5}, {"step": 6, "bleu": None}]
     assert told["words"].endswith("48\n49")
+
+
+def test_show_takes_versions_apart(tmp_path, capsys):
+    saved(tmp_path / "a.h5", {"versions": json.dumps({"python": "3.11.7", "device": "CPU, 2 threads"})})
+    assert "versions:\n  python: 3.11.7\n  device: CPU, 2 threads" in text_of(capsys, "show", tmp_path / "a.h5")
 
 
 def test_show_of_a_state_that_is_not_json(tmp_path, capsys):
@@ -371,3 +376,16 @@ def test_as_a_program(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("no.h5: found no such file or directory")
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(tmp_path):
+    """As `head` does: no traceback, and the command has done what it was asked to."""
+    path = saved(tmp_path / "a.h5", {"config": "x\n" * 100_000})
+    words = [sys.executable, "-m", "nmt.checkpoint", "show", str(path)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.read(10)
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 0
