@@ -40,6 +40,10 @@ class SimilarityScore(Protocol):
     @property
     def signature(self) -> str: ...
     @property
+    def num_empty(self) -> int: ...
+    @property
+    def num_unknown(self) -> int: ...
+    @property
     def similarities_N(self) -> FloatArray: ...  # noqa: N802
 
 
@@ -79,6 +83,8 @@ def results(
             "similarity": wmd.similarity,
             "distance": _finite(wmd.distance),
             "coverage": wmd.coverage,
+            "num_empty": wmd.num_empty,
+            "num_unknown": wmd.num_unknown,
             "signature": wmd.signature,
             key: _bounds(interval),
         },

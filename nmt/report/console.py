@@ -55,9 +55,14 @@ def scores_table(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
         lines += [
             f"{name}: BLEU {result['bleu']['signature']} (reference length {result['bleu']['ref_len']:,})",
             f"{name}: chrF {result['chrf']['signature']}",
-            f"{name}: WMD {result['wmd']['signature']}",
+            f"{name}: WMD {result['wmd']['signature']} ({left_out(result['wmd'])})",
         ]
     return "\n".join(lines)
+
+
+def left_out(wmd: Mapping[str, Any]) -> str:
+    """Sentences that have no distance, by the reason."""
+    return f"{wmd['num_empty']} empty, {wmd['num_unknown']} without a known word"
 
 
 def with_interval(score: Mapping[str, Any], key: str, digits: int) -> str:

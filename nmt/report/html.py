@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from nmt.report.console import SCORES_HEADER, Sample, score_rows
+from nmt.report.console import SCORES_HEADER, Sample, left_out, score_rows
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0; }
@@ -93,7 +93,7 @@ def _scores(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
         f"<code>{escape(str(result['checkpoint']))}</code> in {result['seconds']:.1f} s.<br>"
         f"BLEU <code>{escape(result['bleu']['signature'])}</code>, reference length {result['bleu']['ref_len']:,}<br>"
         f"chrF <code>{escape(result['chrf']['signature'])}</code><br>"
-        f"WMD <code>{escape(result['wmd']['signature'])}</code></p>"
+        f"WMD <code>{escape(result['wmd']['signature'])}</code>, {left_out(result['wmd'])}</p>"
         for name, result in results_by_name.items()
     ]
     return _table(SCORES_HEADER, score_rows(results_by_name), "scores") + "\n".join(notes)

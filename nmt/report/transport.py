@@ -1,12 +1,20 @@
 """A transport plan of the Word Mover's Distance: which word's mass goes to which word, and how far.
 
+    python -m nmt.metrics.wmd ... --json --explain 3 | python -m nmt.report.transport FOLDER
+
+draws the plans that the metric explains: FOLDER/line-1.png, line-2.png, line-3.png.
+
 A word of one sentence, B word of the other
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 from matplotlib import colormaps
@@ -17,6 +25,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
+from nmt.errors import MetricError, NmtError
 from nmt.report.figures import literal, new_figure, png_bytes, word
 
 _GAP = 0.04  # between words, in units of the whole mass
@@ -115,3 +124,54 @@ def _bands(
         axes.add_patch(PathPatch(Outline(corners, codes), facecolor=colour, edgecolor="none", alpha=0.75))
         top_A[a] -= size
         top_B[b] -= size
+
+
+def plan_picture(path: Path, plan: Mapping[str, Any], title: str) -> None:
+    """`transport_picture` of a plan as JSON has it: {"distance", "moves": [{"from", "to", "mass", "cost"}]}."""
+    moves = plan["moves"]
+    words_a = list(dict.fromkeys(move["from"] for move in moves))
+    words_b = list(dict.fromkeys(move["to"] for move in moves))
+    flow_AB, cost_AB = np.zeros((len(words_a), len(words_b))), np.zeros((len(words_a), len(words_b)))
+    for move in moves:
+        place = words_a.index(move["from"]), words_b.index(move["to"])
+        flow_AB[place], cost_AB[place] = move["mass"], move["cost"]
+    transport_picture(path, words_a, words_b, flow_AB, cost_AB, title)
+
+
+def main(arguments: Sequence[str], source: TextIO) -> int:
+    """Exit status: 0, or 2 with one sentence on standard error for a mistake that the user can mend."""
+    parser = argparse.ArgumentParser(prog="python -m nmt.report.transport", description="Draw plans read from stdin.")
+    parser.add_argument("folder", type=Path, help="where line-1.png, line-2.png and so on are written")
+    folder = parser.parse_args(arguments).folder
+    try:
+        plans = _read_plans(source)
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, plan in enumerate(plans, start=1):
+            if plan is not None:  # a line between whose texts nothing can be moved
+                plan_picture(folder / f"line-{number}.png", plan, f"line {number}: distance {plan['distance']:.4f}")
+    except OSError as error:
+        print(f"{folder}: {error.strerror}; name a folder that can be written to.", file=sys.stderr)
+        return 2
+    except NmtError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+def _read_plans(source: TextIO) -> list[Mapping[str, Any] | None]:
+    """Raises MetricError for what is not the metric's JSON with plans in it."""
+    try:
+        content = json.load(source)
+        plans: list[Mapping[str, Any] | None] = content["plans"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise MetricError(
+            "python -m nmt.report.transport",
+            found=f"no plans on standard input ({type(error).__name__})",
+            expected="what python -m nmt.metrics.wmd prints with --json --explain N",
+            next_step="pipe the one into the other",
+        ) from error
+    return plans
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], sys.stdin))

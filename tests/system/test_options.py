@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 from pathlib import Path
 
 import pytest
-from app_tools import TINY, read_events, read_results, tiny, train_py, write_pair
+from app_tools import TINY, evaluate_py, read_events, read_results, tiny, train_py, write_pair
 
+from nmt.checkpoint.file import read_extras
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
 
@@ -102,3 +104,20 @@ def test_a_mixture_of_plain_and_packed_files_that_begins_at_other_weights(prefix
     assert f"weights from {start}" in (second / "train.log").read_text(encoding="utf-8")
     before, after = (next(e["loss"] for e in read_events(f) if e["event"] == "validate") for f in (first, second))
     assert after < before + 0.5, "it does not begin anew"
+
+
+@pytest.mark.long
+def test_a_run_scored_by_a_table_of_vectors(tmp_path):
+    """The table stays in its file, and out of the checkpoint; evaluate.py finds it by the saved configuration."""
+    folder, table = tmp_path / "run", tmp_path / "vectors.txt"
+    _, dev, _ = write_captions(CaptionsConfig(train_pairs=120, dev_pairs=30, test_pairs=1))
+    words = sorted({word for line in dev.tgt for word in line.lower().rstrip(".").split()})
+    table.write_text("".join(f"{word} {n % 7 + 1} {n % 5}\n" for n, word in enumerate(words)), encoding="utf-8")
+    tiny(folder, *SHORT, f"metrics.wmd.vectors={table}")
+    assert_whole(folder)
+    wmd = read_results(folder)["wmd"]
+    assert f"|vec:{hashlib.sha256(table.read_bytes()).hexdigest()}|" in wmd["signature"]
+    best = folder / "checkpoints" / "best.h5"
+    assert "wmd_vectors" not in read_extras(best)
+    assert evaluate_py(f"checkpoint={best}", f"out={tmp_path / 'out'}").status == 0
+    assert read_results(tmp_path / "out")["wmd"] == wmd

@@ -92,7 +92,8 @@ def test_results_have_their_layout(trained):
     assert results.keys() == {"checkpoint", "data", "sentences", "seconds", "bleu", "chrf", "wmd"}
     assert results["bleu"].keys() == {"score", "signature", "ref_len", "ci95"}
     assert results["chrf"].keys() == {"score", "signature", "ci95"}
-    assert results["wmd"].keys() == {"similarity", "distance", "coverage", "signature", "ci95"}
+    counts = {"num_empty", "num_unknown"}
+    assert results["wmd"].keys() == {"similarity", "distance", "coverage", "signature", "ci95"} | counts
     assert (results["data"], results["sentences"]) == ("test", 30)
     assert results["checkpoint"] == str(trained[0] / "checkpoints" / "best.h5")
     low, high = results["wmd"]["ci95"]

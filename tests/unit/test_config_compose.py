@@ -20,6 +20,7 @@ from nmt.config.root import Config
 from nmt.config.saved import dump, load_config
 from nmt.config.store import CONFIGS, GROUPS, LAUNCH_SCHEMAS, SOURCES, folder_name, options, register
 from nmt.config.subword import SubwordKind
+from nmt.metrics.wmd.command import PRESET_2017
 
 OURS = [pair for pair in groups_and_options() if pair[0] not in {"hydra", *LAUNCH_SCHEMAS}]
 
@@ -85,6 +86,12 @@ def test_the_raw_recipe_is_scored_on_text():
     config = composed("experiment=multi30k")
     assert config.data == Multi30kConfig(variant=Variant.raw)
     assert config.metrics.bleu.tokenize == "13a"
+
+
+def test_wmd_of_2017_is_the_preset_of_the_metrics_own_command():
+    wmd = composed("metrics=wmd_2017").metrics.wmd
+    assert {"norm": wmd.norm.value, "aggregate": wmd.aggregate.value} == {"norm": "raw", "aggregate": "max"}
+    assert {"norm": "raw", "aggregate": "max", "sigma": wmd.sigma, "stop_words": wmd.stop_words} == PRESET_2017
 
 
 @pytest.mark.parametrize("recipe", ["bench_small", "bench_large"])

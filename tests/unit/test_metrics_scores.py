@@ -163,6 +163,8 @@ class Similarity:
     coverage: float
     signature: str
     similarities_N: np.ndarray
+    num_empty: int = 3
+    num_unknown: int = 1
 
 
 def results_of(wmd, **options):
@@ -188,6 +190,8 @@ def test_results_have_the_layout_of_the_contract():
         "similarity": 0.5,
         "distance": 0.7,
         "coverage": 0.9,
+        "num_empty": 3,
+        "num_unknown": 1,
         "signature": "wmd|v1",
         "ci95": [0.5, 0.5],
     }

@@ -15,7 +15,8 @@ from nmt.config.metrics import Aggregate, Backend, Norm, WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
 from nmt.metrics.vectors import word_vectors
-from nmt.metrics.wmd import WordMover, engine, wmd_similarity
+from nmt.metrics.wmd import WordMover, engine, stop_list, wmd_similarity
+from nmt.metrics.wmd import score as score_module
 
 
 def score(candidates, references, cfg=PLAIN, language="en", vectors=None):
@@ -138,7 +139,7 @@ def test_the_signature_names_every_choice():
     vectors = plane()
     expected = (
         "nrefs:1|case:lc|tok:13a|stop:none|norm:unit|agg:max|sigma:1|dim:2"
-        f"|vec:{vectors.sha256}|solver:exact|version:nmt-0.1.0"
+        f"|vec:{vectors.sha256}|solver:exact|list:e3b0c442|version:nmt-0.1.0"
     )
     plain = score(["east"], [["east"]]).signature
     assert plain == expected
@@ -159,6 +160,15 @@ def test_the_signature_names_every_choice():
         ),
     ]
     assert len({plain, *(found.signature for found in other_choices)}) == 1 + len(other_choices)
+
+
+def test_a_stop_list_that_its_package_changes_makes_another_signature(monkeypatch):
+    before = score(["east"], [["east"]], WmdConfig(stop_words="de")).signature
+    changed = replace(stop_list("de", "de"), words=frozenset({"der"}))
+    monkeypatch.setattr(score_module, "stop_list", lambda *_: changed)
+    after = score(["east"], [["east"]], WmdConfig(stop_words="de")).signature
+    assert before.partition("|list:")[0] == after.partition("|list:")[0]
+    assert before != after
 
 
 def test_one_pair_without_a_corpus():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from dataclasses import replace
 
 import pytest
 from wmd_tools import PLAIN
 
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
-from nmt.metrics.wmd import stop_list, tokens_of, vocabulary_of, words_for
+from nmt.metrics.wmd import stop_list, tokens_of, vocabulary_of, words, words_for
+from nmt.metrics.wmd.words import tokenizer
 
 
 @pytest.mark.parametrize(
@@ -41,17 +44,26 @@ def test_none_keeps_every_token():
     assert words_for("The dog: 3!", PLAIN, "en") == ["the", "dog", ":", "3", "!"]
 
 
-@pytest.mark.parametrize("name, language", [("en", "en"), ("auto", "eo"), ("nltk-2017", "en")])
+@pytest.mark.parametrize("name, language", [("en", "en"), ("auto", "eo"), ("de", "en")])
 def test_lists_drop_what_has_no_letter_and_no_digit(name, language):
     kept = words_for("Hundo – x3 ... o'clock, ½ 今 !?", WmdConfig(stop_words=name), language)
     assert kept == ["hundo", "x3", "o'clock", "½", "今"]
 
 
-def test_the_list_of_2017_has_its_153_words():
-    words = stop_list("nltk-2017", "en").words
-    assert len(words) == 153
-    assert {"i", "now", "wouldn", "ain"} <= words
-    assert not {"don't", "man"} & words
+def test_the_list_of_2017_has_its_153_words_and_drops_nothing_else():
+    chosen = stop_list("nltk-2017", "en")
+    assert len(chosen.words) == 153
+    assert {"i", "now", "wouldn", "ain"} <= chosen.words
+    assert not {"don't", "man"} & chosen.words
+    assert words_for("The dog, don't.", WmdConfig(stop_words="nltk-2017"), "en") == ["dog", ",", "don't", "."]
+
+
+def test_a_list_whose_words_change_has_another_digest():
+    digests = {stop_list(name, "en").digest for name in ("en", "de", "nltk-2017", "none")}
+    assert len(digests) == 4
+    assert stop_list("auto", "eo").digest == stop_list("none", "en").digest  # no words
+    chosen = stop_list("de", "de")
+    assert replace(chosen, words=chosen.words | {"neu"}).digest != chosen.digest
 
 
 def test_a_list_that_is_asked_for_and_not_there_is_refused():
@@ -84,16 +96,23 @@ def test_chinese_stop_words_meet_chinese_tokens():
     assert words_for("我的狗", WmdConfig(tokenize="zh"), "zh") == ["狗"]
 
 
+@pytest.mark.skipif(importlib.util.find_spec("MeCab") is None, reason="sacrebleu[ja] is not installed")
+def test_japanese_is_cut_by_mecab():
+    cfg = WmdConfig(tokenize="ja-mecab", stop_words="ja")
+    assert tokens_of("今日は良い天気です。", cfg) == ["今日", "は", "良い", "天気", "です", "。"]
+    assert "良い" in words_for("今日は良い天気です。", cfg, "ja")
+    assert "は" not in words_for("今日は良い天気です。", cfg, "ja")
+    assert tokenizer("ja-mecab").signature().startswith("ja-mecab-")  # with the version of the dictionary
+
+
 @pytest.mark.parametrize("tokenize, package, extra", [("ja-mecab", "MeCab", "ja"), ("ko-mecab", "mecab_ko", "ko")])
-def test_tokenizers_of_other_packages(tokenize, package, extra):
-    cfg = WmdConfig(tokenize=tokenize, stop_words="none")
-    if importlib.util.find_spec(package) is not None:
-        assert "".join(tokens_of("今日は" if extra == "ja" else "오늘은", cfg)) == (
-            "今日は" if extra == "ja" else "오늘은"
-        )
-        return
+def test_tokenizers_of_other_packages_are_asked_for(tokenize, package, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    for module in [name for name in sys.modules if name.startswith(f"sacrebleu.tokenizers.tokenizer_{extra}")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(words, "tokenizer", tokenizer.__wrapped__)  # without what earlier calls have kept
     with pytest.raises(MetricError) as caught:
-        tokens_of("x", cfg)
+        tokens_of("x", WmdConfig(tokenize=tokenize, stop_words="none"))
     assert str(caught.value) == (
         f"metrics.wmd.tokenize: found {tokenize}, whose package is not installed, expected a tokenizer that can be "
         f"loaded; install sacrebleu[{extra}], or choose another tokenizer."

@@ -8,6 +8,7 @@ import pytest
 
 from nmt.report.console import Sample, samples, scores_table, spent, summary, table, with_interval
 
+COUNTS = {"num_empty": 2, "num_unknown": 1}
 RESULTS = {
     "test": {
         "checkpoint": "best.h5",
@@ -16,7 +17,15 @@ RESULTS = {
         "seconds": 3.2,
         "bleu": {"score": 93.456, "signature": "nrefs:1|tok:13a", "ref_len": 12103, "ci95": [92.0, 94.5]},
         "chrf": {"score": 97.1, "signature": "nrefs:1|nc:6", "ci95": [96.0, 98.0]},
-        "wmd": {"similarity": 0.98, "distance": None, "coverage": 0.995, "signature": "wmd|unit", "ci95": None},
+        "wmd": {
+            "similarity": 0.98,
+            "distance": None,
+            "coverage": 0.995,
+            "signature": "wmd|unit",
+            "ci95": None,
+            "num_empty": 2,
+            "num_unknown": 1,
+        },
     }
 }
 
@@ -46,7 +55,7 @@ def test_scores_come_with_intervals_signatures_and_reference_length():
         "\n"
         "test: BLEU nrefs:1|tok:13a (reference length 12,103)\n"
         "test: chrF nrefs:1|nc:6\n"
-        "test: WMD wmd|unit"
+        "test: WMD wmd|unit (2 empty, 1 without a known word)"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import json
+from io import BytesIO, StringIO
 
 import numpy as np
 import pytest
@@ -73,6 +74,44 @@ def test_a_plan_has_one_band_a_flow_as_wide_as_its_mass(tmp_path, monkeypatch):
     arrivals = [tuple(band.get_path().vertices[[3, 4], 1]) for band in bands]
     assert arrivals[1][1] == pytest.approx(arrivals[2][0])  # both go to y, one below the other
     assert {text.get_text() for text in figures[0].axes[0].texts} == {"a", "b", "x", "y", "z"}
+
+
+PLAN = {
+    "distance": 0.5,
+    "moves": [
+        {"from": "a", "to": "x", "mass": 0.3, "cost": 1.0},
+        {"from": "b", "to": "y", "mass": 0.5, "cost": 0.4},
+        {"from": "a", "to": "y", "mass": 0.2, "cost": 0.0},
+    ],
+}
+
+
+def test_plans_as_the_metric_prints_them_are_drawn(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(transport, "transport_picture", lambda *given: drawn.append(given))
+    assert transport.main([str(tmp_path / "out")], StringIO(json.dumps({"plans": [PLAN, None, PLAN]}))) == 0
+    path, words_a, words_b, flow_AB, cost_AB, title = drawn[0]
+    assert (path, title) == (tmp_path / "out" / "line-1.png", "line 1: distance 0.5000")
+    assert (words_a, words_b) == (["a", "b"], ["x", "y"])
+    assert flow_AB.tolist() == [[0.3, 0.2], [0.0, 0.5]]
+    assert cost_AB.tolist() == [[1.0, 0.0], [0.0, 0.4]]
+    assert drawn[1][0] == tmp_path / "out" / "line-3.png"  # the second has nothing to move
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"similarity": 1}', "line 1"])
+def test_what_is_no_plan_is_said_in_a_sentence(tmp_path, capsys, content):
+    assert transport.main([str(tmp_path)], StringIO(content)) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("MetricError: python -m nmt.report.transport: found no plans on standard input (")
+    assert err.endswith(
+        "expected what python -m nmt.metrics.wmd prints with --json --explain N; pipe the one into the other.\n"
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert transport.main([str(tmp_path / "file")], StringIO(json.dumps({"plans": [PLAN]}))) == 2
+    assert capsys.readouterr().err.endswith("file: File exists; name a folder that can be written to.\n")
 
 
 def test_a_plan_between_empty_sentences_is_an_empty_picture():

@@ -120,7 +120,7 @@ class WordMover:
         parts = {
             "nrefs": str(*num_references) if len(num_references) == 1 else "var",
             "case": "lc" if cfg.lowercase else "mixed",
-            "tok": cfg.tokenize,
+            "tok": tokenizer(cfg.tokenize).signature(),
             "stop": self.stop_list.name,
             "norm": cfg.norm.value,
             "agg": cfg.aggregate.value,
@@ -128,6 +128,7 @@ class WordMover:
             "dim": str(self.vectors.dimension),
             "vec": self.vectors.sha256,
             "solver": cfg.backend.value,
+            "list": self.stop_list.digest,
             "version": f"nmt-{nmt.__version__}",
         }
         return "|".join(f"{key}:{value}" for key, value in parts.items())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import stop_words
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.tokenizers.tokenizer_base import BaseTokenizer
 
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
@@ -32,6 +34,11 @@ class StopList:
     statement: str = ""
     keeps_marks: bool = False
 
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change with the words: a list is maintained by others, under the same name."""
+        return hashlib.sha256("\n".join(sorted(self.words)).encode()).hexdigest()[:8]
+
     def drops(self, token: str) -> bool:
         """In any casing: "The" is a stop word as "the" is."""
         return token.lower() in self.words or not (self.keeps_marks or token.isalnum() or any(map(str.isalnum, token)))
@@ -42,7 +49,7 @@ def stop_list(name: str, language: str) -> StopList:
     """The stop list that `metrics.wmd.stop_words` names.
 
     auto: the list of `language` (none, said in `statement`, where it has no list); a language code: its list;
-    nltk-2017: NLTK's English list of that year; none: every token counts, punctuation included.
+    nltk-2017: NLTK's English list of that year, and nothing else; none: every token counts, punctuation included.
 
     Lists come from the package stop-words. Its English one, alone among them, has grown to 1,333 words and drops "man",
     "men", "young" and "computer"; English is therefore NLTK's short list with the package's contractions ("don't").
@@ -52,7 +59,7 @@ def stop_list(name: str, language: str) -> StopList:
     if name == "none":
         return StopList("none", frozenset(), keeps_marks=True)
     if name == NLTK_2017:
-        return StopList(name, _words_of_file(name))
+        return StopList(name, _words_of_file(name), keeps_marks=True)
     code = language if name == "auto" else name
     if code in stop_words.LANGUAGE_MAPPING:
         words = frozenset(stop_words.get_stop_words(code))
@@ -76,13 +83,13 @@ def _words_of_file(name: str) -> frozenset[str]:
 
 
 @cache
-def tokenizer(name: str) -> Callable[[str], str]:
-    """sacreBLEU's tokenizer (Post 2018): text -> text with spaces between the tokens.
+def tokenizer(name: str) -> BaseTokenizer:
+    """sacreBLEU's tokenizer (Post 2018): text -> text with spaces between the tokens. Its `signature()` names it.
 
     Raises MetricError where its package is not installed (Japanese and Korean).
     """
     try:
-        tokenize: Callable[[str], str] = BLEU(tokenize=name, force=True).tokenizer
+        tokenize: BaseTokenizer = BLEU(tokenize=name, force=True).tokenizer
     except (ImportError, RuntimeError) as error:
         raise MetricError(
             "metrics.wmd.tokenize",
