@@ -196,7 +196,7 @@ def read_binary(stream: HashedStream, header: tuple[int, int], sink: Sink) -> No
         before = -1
         while before < reader.number < num_words:
             before = reader.number
-            place = reader.take(stream.mapped, place, place + max(_BLOCK, reader.longest), 0)
+            place = reader.take(stream.mapped, place, place + max(4 * _BLOCK, reader.longest), 0)
     else:
         data = stream.read(_BLOCK)
         start, place = 0, data.index(b"\n") + 1
@@ -235,7 +235,7 @@ class _Records:
         lengths_W = np.fromiter(map(len, words), np.int64, len(words))
         ends = (place + np.cumsum(lengths_W + self.size)).tolist()
         wanted, found = self.wanted, self.sink.found
-        for row in [row for row, word in enumerate(words) if wanted is None or word in wanted]:
+        for row in range(len(words)) if wanted is None else [row for row, word in enumerate(words) if word in wanted]:
             word, after = words[row][:-1].removeprefix(b"\n"), ends[row]
             if word not in found:
                 values = after - self.size
