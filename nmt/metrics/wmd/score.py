@@ -21,7 +21,7 @@ from nmt.metrics.vector_table import VectorSource
 from nmt.metrics.wmd.bags import Bag, Bags, FloatArray, make_bags
 from nmt.metrics.wmd.engine import pair_distances
 from nmt.metrics.wmd.explain import TransportPlan, transport_plan
-from nmt.metrics.wmd.words import stop_list, tokenizer, words_for
+from nmt.metrics.wmd.words import stop_list, tokenizer, tokenizer_signature, words_for
 
 Group = tuple[Bag, list[Bag]]  # a candidate and its references
 
@@ -120,7 +120,7 @@ class WordMover:
         parts = {
             "nrefs": str(*num_references) if len(num_references) == 1 else "var",
             "case": "lc" if cfg.lowercase else "mixed",
-            "tok": tokenizer(cfg.tokenize).signature(),
+            "tok": tokenizer_signature(cfg.tokenize),
             "stop": self.stop_list.name,
             "norm": cfg.norm.value,
             "agg": cfg.aggregate.value,

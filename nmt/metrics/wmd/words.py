@@ -84,7 +84,7 @@ def _words_of_file(name: str) -> frozenset[str]:
 
 @cache
 def tokenizer(name: str) -> BaseTokenizer:
-    """sacreBLEU's tokenizer (Post 2018): text -> text with spaces between the tokens. Its `signature()` names it.
+    """sacreBLEU's tokenizer (Post 2018): text -> text with spaces between the tokens.
 
     Raises MetricError where its package is not installed (Japanese and Korean).
     """
@@ -103,7 +103,13 @@ def tokenizer(name: str) -> BaseTokenizer:
 def tokens_of(text: str, cfg: WmdConfig) -> list[str]:
     """All tokens of a text, stop words included: what word vectors are trained on."""
     text = text.translate(_APOSTROPHE)
-    return tokenizer(cfg.tokenize)(text.lower() if cfg.lowercase else text).split()
+    tokens: list[str] = tokenizer(cfg.tokenize)(text.lower() if cfg.lowercase else text).split()
+    return tokens
+
+
+def tokenizer_signature(name: str) -> str:
+    """sacreBLEU's: the name, and for some the version of the dictionary behind it."""
+    return str(tokenizer(name).signature())  # type: ignore[no-untyped-call]
 
 
 def words_for(text: str, cfg: WmdConfig, language: str) -> list[str]:
