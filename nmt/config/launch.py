@@ -52,6 +52,7 @@ class MachineConfig:
     python: str = "3.12"
     image_parameter: str | None = IMAGE  # public parameter of AWS that names an image
     image: str | None = None  # an image of one's own, ami-...; wins over the parameter
+    driver: int | None = None  # branch of NVIDIA's driver in the image; null: not known before the machine runs
     withdrawn: str | None = None  # when AWS stopped offering it
 
     def __post_init__(self) -> None:
@@ -78,6 +79,7 @@ class LaunchConfig:
     zones: list[str] = field(default_factory=list)  # tried in this order; empty: all that offer the type
     profile: str | None = None  # of ~/.aws; null: AWS's own order of looking for credentials
     endpoint_url: str | None = None  # of an AWS that is not Amazon's
+    timeout_s: float = 20.0  # that AWS may take for an answer, before it is asked once more
     address: str | None = None  # one's own, from which ssh is let in; null: asked from address_url
     address_url: str = "https://checkip.amazonaws.com"
     allow_world: bool = False  # let ssh in from everywhere
@@ -85,7 +87,10 @@ class LaunchConfig:
     key_file: str | None = None  # the private key to public_key
     user: str = "ubuntu"
     port: int = 22
+    wait_s: float = 300.0  # for a machine to start, to show its host keys, to end
     host: str | None = None  # where ssh finds the machine; null: the address that AWS names
+    subnet: str | None = None  # of a network of one's own; null: the region's default network
+    usd_per_hour: float | None = None  # price of the machine; null: asked from AWS
     disk_gb: int = 60
     spot: bool = False
     max_hours: float = 12.0  # after that the machine powers itself off, whatever happens
@@ -132,12 +137,26 @@ class LaunchConfig:
             raise ConfigError(
                 "launch.max_hours", found=self.max_hours, expected="more than 0", next_step="12 is the default"
             )
-        if self.max_usd is not None and self.max_usd <= 0:
+        for key, what in (("max_usd", "for no limit but max_hours"), ("usd_per_hour", "to have it asked")):
+            value = getattr(self, key)
+            if value is not None and value <= 0:
+                raise ConfigError(
+                    f"launch.{key}",
+                    found=value,
+                    expected=f"more than 0, or null {what}",
+                    next_step="0.526 is 52.6 US cents",
+                )
+        for key in ("timeout_s", "wait_s"):
+            if getattr(self, key) <= 0:
+                raise ConfigError(
+                    f"launch.{key}", found=getattr(self, key), expected="more than 0", next_step="leave it out"
+                )
+        if self.spot and self.shutdown is Shutdown.stop:
             raise ConfigError(
-                "launch.max_usd",
-                found=self.max_usd,
-                expected="more than 0, or null for no limit but max_hours",
-                next_step="5 is five US dollars",
+                "launch.shutdown",
+                found="stop for a spot machine",
+                expected="terminate: one-time spot machines cannot be stopped",
+                next_step="leave out launch.shutdown or launch.spot",
             )
 
     def _check_address(self) -> None:

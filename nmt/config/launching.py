@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import hydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.config import mistakes
 from nmt.config.compose import VERSION_BASE
-from nmt.config.launch import Launch
+from nmt.config.launch import Launch, MachineConfig
 from nmt.config.overrides import apply_overrides, check_leaves, known_keys, parse_override, to_typed
 from nmt.config.store import CONFIGS, LAUNCH_SCHEMAS, options, register
 from nmt.errors import ConfigError
@@ -42,6 +42,23 @@ def read_launch(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[Launch
     config = to_typed(node, Launch)
     check_leaves(config)
     return config, given
+
+
+def profiles() -> dict[str, MachineConfig]:
+    """Every machine of configs/machine, by its name."""
+    found = {}
+    for name in options("machine"):
+        values = OmegaConf.load(CONFIGS / "machine" / f"{name}.yaml")
+        assert isinstance(values, DictConfig)
+        values.pop("defaults")  # the schema, which is what it is merged with here
+        found[name] = to_typed(_merged(values), MachineConfig)
+    return found
+
+
+def _merged(values: DictConfig) -> DictConfig:
+    node: DictConfig = OmegaConf.structured(MachineConfig)
+    node.merge_with(values)
+    return node
 
 
 def _composed(choices: Sequence[Override]) -> DictConfig:

@@ -11,6 +11,13 @@ from nmt.config.launching import read_launch
 from nmt.config.mistakes import nearest
 from nmt.errors import ConfigError, NmtError
 from nmt.launch import remote_commands
+from nmt.launch.costs import cost
+from nmt.launch.end import refresh_access, stop, terminate
+from nmt.launch.orphans import sweep_orphans
+from nmt.launch.preflight import preflight
+from nmt.launch.up import up
+
+YES = {"--yes": "do not ask"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,15 @@ class Command:
     flags: Mapping[str, str] = field(default_factory=dict)  # "--yes" -> what it does
 
 
+def _terminate(config: Launch, flags: frozenset[str]) -> int | None:
+    return terminate(config, flags, remote_commands.bring_home)
+
+
 COMMANDS: dict[str, Command] = {
+    "preflight": Command(
+        preflight, "whether a launch can work and what it costs; spends nothing", {"--policy": "print the IAM policy"}
+    ),
+    "up": Command(up, "start the machine, or go on with the one that runs", YES),
     "run": Command(remote_commands.run_training, "upload, install, train: -- OVERRIDES of train.py"),
     "attach": Command(remote_commands.attach, "the session of the training in this terminal"),
     "logs": Command(remote_commands.logs, "the output of the training", {"-f": "and what comes, until it ends"}),
@@ -33,6 +48,19 @@ COMMANDS: dict[str, Command] = {
         {"--every": "again each remote.every_s seconds, until training ends"},
     ),
     "halt": Command(remote_commands.halt, "training saves and leaves, the machine stays"),
+    "stop": Command(stop, "the machine stops, its disk stays"),
+    "terminate": Command(
+        _terminate,
+        "fetch, then end the machine and all that was made for it",
+        {**YES, "--no-fetch": "what is on its disk may be lost"},
+    ),
+    "cost": Command(cost, "so far, an hour, and at the end"),
+    "refresh-access": Command(refresh_access, "let in your present address, and nothing else"),
+    "sweep-orphans": Command(
+        sweep_orphans,
+        "everything of yours in every region that no record here speaks of: list it, delete it",
+        {**YES, "--all": "what is on record here too"},
+    ),
     "rehearse-interruption": Command(
         remote_commands.rehearse_interruption, "a spot machine is taken away, here, without an account"
     ),

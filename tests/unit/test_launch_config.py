@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nmt.config.launch import Family, Lane, Launch, LaunchConfig, MachineConfig, Shutdown
-from nmt.config.launching import read_launch
+from nmt.config.launching import profiles, read_launch
 from nmt.config.store import LAUNCH_SCHEMAS, options
 from nmt.errors import ConfigError
 from nmt.launch.commands import COMMANDS, Command, page, run
@@ -24,6 +24,7 @@ def test_every_option_of_every_group_composes(group, option):
 
 def test_the_four_machines():
     found = {name: read_launch([f"machine={name}"])[0].machine for name in options("machine")}
+    assert found == profiles()
     rows = {
         name: (one.gpu, one.gpu_memory_gb, one.compute_capability, one.vcpus, one.family, one.lane, one.python)
         for name, one in found.items()
@@ -66,8 +67,11 @@ MISTAKES = {
     "launch.spot=maybe": "launch.spot: found maybe, expected true or false; the default is false.",
     "launch.max_hours=0": "launch.max_hours: found 0.0, expected more than 0; 12 is the default.",
     "launch.max_hours=nan": "launch.max_hours: found nan, expected a finite number; correct it or leave it out.",
-    "launch.max_usd=-1": "launch.max_usd: found -1.0, expected more than 0, or null for no limit but max_hours; 5 is "
-    "five US dollars.",
+    "launch.max_usd=-1": "launch.max_usd: found -1.0, expected more than 0, or null for no limit but max_hours; "
+    "0.526 is 52.6 US cents.",
+    "launch.usd_per_hour=0": "launch.usd_per_hour: found 0.0, expected more than 0, or null to have it asked; 0.526 is "
+    "52.6 US cents.",
+    "launch.timeout_s=0": "launch.timeout_s: found 0.0, expected more than 0; leave it out.",
     "launch.name=My_Machine": "launch.name: found My_Machine, expected 2 to 40 of a-z, 0-9 and -, a letter first, no - "
     "last; nmt is the default.",
     "launch.port=0": "launch.port: found 0, expected 1 to 65535; 22 is the default.",

@@ -1,0 +1,208 @@
+"""What AWS answers when it does not do what was asked, in our words: what it means, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nmt.errors import LaunchError
+
+PREFLIGHT = "`python -m nmt.launch preflight`"
+NETWORK = "check the network, then run the command again"
+IMAGE = "correct machine.image, or leave it out"
+WAIT = "wait a minute and run the command again"
+CREDENTIALS = "run `aws configure` or `aws sso login`, or choose a profile with launch.profile=NAME"
+
+# Code -> what was found, what is expected, the next step.
+CODES: dict[str, tuple[str, str, str]] = {
+    "AuthFailure": ("credentials that AWS does not know", "credentials of an active account", CREDENTIALS),
+    "InvalidClientTokenId": ("an access key that AWS does not know", "credentials of an active account", CREDENTIALS),
+    "UnrecognizedClientException": (
+        "an access key that AWS does not know", "credentials of an active account", CREDENTIALS,
+    ),
+    "SignatureDoesNotMatch": ("a secret key that does not fit the access key", "a whole pair of keys", CREDENTIALS),
+    "IncompleteSignature": ("credentials that are cut short", "a whole pair of keys", CREDENTIALS),
+    "ExpiredToken": ("credentials that have expired", "fresh ones", CREDENTIALS),
+    "ExpiredTokenException": ("credentials that have expired", "fresh ones", CREDENTIALS),
+    "RequestExpired": ("a request from another time", "a clock that is right", "set this machine's clock"),
+    "OptInRequired": (
+        "a region or service that this account has not opted into", "one that is enabled",
+        "enable it under Account, AWS Regions, or choose another with launch.region=REGION",
+    ),
+    "PendingVerification": (
+        "an account that AWS is still verifying", "a verified one", "wait for the mail from AWS, at most four hours",
+    ),
+    "Blocked": ("an account that AWS has blocked", "an account in good standing", "contact AWS Support"),
+    "UnauthorizedOperation": (
+        "no permission", "a policy that allows it", "`python -m nmt.launch preflight --policy` prints what is needed",
+    ),
+    "AccessDenied": (
+        "no permission", "a policy that allows it", "`python -m nmt.launch preflight --policy` prints what is needed",
+    ),
+    "AccessDeniedException": (
+        "no permission", "a policy that allows it", "`python -m nmt.launch preflight --policy` prints what is needed",
+    ),
+    "InsufficientInstanceCapacity": (
+        "no free machine of this type", "one in some zone of the region",
+        "try again later, another region (launch.region=REGION) or another type (machine=g5_xlarge)",
+    ),
+    "SpotMaxPriceTooLow": (
+        "no spot machine at the on-demand price", "one below it", "try again later or leave out launch.spot=true",
+    ),
+    "Unsupported": (
+        "a type that this zone does not have", "a zone that has it", f"{PREFLIGHT} lists zones and regions that do",
+    ),
+    "InsufficientFreeAddressesInSubnet": (
+        "a subnet without free addresses", "a free one", "choose another zone with launch.zones=[ZONE]",
+    ),
+    "VcpuLimitExceeded": (
+        "a quota that is used up", "vCPUs that are left in this family", f"{PREFLIGHT} names the quota to raise",
+    ),
+    "InstanceLimitExceeded": (
+        "a quota that is used up", "vCPUs that are left in this family", f"{PREFLIGHT} names the quota to raise",
+    ),
+    "MaxSpotInstanceCountExceeded": (
+        "a spot quota that is used up", "vCPUs that are left for spot machines",
+        f"{PREFLIGHT} names the quota to raise; or leave out launch.spot=true",
+    ),
+    "VolumeLimitExceeded": (
+        "a quota of disks that is used up", "room for one more",
+        "delete disks that nothing uses: `python -m nmt.launch sweep-orphans` finds ours",
+    ),
+    "MaxIOPSLimitExceeded": (
+        "a quota of disks that is used up", "room for one more",
+        "delete disks that nothing uses: `python -m nmt.launch sweep-orphans` finds ours",
+    ),
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": (
+        "an account that never rented a spot machine", "its role for spot",
+        "run once: aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
+    ),
+    "InvalidAMIID.NotFound": (
+        "no such image in this region", "one that is there", IMAGE,
+    ),
+    "InvalidAMIID.Malformed": ("no image id", "ami-...", IMAGE),
+    "InvalidAMIID.Unavailable": ("an image that is gone", "one that is there", IMAGE),
+    "ParameterNotFound": (
+        "no parameter of this name in this region", "one that names an image",
+        "correct machine.image_parameter, or name an image with machine.image=AMI",
+    ),
+    "InvalidInstanceType": (
+        "no such type", "one that AWS has", f"{PREFLIGHT} says what this region offers",
+    ),
+    "InvalidParameterCombination": (
+        "options that do not go together", "a type, image and disk that do",
+        f"{PREFLIGHT} checks them one by one",
+    ),
+    "VPCIdNotSpecified": (
+        "no default network in this region", "a network",
+        "create one with `aws ec2 create-default-vpc`, or name a subnet with launch.subnet=SUBNET",
+    ),
+    "MissingInput": (
+        "no default subnet", "a network", "name one with launch.subnet=SUBNET",
+    ),
+    "InvalidSubnetID.NotFound": ("no such subnet in this region", "one that is there", "correct launch.subnet"),
+    "InvalidKeyPair.NotFound": ("no such key pair", "the one of this machine", "run `up` again, which makes it"),
+    "InvalidKeyPair.Duplicate": ("a key pair of this name", "none", "run the command again"),
+    "InvalidKey.Format": (
+        "a public key that AWS does not take", "one of type rsa or ed25519",
+        "make one with `ssh-keygen -t ed25519`, or leave out launch.public_key",
+    ),
+    "InvalidGroup.NotFound": ("no such security group", "the one of this machine", "run `up` again, which makes it"),
+    "InvalidGroup.Duplicate": ("a security group of this name", "none", "run the command again"),
+    "SecurityGroupLimitExceeded": (
+        "a quota of security groups that is used up", "room for one more",
+        "delete some: `python -m nmt.launch sweep-orphans` finds ours",
+    ),
+    "DependencyViolation": ("something that still uses it", "nothing that does", WAIT),
+    "InvalidInstanceID.NotFound": (
+        "no such machine", "one that exists", "`python -m nmt.launch sweep-orphans` lists what does",
+    ),
+    "IncorrectInstanceState": ("a machine in another state", "one that is ready for this", WAIT),
+    "IncorrectState": ("something in another state", "one that is ready for this", WAIT),
+    "OperationNotPermitted": (
+        "a machine that is protected", "one that may be ended",
+        "take off its termination protection in the EC2 console, then run the command again",
+    ),
+    "IdempotentParameterMismatch": (
+        "another request under the same token", "the same one again",
+        "run `python -m nmt.launch terminate` and then `up`",
+    ),
+    "RequestLimitExceeded": ("too many requests from this account", "fewer", WAIT),
+    "Throttling": ("too many requests from this account", "fewer", WAIT),
+    "ThrottlingException": ("too many requests from this account", "fewer", WAIT),
+    "TooManyRequestsException": ("too many requests from this account", "fewer", WAIT),
+    "NoSuchBucket": ("no such bucket", "one that exists", "correct launch.s3, or make it with `aws s3 mb`"),
+}  # fmt: skip
+# Another zone may have what this one has not.
+CAPACITY = {
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientFreeAddressesInSubnet",
+    "SpotMaxPriceTooLow",
+    "Unsupported",
+}
+SERVER = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "RequestTimeout"}
+# What botocore raises before or instead of an answer: class -> what was found, what is expected, the next step.
+WITHOUT_ANSWER: dict[str, tuple[str, str, str]] = {
+    "NoCredentialsError": ("no credentials", "those of an AWS account", CREDENTIALS),
+    "PartialCredentialsError": ("half a pair of credentials", "both halves", CREDENTIALS),
+    "CredentialRetrievalError": ("credentials that cannot be fetched", "those of an AWS account", CREDENTIALS),
+    "TokenRetrievalError": ("a login that has expired", "a fresh one", CREDENTIALS),
+    "UnauthorizedSSOTokenError": ("a login that has expired", "a fresh one", CREDENTIALS),
+    "SSOTokenLoadError": ("no login", "one", CREDENTIALS),
+    "ProfileNotFound": ("no profile of this name", "one of ~/.aws/config", "correct launch.profile"),
+    "ParamValidationError": ("a request that AWS's own description forbids", "one that it allows", "report this"),
+    "ConnectTimeoutError": ("no connection in time", "an answer", NETWORK),
+    "ReadTimeoutError": ("no answer in time", "an answer", NETWORK),
+    "ConnectionClosedError": ("a connection that was cut", "an answer", NETWORK),
+    "ResponseParserError": (
+        "an answer that is not AWS's", "AWS", "check the network: a login page or a proxy may stand between",
+    ),
+    "SSLError": ("a connection that cannot be trusted", "AWS's certificate", "check the network and its proxy"),
+    "ProxyConnectionError": ("a proxy that does not answer", "a way to AWS", "check HTTPS_PROXY"),
+    "EndpointConnectionError": (
+        "no way to AWS", "a network and a region that exists", "check both; launch.region=REGION names the region",
+    ),
+    "InvalidRegionError": ("no name of a region", "one such as eu-west-1", "correct launch.region"),
+}  # fmt: skip
+NEVER_SENT = {
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError",
+    "UnauthorizedSSOTokenError", "SSOTokenLoadError", "ProfileNotFound", "ParamValidationError", "ConnectTimeoutError",
+    "ProxyConnectionError", "EndpointConnectionError", "InvalidRegionError", "SSLError",
+}  # fmt: skip
+
+
+class AwsError(LaunchError):
+    """AWS did not do what was asked, or did not say whether it did."""
+
+    def __init__(self, place: str, found: str, expected: str, next_step: str, code: str, uncertain: bool) -> None:
+        super().__init__(place, found=found, expected=expected, next_step=next_step)
+        self.code = code  # AWS's own, or the name of botocore's exception
+        self.uncertain = uncertain  # it may have been done all the same
+
+
+def answered(place: str, response: Mapping[str, Any]) -> AwsError:
+    """The error in an answer of AWS, as botocore's ClientError holds it."""
+    error = response["Error"]
+    code, message = str(error["Code"]), " ".join(str(error["Message"]).split()).rstrip(".")
+    status = response["ResponseMetadata"]["HTTPStatusCode"] if "ResponseMetadata" in response else 400
+    if code in SERVER or (status >= 500 and code not in CODES):
+        return AwsError(place, f"a fault within AWS ({code})", "an answer", WAIT, code, uncertain=True)
+    if code in CODES:
+        return AwsError(place, *CODES[code], code=code, uncertain=False)
+    if code == "InsufficientHostCapacity":
+        return AwsError(place, *CODES["InsufficientInstanceCapacity"], code=code, uncertain=False)
+    return AwsError(
+        place, f"{code} ({message[:200]})", "a request that AWS accepts", f"{PREFLIGHT} checks what it can",
+        code, uncertain=False,
+    )  # fmt: skip
+
+
+def unanswered(place: str, error: Exception) -> AwsError:
+    """What botocore raises where there is no answer."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    code = next((name for name in names if name in WITHOUT_ANSWER), names[0])
+    if code in WITHOUT_ANSWER:
+        return AwsError(place, *WITHOUT_ANSWER[code], code=code, uncertain=code not in NEVER_SENT)
+    said = " ".join(str(error).split()).rstrip(".")
+    return AwsError(place, f"{code} ({said[:200]})", "an answer", NETWORK, code, True)

@@ -1,0 +1,198 @@
+"""One machine is started, once: the request is written down before it is sent, and sent again as it was.
+
+AWS takes a request with a token that it knows for the same request, so that an answer which was lost, a client that
+was killed and an impatient user cannot start a second machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nmt.config.launch import Launch
+from nmt.errors import LaunchError
+from nmt.launch.aws import Aws, tags
+from nmt.launch.found import GONE, Instance, instances, read_instance
+from nmt.launch.images import Image
+from nmt.launch.machine import write_private
+from nmt.launch.refusals import CAPACITY, AwsError
+from nmt.launch.talk import command
+
+FILE = "starting.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked of AWS, and not yet answered by a machine that runs."""
+
+    region: str
+    zone: str  # empty: that of launch.subnet
+    parameters: dict[str, Any]  # of RunInstances, token included
+
+
+def load_request(folder: Path) -> Request | None:
+    """The request that an earlier `up` left behind. Raises LaunchError for a broken file."""
+    path = folder / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Request(str(values["region"]), str(values["zone"]), dict(values["parameters"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LaunchError(
+            str(path), found="no request that can be read", expected="one as it was written",
+            next_step="`python -m nmt.launch sweep-orphans` finds what it may have started; then remove the file",
+        ) from error  # fmt: skip
+
+
+def forget_request(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        (folder / FILE).unlink()
+
+
+def start(
+    aws: Aws, launch: Launch, parameters: dict[str, Any], zones: Sequence[str], folder: Path, say: Callable[[str], None]
+) -> Instance:
+    """A machine in the first zone that has one. Raises LaunchError; then none was started, or the sentence says so."""
+    refusals: list[tuple[str, AwsError]] = []
+    for zone in zones:
+        placed = parameters if launch.launch.subnet else {**parameters, "Placement": {"AvailabilityZone": zone}}
+        request = Request(aws.region, zone, {**placed, "ClientToken": str(uuid.uuid4())})
+        try:
+            return send(aws, launch, request, folder)
+        except AwsError as refusal:
+            if refusal.code not in CAPACITY:
+                raise
+            refusals.append((zone, refusal))
+            say(f"{zone or launch.launch.subnet}: {refusal.found}")
+    zone, last = refusals[-1]
+    tried = ", ".join(zone for zone, _ in refusals) or "the subnet's zone"
+    raise AwsError(last.place, f"{last.found} (tried {tried})", last.expected, last.next_step, last.code, False)
+
+
+def send(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance:
+    """Write the request down, send it; -> the machine. The file stays until the machine is on record."""
+    write_private(folder / FILE, json.dumps(asdict(request), indent=2) + "\n")
+    try:
+        answer = aws.call("ec2", "RunInstances", request.parameters)
+        return read_instance(answer["Instances"][0])
+    except AwsError as refusal:
+        if not refusal.uncertain:
+            forget_request(folder)
+            raise
+        found = _looked_for(aws, launch)
+        if found is not None:
+            return found
+        raise _unknown(launch, refusal) from refusal
+
+
+def resend(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance | None:
+    """The machine of a request that an earlier `up` sent, or did not get to send; None where it has ended since."""
+    wanted = (launch.launch.region, launch.machine.instance_type)
+    before = (request.region, str(request.parameters["InstanceType"]))
+    if wanted != before:
+        raise LaunchError(
+            f"launch.name={launch.launch.name}", found=f"an unfinished start of {before[1]} in {before[0]}",
+            expected="the same type and region again", next_step=f"end it first: {command('terminate', launch)}",
+        )  # fmt: skip
+    found = send(aws, launch, request, folder)
+    if found.state in GONE:
+        forget_request(folder)
+        return None
+    return found
+
+
+def _looked_for(aws: Aws, launch: Launch) -> Instance | None:
+    """After an answer that was lost: the machine, where AWS lists it already."""
+    try:
+        return next(iter(instances(aws, launch.launch.name)), None)
+    except AwsError:
+        return None
+
+
+def _unknown(launch: Launch, refusal: AwsError) -> AwsError:
+    return AwsError(
+        refusal.place,
+        f"{refusal.found}, so that a machine may have been started",
+        "its id",
+        f"run `up` again, which goes on with this request and never starts a second machine, or end it: "
+        f"{command('terminate', launch)}",
+        refusal.code,
+        uncertain=True,
+    )
+
+
+def request_parameters(
+    aws: Aws, launch: Launch, image: Image, key_name: str, group_id: str, hours: float
+) -> dict[str, Any]:
+    """What RunInstances is asked for. Nothing in it is secret; user data is a timer that powers the machine off."""
+    options, marks = launch.launch, tags(aws, launch.launch)
+    disk = {"VolumeSize": max(options.disk_gb, image.size_gb), "VolumeType": "gp3"}
+    parameters: dict[str, Any] = {
+        "ImageId": image.id,
+        "InstanceType": launch.machine.instance_type,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "KeyName": key_name,
+        "UserData": user_data(hours),
+        "InstanceInitiatedShutdownBehavior": options.shutdown.value,
+        "BlockDeviceMappings": [
+            {"DeviceName": image.root_device, "Ebs": {**disk, "Encrypted": True, "DeleteOnTermination": True}}
+        ],
+        "MetadataOptions": {
+            "HttpTokens": "required",
+            "HttpEndpoint": "enabled",
+            "HttpPutResponseHopLimit": 1,
+            "InstanceMetadataTags": "disabled",
+        },
+        "TagSpecifications": [{"ResourceType": kind, "Tags": marks} for kind in ("instance", "volume")],
+    }
+    if options.subnet is None:
+        parameters["SecurityGroupIds"] = [group_id]
+    else:
+        parameters["NetworkInterfaces"] = [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": options.subnet,
+                "Groups": [group_id],
+                "AssociatePublicIpAddress": True,
+                "DeleteOnTermination": True,
+            }
+        ]
+    if options.spot:
+        parameters["InstanceMarketOptions"] = {
+            "MarketType": "spot",
+            "SpotOptions": {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"},
+        }
+    return parameters
+
+
+def user_data(hours: float) -> str:
+    """For cloud-init: from its first minute on, the machine ends itself, even if nobody ever reaches it."""
+    return f"#cloud-config\npower_state:\n  mode: poweroff\n  delay: {max(1, round(hours * 60))}\n"
+
+
+def dry_run(aws: Aws, launch: Launch, image: Image, zone: str) -> None:
+    """Ask AWS whether it would start this machine. Raises AwsError with its reason where it would not."""
+    parameters = request_parameters(aws, launch, image, "", "", 1.0)
+    kept = {key: value for key, value in parameters.items() if key not in ("KeyName", "SecurityGroupIds")}
+    if launch.launch.subnet is None:
+        kept["Placement"] = {"AvailabilityZone": zone}
+    else:
+        kept["NetworkInterfaces"] = [{**kept["NetworkInterfaces"][0], "Groups": []}]
+    try:
+        aws.call("ec2", "RunInstances", {**kept, "DryRun": True})
+    except AwsError as refusal:
+        if refusal.code != "DryRunOperation":
+            raise
+
+
+def resized(launch: Launch, image: Image) -> Launch:
+    """The same with a disk that the image fits on."""
+    disk_gb = max(launch.launch.disk_gb, image.size_gb)
+    return replace(launch, launch=replace(launch.launch, disk_gb=disk_gb))

@@ -1,0 +1,104 @@
+"""How the launcher speaks: what it says, what it asks, and which machine it must not keep quiet about."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nmt.config.launch import Launch, LaunchConfig
+from nmt.errors import LaunchError
+
+GREEN, RED, YELLOW, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
+
+
+def say(text: str) -> None:
+    """At once, also where the output is a file or a pipe."""
+    print(text, flush=True)
+
+
+def agreed(question: str, flags: frozenset[str]) -> bool:
+    """Whether the user says yes; `--yes` says it beforehand, and silence is a no."""
+    if "--yes" in flags:
+        return True
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        answer = ""
+        print()
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    say("nothing was done" + ("" if sys.stdin.isatty() else "; --yes answers beforehand"))
+    return False
+
+
+def command(name: str, config: Launch) -> str:
+    """A command about this machine, to be typed as it stands; options that are not the default are in it."""
+    defaults = LaunchConfig()
+    keys = ("name", "region", "folder", "profile", "endpoint_url")
+    words = [
+        f"launch.{key}={getattr(config.launch, key)}"
+        for key in keys
+        if key == "name" or getattr(config.launch, key) != getattr(defaults, key)
+    ]
+    return f"python -m nmt.launch {name} {shlex.join(words)}"
+
+
+@contextlib.contextmanager
+def told(config: Launch, instance_id: str, region: str) -> Iterator[None]:
+    """Whatever breaks in here, a keystroke included, the user is told which machine costs money and what ends it."""
+    try:
+        yield
+    except BaseException:
+        end = command("terminate", config)
+        print(f"{instance_id} in {region} may still run and cost: {end} ends it.", file=sys.stderr, flush=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One command at a time changes a machine. Raises LaunchError where another one is at work."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LaunchError(
+            str(folder), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
+            next_step="choose another one with launch.folder=FOLDER",
+        ) from error  # fmt: skip
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LaunchError(
+                str(folder), found="another command at work on this machine", expected="one at a time",
+                next_step="wait for it to end, or choose another launch.name",
+            ) from error  # fmt: skip
+        yield
+    finally:
+        os.close(fd)
+
+
+def usd(amount: float | None) -> str:
+    """An amount as people write it; small ones keep their figures."""
+    if amount is None:
+        return "unknown"
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}".rstrip("0").ljust(5, "0")
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
+    """Columns as wide as their widest cell."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
+    return "\n".join(
+        indent + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    )
+
+
+def coloured(text: str, colour: str) -> str:
+    """In colour where a person looks."""
+    return f"{colour}{text}{PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text

@@ -1,0 +1,216 @@
+"""`up`: a machine that runs, can be reached by nobody else, and ends by itself. Twice the same is once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nmt.config.launch import Launch, LaunchConfig
+from nmt.errors import LaunchError
+from nmt.launch import access
+from nmt.launch.aws import Aws, connect
+from nmt.launch.bill import Event, iso, note
+from nmt.launch.found import GONE, Instance, instance, instances
+from nmt.launch.hostkeys import host_keys
+from nmt.launch.images import find_image
+from nmt.launch.machine import FILE as RECORD
+from nmt.launch.machine import Machine, load_machine, save_machine
+from nmt.launch.offers import zones_with
+from nmt.launch.prices import Prices, max_hours, prices
+from nmt.launch.start import forget_request, load_request, request_parameters, resend, resized, start
+from nmt.launch.talk import agreed, command, locked, say, table, told, usd
+
+POLL_S = 5.0
+NOT_DONE = 2  # exit status after a no
+KNOWN_HOSTS = "known_hosts"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be paid for."""
+
+    launch: Launch
+    prices: Prices
+    network: str
+    key_file: Path
+    public: bytes
+    folder: Path
+
+
+def up(config: Launch, flags: frozenset[str]) -> int | None:
+    """Start the machine, or go on with one that an earlier `up` started. Raises LaunchError."""
+    folder = Path(config.launch.folder) / config.launch.name
+    with locked(folder):
+        aws = connect(config.launch)
+        found = existing(aws, config, folder)
+        if found is not None and found.state not in ("stopping", "stopped"):
+            say(f"{found.id} in {aws.region} runs already ({found.state}); nothing more is started")
+        plan = _plan(aws, config, folder)
+        if found is None:
+            found = _new(aws, plan, flags)
+        elif found.state in ("stopping", "stopped"):
+            found = _again(aws, plan, found, flags)
+        if found is None:
+            return NOT_DONE
+        with told(config, found.id, aws.region):
+            _ready(aws, plan, found)
+    return None
+
+
+def existing(aws: Aws, config: Launch, folder: Path) -> Instance | None:
+    """The machine of this name, from its record, an unfinished start, or its tags; None where there is none."""
+    recorded = on_record(config.launch)
+    if recorded is not None:
+        if recorded.region != aws.region:
+            raise LaunchError(
+                f"launch.name={config.launch.name}", found=f"a machine in {recorded.region}",
+                expected=f"another name in {aws.region}", next_step="choose one with launch.name=NAME",
+            )  # fmt: skip
+        found = instance(aws, recorded.instance_id)
+        if found is not None and found.state not in GONE:
+            return found
+    request = load_request(folder)
+    if request is not None:
+        found = resend(aws, config, request, folder)
+        if found is not None:
+            return found
+    alive = [one for one in instances(aws, config.launch.name) if one.state not in GONE]
+    if len(alive) > 1:
+        raise LaunchError(
+            f"launch.name={config.launch.name}", found=f"{len(alive)} machines: {', '.join(one.id for one in alive)}",
+            expected="one", next_step=f"end them: {command('terminate', config)}",
+        )  # fmt: skip
+    return alive[0] if alive else None
+
+
+def on_record(launch: LaunchConfig) -> Machine | None:
+    """The record of the machine of this name; None where there is none. Raises LaunchError for a broken one."""
+    folder = Path(launch.folder)
+    return load_machine(folder, launch.name) if (folder / launch.name / RECORD).exists() else None
+
+
+def _plan(aws: Aws, config: Launch, folder: Path) -> Plan:
+    found, refusals = prices(aws, config)
+    for refusal in refusals:
+        say(f"price unknown: {refusal}")
+    key_file, public = access.key_pair(config.launch, folder)
+    return Plan(config, found, access.own_network(config.launch), key_file, public, folder)
+
+
+def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
+    zones = zones_with(aws, plan.launch, plan.prices)
+    image = find_image(aws, plan.launch)
+    launch = resized(plan.launch, image)
+    price = plan.prices.machine(launch, zones[0])
+    hours = max_hours(launch, price)
+    if launch.launch.max_usd is not None and price is None:
+        raise LaunchError(
+            "launch.max_usd", found="a limit without a price", expected="the price of an hour",
+            next_step="set launch.usd_per_hour=PRICE, or launch.max_hours instead",
+        )  # fmt: skip
+    _show(plan, launch, image.id, image.name, zones, hours)
+    if not agreed("Start it?", flags):
+        return None
+    key_name, group_name = access.names(launch.launch, plan.public)
+    access.put_key(aws, launch.launch, key_name, plan.public)
+    group_id = access.put_group(aws, launch.launch, group_name, plan.network)
+    parameters = request_parameters(aws, launch, image, key_name, group_id, hours)
+    return start(aws, launch, parameters, zones, plan.folder, say)
+
+
+def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[str], hours: float) -> None:
+    options, machine = launch.launch, launch.machine
+    hourly, disk = plan.prices.machine(launch, zones[0]), plan.prices.disk_hour(launch)
+    most = None if hourly is None or disk is None else (hourly + disk) * hours
+    kind = "spot" if options.spot else "on demand"
+    gpu = f"{machine.num_gpus} x {machine.gpu}, {machine.gpu_memory_gb} GB"
+    say(f"{options.name}: {machine.instance_type} ({gpu}), {kind}")
+    rows = [
+        ("where", f"{options.region}, {options.subnet or ' then '.join(zones)}"),
+        ("image", f"{image} {image_name}".strip()),
+        ("disk", f"{options.disk_gb} GB gp3, encrypted, deleted with the machine"),
+        ("network", f"port {options.port} from {plan.network} and nothing else"),
+        ("price", f"{usd(hourly)} an hour, its disk {usd(disk)} an hour"),
+        ("ends", f"by itself after {hours:.2g} h ({options.shutdown.value}), {usd(most)} at most"),
+    ]
+    say(table(rows))
+    if plan.network == access.EVERYBODY:
+        say("  Everybody may try to log in: launch.allow_world=true.")
+
+
+def _again(aws: Aws, plan: Plan, found: Instance, flags: frozenset[str]) -> Instance | None:
+    """A machine that was stopped."""
+    hourly = usd(plan.prices.machine(plan.launch, found.zone))
+    say(f"{found.id} in {aws.region} is {found.state}; running it costs {hourly} an hour")
+    if not agreed("Start it again?", flags):
+        return None
+    with told(plan.launch, found.id, aws.region):
+        if found.state == "stopping":
+            found = wait_for(aws, plan.launch, found.id, ("stopped",))
+        aws.call("ec2", "StartInstances", {"InstanceIds": [found.id]})
+    return found
+
+
+def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
+    """Running, reachable from here alone, its keys known; then it is on record."""
+    options = plan.launch.launch
+    running = wait_for(aws, plan.launch, found.id, ("running",))
+    event = _event("started", running, aws.region, plan, running.launched.timestamp())
+    note(plan.folder, event)
+    key_name, group_name = access.names(options, plan.public)
+    if running.key_name != key_name:
+        raise LaunchError(
+            f"the key of {running.id}", found="another one than in this folder", expected="the folder that started it",
+            next_step=f"name it with launch.folder=FOLDER, or end the machine: {command('terminate', plan.launch)}",
+        )  # fmt: skip
+    access.put_group(aws, options, group_name, plan.network)
+    host = options.host or running.address
+    if not host:
+        raise LaunchError(
+            running.id, found="no public address", expected="one, to reach it",
+            next_step="choose a subnet that gives addresses with launch.subnet=SUBNET",
+        )  # fmt: skip
+    known_hosts = plan.folder / KNOWN_HOSTS
+    recorded = on_record(options)
+    keys = access.read_keys(known_hosts) if recorded is not None and recorded.instance_id == running.id else []
+    access.write_known_hosts(known_hosts, host, options.port, keys or host_keys(aws, running.id, options.wait_s, say))
+    parts = [event.usd_per_hour, event.disk_usd_per_hour]
+    hourly = None if event.usd_per_hour is None else sum(part for part in parts if part is not None)
+    machine = Machine(
+        options.name, aws.region, running.id, host, options.port, options.user, plan.key_file.absolute(),
+        known_hosts.absolute(), plan.launch.machine.lane.value, hourly, running.spot,
+    )  # fmt: skip
+    save_machine(Path(options.folder), machine)
+    forget_request(plan.folder)
+    say(f"{options.name} is up: {running.id} in {running.zone}, {options.user}@{host}, {usd(hourly)} an hour")
+    say(f"  {command('run', plan.launch)} -- OVERRIDES")
+    say(f"  {command('terminate', plan.launch)}")
+
+
+def _event(what: str, found: Instance, region: str, plan: Plan, at: float) -> Event:
+    machine = plan.prices.machine(replace(plan.launch, launch=replace(plan.launch.launch, spot=found.spot)), found.zone)
+    disk = plan.prices.disk_hour(plan.launch)
+    return Event(iso(at), what, found.id, found.type, region, found.spot, machine, plan.launch.launch.disk_gb, disk)
+
+
+def wait_for(aws: Aws, config: Launch, instance_id: str, states: tuple[str, ...]) -> Instance:
+    """The machine once it is in one of `states`. Raises LaunchError where it ends instead, or takes too long."""
+    ends = time.monotonic() + config.launch.wait_s
+    state = "no sign of it"
+    while time.monotonic() < ends:
+        found = instance(aws, instance_id)  # AWS may list a machine some seconds after it has started it
+        if found is not None:
+            state = found.state
+            if state in states and (found.address or "running" not in states or config.launch.host):
+                return found
+            if state in GONE and state not in states:
+                raise LaunchError(
+                    instance_id, found=f"{state} ({found.shutdown_reason or 'AWS says no reason'})",
+                    expected=" or ".join(states), next_step="run `up` again, in another zone with launch.zones=[ZONE]",
+                )  # fmt: skip
+        time.sleep(POLL_S)
+    raise LaunchError(
+        instance_id, found=f"{state} after {config.launch.wait_s:.0f} s", expected=" or ".join(states),
+        next_step="run the command again to go on waiting",
+    )  # fmt: skip
