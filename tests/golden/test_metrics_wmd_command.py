@@ -89,12 +89,20 @@ def test_references_by_tab_and_gzip_count_as_files_do(files, capsys):
         (["--no-lowercase"], "case:mixed"),
         (["--lowercase"], "case:lc"),
         (["--processes", "2"], "nrefs:2"),
+        (["--backend", "exact"], "solver:exact"),
         (["--preset", "2017"], "stop:nltk-2017|norm:raw|agg:max|sigma:1|"),
         (["--preset", "2017", "--norm", "raw", "--no-lowercase"], "case:mixed|tok:13a|stop:nltk-2017|norm:raw"),
     ],
 )
 def test_every_flag_is_in_the_signature(files, capsys, flags, part):
     assert part in json.loads(printed(capsys, *files, *flags, "--json"))["signature"]
+
+
+def test_pyemd_can_be_chosen(files, capsys):
+    pytest.importorskip("pyemd", reason="this pyemd does not load", exc_type=ImportError)
+    ours, theirs = (json.loads(printed(capsys, *files, "--json", "--backend", end)) for end in ("exact", "pyemd"))
+    assert theirs["distance"] == pytest.approx(ours["distance"], abs=1e-9)
+    assert theirs["signature"] == ours["signature"].replace("solver:exact", "solver:pyemd")
 
 
 def test_the_preset_takes_vectors_as_they_are(files, capsys):

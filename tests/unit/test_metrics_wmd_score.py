@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import subprocess
 import sys
@@ -108,6 +109,17 @@ def test_stop_words_carry_no_mass_and_do_not_count_as_lost():
     assert found.num_empty == 1
     cased = score(["The east"], [["east"]], replace(cfg, lowercase=False))
     assert cased.sentences[0].coverage == 1.0  # a stop word is one in any casing
+
+
+def test_a_language_without_a_stop_list_is_told_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        found = score(["east"], [["east"]], WmdConfig(stop_words="auto"), language="eo")
+        score(["east"], [["east"]], WmdConfig(stop_words="auto"), language="de")
+        score(["east"], [["east"]], WmdConfig(stop_words="none"), language="eo")
+    assert caplog.messages == [
+        "metrics.wmd.stop_words=auto: there is no stop list for the language 'eo': every word counts."
+    ]
+    assert "|stop:none-for-eo|" in found.signature
 
 
 def test_contractions_are_stop_words_however_the_apostrophe_is_typed():

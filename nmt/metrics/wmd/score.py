@@ -5,6 +5,7 @@ N sentence, P distinct pair of bags
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from nmt.metrics.wmd.engine import pair_distances
 from nmt.metrics.wmd.explain import TransportPlan, transport_plan
 from nmt.metrics.wmd.words import stop_list, tokenizer, tokenizer_signature, words_for
 
+LOG = logging.getLogger(__name__)
 Group = tuple[Bag, list[Bag]]  # a candidate and its references
 
 
@@ -64,7 +66,8 @@ class WordMover:
 
     `language` is the one of the text, for stop_words=auto. `processes`, `progress`: as in `pair_distances`.
 
-    Raises MetricError for an unknown stop list or a tokenizer that is not installed.
+    Warns where the language has no stop list. Raises MetricError for an unknown stop list or a tokenizer that is not
+    installed.
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class WordMover:
         self.cfg = cfg
         self.language = language
         self.stop_list = stop_list(cfg.stop_words, language)
+        if self.stop_list.statement:
+            LOG.warning("metrics.wmd.stop_words=%s: %s.", cfg.stop_words, self.stop_list.statement)
         self._processes = processes
         self._progress = progress
         tokenizer(cfg.tokenize)
