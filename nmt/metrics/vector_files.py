@@ -40,7 +40,7 @@ class Sink(Protocol):
 
 @dataclass
 class Rows:
-    """The vectors themselves, each as the bytes of its numbers, which `convert` makes of what the file has.
+    """The vectors themselves, as the bytes of their numbers, which `convert` makes of what the file has.
 
     `found[word]` is the number of its line or record.
     """
@@ -48,11 +48,11 @@ class Rows:
     needed: frozenset[bytes] | None
     convert: Callable[[int, bytes], bytes]
     found: dict[bytes, int] = field(default_factory=dict)
-    vectors: list[bytes] = field(default_factory=list)
+    vectors: bytearray = field(default_factory=bytearray)
 
     def add(self, word: bytes, number: int, place: int, values: bytes) -> None:
         self.found[word] = number
-        self.vectors.append(self.convert(number, values))
+        self.vectors += self.convert(number, values)
 
 
 def needed_bytes(words: Iterable[str] | None) -> frozenset[bytes] | None:
@@ -197,6 +197,7 @@ def read_binary(stream: HashedStream, header: tuple[int, int], sink: Sink) -> No
         while before < reader.number < num_words:
             before = reader.number
             place = reader.take(stream.mapped, place, place + max(4 * _BLOCK, reader.longest), 0)
+            stream.let_go(place)
     else:
         data = stream.read(_BLOCK)
         start, place = 0, data.index(b"\n") + 1

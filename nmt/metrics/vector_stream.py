@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from nmt.errors import MetricError
 
 _GZIP = b"\x1f\x8b"
+_HASHED = 1 << 24  # bytes that are hashed at once
 
 
 class HashedStream:
@@ -35,11 +36,10 @@ class HashedStream:
         self._file = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if compressed else self._raw
         self._thread = ThreadPoolExecutor(1)
         self._ahead = b""
-        self._place = 0
         self.mapped: mmap.mmap | None = None
         about = os.fstat(self._raw.fileno())
         if stat.S_ISREG(about.st_mode) and about.st_size and not compressed:
-            self.mapped = self._map()
+            self.mapped = mmap.mmap(self._raw.fileno(), 0, access=mmap.ACCESS_READ)
         self._sha = hashlib.sha256()
         self._hashing: Future[None] | None = None
 
@@ -66,30 +66,28 @@ class HashedStream:
     def digest(self) -> Future[str]:
         """SHA-256 of the whole file, in hexadecimal; of a compressed one what is left is read."""
         if self.mapped is not None:
-            return self._thread.submit(_hash_all, self._map())
+            return self._thread.submit(_hash_all, os.dup(self._raw.fileno()))
         while self.read(1 << 24):
             pass
         if self._hashing is not None:
             self._hashing.result()
         return known_digest(self._sha.hexdigest())
 
+    def let_go(self, end: int) -> None:
+        """What is mapped before `end` is not needed any more: its memory counts as this process's no longer."""
+        if self.mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapped.madvise(mmap.MADV_DONTNEED, 0, end // mmap.PAGESIZE * mmap.PAGESIZE)
+
     def _pull(self, size: int) -> bytes:
-        if self.mapped is not None:
-            block = self.mapped[self._place : self._place + size]
-            self._place += len(block)
-            return block
         try:
             block = self._file.read(size)
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.path, error) from error
-        if block:
+        if block and self.mapped is None:
             if self._hashing is not None:
                 self._hashing.result()  # one block waits at most: memory stays bounded
             self._hashing = self._thread.submit(self._sha.update, block)
         return block
-
-    def _map(self) -> mmap.mmap:
-        return mmap.mmap(self._raw.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __enter__(self) -> HashedStream:
         return self
@@ -111,10 +109,16 @@ def known_digest(sha256: str) -> Future[str]:
     return known
 
 
-def _hash_all(data: mmap.mmap) -> str:
-    """In one call, during which other threads run."""
-    with data:
-        return hashlib.sha256(data).hexdigest()
+def _hash_all(descriptor: int) -> str:
+    """Of a file, which it closes. In few calls: after each this thread has to wait for those that run Python."""
+    sha, buffer, place = hashlib.sha256(), memoryview(bytearray(_HASHED)), 0
+    try:
+        while size := os.preadv(descriptor, [buffer], place):
+            sha.update(buffer[:size])
+            place += size
+    finally:
+        os.close(descriptor)
+    return sha.hexdigest()
 
 
 def _unreadable(path: Path, error: Exception) -> MetricError:

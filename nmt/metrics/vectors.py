@@ -98,8 +98,8 @@ def _from_lines(stream: HashedStream, head: bytes, needed: frozenset[str] | None
     binary = _is_word2vec_binary(stream, head)
     rows = Rows(needed_bytes(needed), (lambda _, values: values) if binary else partial(text_numbers, stream.path))
     dimension = _read_lines(stream, head, rows, binary)
-    flat = np.frombuffer(b"".join(rows.vectors), "<f4" if binary else np.float64)
-    matrix_WD: NDArray[np.floating] = flat.reshape(len(rows.vectors), dimension)
+    flat = np.frombuffer(rows.vectors, "<f4" if binary else np.float64)
+    matrix_WD: NDArray[np.floating] = flat.reshape(len(rows.found), dimension)
     numbers = list(rows.found.values())
     kind = "vector" if binary else "line"
     words = [decoded(stream.path, kind, number, word) for word, number in rows.found.items()]
