@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,3 +184,19 @@ class Contestant:
             raise ProgramError(f"{told} ({' '.join(last)[:200]}); see {self.log.relative_to(harness.ROOT)}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def take_turns(
+    running: Sequence[Contestant], rounds: int, take: Callable[[Contestant], None]
+) -> dict[str, ProgramError]:
+    """Everyone's turn, round after round, another one first each time; -> by name who failed, and is asked no more."""
+    failed: dict[str, ProgramError] = {}
+    for number in range(rounds):
+        left = [contestant for contestant in running if contestant.start.name not in failed]
+        first = number % max(1, len(left))
+        for contestant in [*left[first:], *left[:first]]:
+            try:
+                take(contestant)
+            except ProgramError as reason:
+                failed[contestant.start.name] = reason
+    return failed

@@ -33,6 +33,7 @@ from benchmarks.contestants import (
     Start,
     peer_command,
     quiet_environment,
+    take_turns,
 )
 from benchmarks.step import SETTINGS
 from nmt.config.data import Multi30kConfig, Variant
@@ -133,15 +134,18 @@ def compare(everyone: Sequence[Start], rounds: int, references: list[str]) -> tu
                 running.append(stack.enter_context(Contestant(start)))
             except ProgramError as reason:
                 failed.append(str(reason))
-        for number in range(rounds):
-            for contestant in running[number % len(running) :] + running[: number % len(running)]:
-                answer = contestant.turn(0, 0, 0)
-                name = contestant.start.name
-                counted = [count_and_text(name, line) for line in answer.pop("lines")]
-                answer["tokens"] = sum(count + 1 for count, _ in counted)
-                figures = found.setdefault(name, {"title": contestant.start.title, "turns": []})
-                figures["turns"].append(answer)
-                figures["texts"] = [text for _, text in counted]
+
+        def take(contestant: Contestant) -> None:
+            answer, name = contestant.turn(0, 0, 0), contestant.start.name
+            counted = [count_and_text(name, line) for line in answer.pop("lines")]
+            answer["tokens"] = sum(count + 1 for count, _ in counted)
+            figures = found.setdefault(name, {"title": contestant.start.title, "turns": []})
+            figures["turns"].append(answer)
+            figures["texts"] = [text for _, text in counted]
+
+        for name, reason in take_turns(running, rounds, take).items():
+            failed.append(str(reason))
+            found.pop(name, None)
     for figures in found.values():
         turns = figures["turns"]
         figures["tokens_per_s"] = harness.summarise([turn["tokens"] / turn["seconds"] for turn in turns]).as_json()

@@ -30,6 +30,7 @@ from benchmarks.contestants import (
     our_sizes,
     ours_to_train,
     peer_to_train,
+    take_turns,
 )
 
 SETTINGS = {
@@ -71,10 +72,14 @@ def compare(everyone: Sequence[Start], parsed: argparse.Namespace) -> tuple[dict
                 continue
             running.append(contestant)
             found[start.name] = {"title": start.title, "start_s": contestant.ready["ready"], "turns": []}
-        for number in range(parsed.rounds):
-            for contestant in running[number % len(running) :] + running[: number % len(running)]:
-                turn = contestant.turn(SETTLE_STEPS, parsed.seconds, LEAST_STEPS)
-                found[contestant.start.name]["turns"].append(turn)
+
+        def take(contestant: Contestant) -> None:
+            turn = contestant.turn(SETTLE_STEPS, parsed.seconds, LEAST_STEPS)
+            found[contestant.start.name]["turns"].append(turn)
+
+        for name, reason in take_turns(running, parsed.rounds, take).items():
+            failed.append(str(reason))
+            del found[name]
     for figures in found.values():
         turns = figures["turns"]
         figures["tokens_per_s"] = harness.summarise([turn["tokens"] / turn["seconds"] for turn in turns]).as_json()
