@@ -15,6 +15,7 @@ from nmt.launch.costs import cost
 from nmt.launch.end import refresh_access, stop, terminate
 from nmt.launch.orphans import sweep_orphans
 from nmt.launch.preflight import preflight
+from nmt.launch.relaunch import relaunch
 from nmt.launch.up import up
 
 YES = {"--yes": "do not ask"}
@@ -60,6 +61,11 @@ COMMANDS: dict[str, Command] = {
         sweep_orphans,
         "everything of yours in every region that no record here speaks of: list it, delete it",
         {**YES, "--all": "what is on record here too"},
+    ),
+    "relaunch": Command(
+        relaunch,
+        "another machine goes on with the training",
+        {**YES, "--no-fetch": "what is on the old one may be lost"},
     ),
     "rehearse-interruption": Command(
         remote_commands.rehearse_interruption, "a spot machine is taken away, here, without an account"

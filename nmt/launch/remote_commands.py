@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,35 +14,54 @@ from nmt.config.launch import Launch
 from nmt.errors import LaunchError
 from nmt.launch import rehearsal, watch
 from nmt.launch.assignment import Assignment, load_assignment
+from nmt.launch.bill import read_events
 from nmt.launch.fetch import describe, fetch, follow
 from nmt.launch.machine import Machine, list_machines, load_machine
 from nmt.launch.notices import NOTICE_S
+from nmt.launch.s3 import push, signed, store_of
 from nmt.launch.ssh import Ssh
-from nmt.launch.ssh_faults import Place, still_runs
+from nmt.launch.talk import command, options, say, told
 from nmt.launch.training import Agent, limit_s, run
+from nmt.launch.upload import typed
 
 LEFT_UNFINISHED = 1  # exit status where training has ended without finishing
 
 
 def run_training(config: Launch, flags: frozenset[str]) -> int | None:
     """run: from the upload to a training that needs nobody."""
-    machine = _machine(config)
     words = list(config.launch.command)
     if config.launch.data is not None:
-        words.append(f"data.dir={config.launch.data}")
-    with told_what_runs(machine):
-        seconds = limit_s(machine, config.launch.max_hours, config.launch.max_usd)
-        status = run(machine, config.remote, seconds, words, Path(config.launch.folder), _say)
-    _say(f"{machine.name}: {describe(status)}")
-    name = f"launch.name={machine.name}"
-    for command, meaning in (
-        (f"logs -f {name}", "its output"),
-        (f"attach {name}", "its session; Ctrl-b d leaves it"),
-        (f"fetch --every {name}", f"the run comes home each {config.remote.every_s:.0f} s, until training ends"),
-        (f"terminate {name}", "the end of the machine and its cost"),
-    ):
-        print(f"  python -m nmt.launch {command:<40}{meaning}")
+        words.append(f"data.dir={typed(config.launch.data)}")
+    run_words(config, words)
     return None
+
+
+def run_words(config: Launch, words: Sequence[str]) -> None:
+    """The same for given words of train.py. Raises ConfigError, LaunchError."""
+    machine, folder = _machine(config), Path(config.launch.folder)
+    with told(config, machine.instance_id, machine.region):
+        seconds = limit_s(machine, config.launch.max_hours, config.launch.max_usd)
+        seconds -= time.time() - started(folder / machine.name, machine)
+
+        def addresses(run: str) -> dict[str, str]:
+            store = store_of(config.launch, run)
+            return {} if store is None else signed(store, seconds)
+
+        status = run(_ssh(config, machine), seconds, words, folder, say, addresses)
+    say(f"{machine.name}: {describe(status)}")
+    for name, meaning in (
+        ("logs -f", "its output"),
+        ("attach", "its session; Ctrl-b d leaves it"),
+        ("fetch --every", f"the run comes home every {config.remote.every_s:.0f} s, until training ends"),
+        ("terminate", "the end of the machine and its cost"),
+    ):
+        say(f"  {command(name, config)}  # {meaning}")
+
+
+def started(folder: Path, machine: Machine) -> float:
+    """When the machine was started last, which is when it began to cost; now, where that is not on record."""
+    events = [event for event in read_events(folder) if event.id == machine.instance_id and event.what == "started"]
+    return events[-1].seconds if events else time.time()
 
 
 def attach(config: Launch, flags: frozenset[str]) -> int | None:
@@ -50,10 +69,10 @@ def attach(config: Launch, flags: frozenset[str]) -> int | None:
     ssh, assignment = _reach(config)
     if not sys.stdin.isatty():
         raise LaunchError(
-            str(Place(ssh.machine, "attaching")),
+            str(ssh.place("attaching")),
             found="no terminal",
             expected="a terminal for the session",
-            next_step=f"use python -m nmt.launch logs -f launch.name={ssh.machine.name}",
+            next_step=f"use {command('logs -f', config)}",
         )
     watch.attach(ssh, Agent(ssh, assignment.remote))
     return None
@@ -67,7 +86,10 @@ def logs(config: Launch, flags: frozenset[str]) -> int | None:
         sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
 
-    watch.logs(ssh, Agent(ssh, assignment.remote), "-f" in flags, take, _say)
+    def aside(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    watch.logs(ssh, Agent(ssh, assignment.remote), "-f" in flags, take, aside)
     return None
 
 
@@ -88,13 +110,20 @@ def ps(config: Launch, flags: frozenset[str]) -> int | None:
 def fetch_run(config: Launch, flags: frozenset[str]) -> int | None:
     """fetch: the run comes home; --every: again and again until training ends."""
     ssh, assignment = _reach(config)
+    store, sent = store_of(config.launch, assignment.run), dict[str, tuple[int, int]]()
+
+    def after() -> None:
+        if store is not None:
+            sent.update(push(store, Path(assignment.folder), sent))
+
     if "--every" not in flags:
         fetch(ssh, assignment)
-        _say(f"fetched to {assignment.folder}")
+        after()
+        say(f"fetched to {assignment.folder}")
         return None
-    with told_what_runs(ssh.machine):
-        status = follow(ssh, assignment, config.remote.every_s, _say)
-    return _ending(ssh.machine, status)
+    with told(config, ssh.machine.instance_id, ssh.machine.region):
+        status = follow(ssh, assignment, config.remote.every_s, say, after)
+    return _ending(config, status)
 
 
 def halt(config: Launch, flags: frozenset[str]) -> int | None:
@@ -102,15 +131,15 @@ def halt(config: Launch, flags: frozenset[str]) -> int | None:
     ssh, assignment = _reach(config)
     status = Agent(ssh, assignment.remote).ask("stop", "stopping the training")
     fetch(ssh, assignment)
-    _say(f"{describe(status)}; fetched to {assignment.folder}")
-    _say(still_runs(ssh.machine))
+    say(f"{describe(status)}; fetched to {assignment.folder}")
+    say(ssh.place("").still_runs)
     return None
 
 
 def rehearse_interruption(config: Launch, flags: frozenset[str]) -> int | None:
     """rehearse-interruption: a spot machine is taken away, here, for nothing."""
     with tempfile.TemporaryDirectory(prefix="nmt-rehearsal-") as folder:
-        story = rehearsal.rehearse(config.launch.command, Path(folder), _say)
+        story = rehearsal.rehearse(config.launch.command, Path(folder), say)
     print(rehearsal.table(story))
     print(f"saved {story.saved_s:.1f} s after a notice that leaves {NOTICE_S:.0f} s; {story.difference}")
     return None if story.same else LEFT_UNFINISHED
@@ -123,30 +152,19 @@ def bring_home(config: Launch, machine: Machine) -> Assignment | None:
         assignment = load_assignment(folder, machine.name)
     except LaunchError:
         return None
-    fetch(Ssh(machine, replace(config.remote, wait_s=0.0)), assignment)
+    fetch(Ssh(machine, replace(config.remote, wait_s=0.0), options(config)), assignment)
     return assignment
 
 
-@contextlib.contextmanager
-def told_what_runs(machine: Machine) -> Iterator[None]:
-    """Whoever interrupts a command is told which machine goes on, and what ends it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f"interrupted; {machine.name} ({machine.instance_id}): {still_runs(machine)}.", file=sys.stderr)
-        raise
-
-
-def _ending(machine: Machine, status: dict[str, Any]) -> int | None:
+def _ending(config: Launch, status: dict[str, Any]) -> int | None:
     """Say what to do after training has ended."""
-    name = f"launch.name={machine.name}"
     if status["state"] == "ended" and status["exit_status"] == 0:
-        _say(f"done; python -m nmt.launch terminate {name} ends the machine")
+        say(f"done; {command('terminate', config)} ends the machine")
         return None
-    _say(
-        f"training has not finished: python -m nmt.launch relaunch {name} goes on with it on another machine,\n"
-        f"run with the same overrides on this one; python -m nmt.launch terminate {name} ends the machine"
-    )
+    say("training has not finished")
+    say(f"  {command('relaunch', config)}  # goes on with it on another machine")
+    say(f"  {command('run', config)}  # the same, on this one: with the same overrides after --")
+    say(f"  {command('terminate', config)}  # ends the machine")
     return LEFT_UNFINISHED
 
 
@@ -156,8 +174,8 @@ def _machine(config: Launch) -> Machine:
 
 def _reach(config: Launch) -> tuple[Ssh, Assignment]:
     machine = _machine(config)
-    return Ssh(machine, config.remote), load_assignment(Path(config.launch.folder), machine.name)
+    return _ssh(config, machine), load_assignment(Path(config.launch.folder), machine.name)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _ssh(config: Launch, machine: Machine) -> Ssh:
+    return Ssh(machine, config.remote, options(config))

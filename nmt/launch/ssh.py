@@ -31,7 +31,12 @@ class Ssh:
 
     machine: Machine
     config: RemoteConfig
+    commands: str = ""  # options that lead a command to the machine; empty: its name
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def place(self, doing: str) -> Place:
+        """For the sentences about it."""
+        return Place(self.machine, doing, self.commands)
 
     def options(self) -> list[str]:
         """The client and its options, without the destination."""
@@ -63,7 +68,7 @@ class Ssh:
 
         Raises UnreachableError, and RemoteCommandError for an exit status that `accept` does not name.
         """
-        place = Place(self.machine, doing)
+        place = self.place(doing)
         answer = self._patiently(place, lambda: self._once(self.command(words), place, given))
         if answer.status not in accept:
             raise RemoteCommandError(place, answer.status, answer.err)
@@ -74,7 +79,7 @@ class Ssh:
 
         Raises UnreachableError where the connection could not be made, or broke; the client has said why by then.
         """
-        place = Place(self.machine, doing)
+        place = self.place(doing)
         try:
             status = subprocess.run(self.command(words, terminal=True), check=False).returncode
         except FileNotFoundError as error:
@@ -85,7 +90,7 @@ class Ssh:
 
     def stream(self, words: Sequence[str], doing: str, take: Callable[[bytes], None]) -> None:
         """Run `words` once and hand on their output as it comes. Raises UnreachableError, RemoteCommandError."""
-        place = Place(self.machine, doing)
+        place = self.place(doing)
         with tempfile.TemporaryFile() as errors:
             try:
                 client = subprocess.Popen(
@@ -109,7 +114,7 @@ class Ssh:
 
         Raises UnreachableError, RemoteCommandError.
         """
-        place = Place(self.machine, doing)
+        place = self.place(doing)
         shell = shlex.join([*self.options(), "-l", self.machine.user])
         common = ["rsync", "--archive", "--compress", "--protect-args", "--partial-dir=.rsync-partial"]
         common += [f"--timeout={4 * self.config.alive_interval_s}", f"--rsh={shell}"]

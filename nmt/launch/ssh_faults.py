@@ -15,7 +15,7 @@ SSH_FAILED = 255  # the client's own exit status; others are those of the remote
 
 
 class Fault(Enum):
-    """Each value: what was found, what was expected, what to do next. {name} is the machine's."""
+    """Each value: what was found, what was expected, what to do next. {refresh} is a command."""
 
     refused = (
         "connection refused",
@@ -25,7 +25,7 @@ class Fault(Enum):
     timed_out = (
         "no answer",
         "an SSH server that answers",
-        "if your own address has changed, python -m nmt.launch refresh-access launch.name={name}, then try again",
+        "if your own address has changed, {refresh}, then try again",
     )
     no_name = ("an address that cannot be resolved", "the machine's address", "check your own connection")
     host_key = (
@@ -82,9 +82,19 @@ class Place:
 
     machine: Machine
     doing: str
+    options: str = ""  # that lead a command to the machine; empty: its name
 
     def __str__(self) -> str:
         return f"{self.machine.name} ({self.machine.instance_id}, {self.machine.region}), {self.doing}"
+
+    def command(self, name: str) -> str:
+        """A command about this machine, to be typed as it stands."""
+        return f"python -m nmt.launch {name} {self.options or f'launch.name={self.machine.name}'}"
+
+    @property
+    def still_runs(self) -> str:
+        """The end of every sentence about a machine that may still cost."""
+        return f"the machine may still run and cost: {self.command('terminate')} ends it"
 
 
 class UnreachableError(LaunchError):
@@ -98,7 +108,7 @@ class UnreachableError(LaunchError):
             str(place),
             found=f"{found} ({last})" if last else found,
             expected=expected,
-            next_step=f"{step.format(name=place.machine.name)}; {still_runs(place.machine)}",
+            next_step=f"{step.format(refresh=place.command('refresh-access'))}; {place.still_runs}",
         )
 
 
@@ -112,14 +122,8 @@ class RemoteCommandError(LaunchError):
             str(place),
             found=f"exit status {status} ({last})",
             expected="exit status 0",
-            next_step=f"mend that and run the same command again; {still_runs(place.machine)}",
+            next_step=f"mend that and run the same command again; {place.still_runs}",
         )
-
-
-def still_runs(machine: Machine) -> str:
-    """The end of every sentence about a machine that may still cost."""
-    word = shlex.quote(f"launch.name={machine.name}")
-    return f"the machine may still run and cost: python -m nmt.launch terminate {word} ends it"
 
 
 def last_line(said: str) -> str:

@@ -36,8 +36,8 @@ def agreed(question: str, flags: frozenset[str]) -> bool:
     return False
 
 
-def command(name: str, config: Launch) -> str:
-    """A command about this machine, to be typed as it stands; options that are not the default are in it."""
+def options(config: Launch) -> str:
+    """What leads a command to this machine, as it is typed: its name, and what is not the default."""
     defaults = LaunchConfig()
     keys = ("name", "region", "folder", "profile", "endpoint_url")
     words = [
@@ -45,7 +45,12 @@ def command(name: str, config: Launch) -> str:
         for key in keys
         if key == "name" or getattr(config.launch, key) != getattr(defaults, key)
     ]
-    return f"python -m nmt.launch {name} {shlex.join(words)}"
+    return shlex.join(words)
+
+
+def command(name: str, config: Launch) -> str:
+    """A command about this machine, to be typed as it stands; options that are not the default are in it."""
+    return f"python -m nmt.launch {name} {options(config)}"
 
 
 @contextlib.contextmanager

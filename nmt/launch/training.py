@@ -14,7 +14,7 @@ from nmt.errors import LaunchError
 from nmt.launch.assignment import Assignment
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
-from nmt.launch.ssh_faults import Place, RemoteCommandError, still_runs
+from nmt.launch.ssh_faults import Place, RemoteCommandError
 from nmt.launch.upload import TrainingPlan, plan_training, upload_items, upload_project
 
 # `uv sync` with these words, as the README says it for each lane.
@@ -38,14 +38,13 @@ def limit_s(machine: Machine, max_hours: float, max_usd: float | None) -> float:
             "launch.max_usd",
             found=f"{max_usd} US dollars, and no price an hour on record",
             expected="a price, to turn them into hours",
-            next_step=f"set launch.max_hours instead; {still_runs(machine)}",
+            next_step=f"set launch.max_hours instead; {Place(machine, '').still_runs}",
         )
     return min(max_hours, max_usd / machine.usd_per_hour) * 3600
 
 
 def run(
-    machine: Machine,
-    config: RemoteConfig,
+    ssh: Ssh,
     limit_s: float,
     words: Sequence[str],
     records: Path,
@@ -57,8 +56,8 @@ def run(
     `addresses` gives, for a run folder's name, where its files may be uploaded to from the machine.
     Raises ConfigError for a mistaken training command, LaunchError for what the machine refuses.
     """
+    machine, config = ssh.machine, ssh.config
     plan = plan_training(words, machine.name)
-    ssh = Ssh(machine, config)
     say(f"{machine.name} ({machine.instance_id}): connecting")
     folder = make_folders(ssh, plan)
     agent = Agent(ssh, folder)
@@ -128,14 +127,14 @@ class Agent:
     def ask(self, verb: str, doing: str, given: str = "") -> dict[str, Any]:
         """Its answer. Raises LaunchError with what it refuses, or where it cannot be reached."""
         answer = self.ssh.run(self.words(verb), doing, given, accept=(0, AGENT_REFUSED))
-        place = Place(self.ssh.machine, doing)
+        place = self.ssh.place(doing)
         try:
             content = json.loads(answer.out.strip().splitlines()[-1])
         except (ValueError, IndexError) as error:
             raise RemoteCommandError(place, answer.status, answer.err or answer.out) from error
         if "error" in content:
             found, expected, step = content["error"]
-            step = f"{step}; {still_runs(self.ssh.machine)}"
+            step = f"{step}; {place.still_runs}"
             raise LaunchError(str(place), found=found, expected=expected, next_step=step)
         return dict(content)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nmt.config.remote import RemoteConfig
 from nmt.errors import LaunchError
@@ -14,7 +15,7 @@ from nmt.launch.assignment import load_assignment
 from nmt.launch.fetch import describe
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
-from nmt.launch.ssh_faults import Place, RemoteCommandError, UnreachableError
+from nmt.launch.ssh_faults import RemoteCommandError, UnreachableError
 from nmt.launch.training import Agent, Say
 
 TAIL_BYTES = 8_192
@@ -27,15 +28,19 @@ def attach(ssh: Ssh, agent: Agent) -> None:
     status = agent.status()
     if status["state"] != "running":
         raise LaunchError(
-            str(Place(ssh.machine, "attaching")),
+            str(ssh.place("attaching")),
             found=f"no training that runs ({describe(status)})",
             expected="one",
-            next_step=f"see its output with python -m nmt.launch logs launch.name={ssh.machine.name}",
+            next_step=f"see its output with {ssh.place('').command('logs')}",
         )
-    words = ["tmux", "-u", "-L", str(status["socket"]), "attach-session", "-t", SESSION]
-    code = ssh.terminal(words, "attached")
+    code = ssh.terminal(session_words(status), "attached")
     if code != 0:
-        raise RemoteCommandError(Place(ssh.machine, "attaching"), code, "")
+        raise RemoteCommandError(ssh.place("attaching"), code, "")
+
+
+def session_words(status: dict[str, Any]) -> list[str]:
+    """What shows the session there."""
+    return ["tmux", "-u", "-L", str(status["socket"]), "attach-session", "-t", SESSION]
 
 
 def logs(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import pty
+import select
 import shlex
 import shutil
 import signal
@@ -45,6 +47,39 @@ def children(pid: int) -> list[int]:
             if stat.read_text().rpartition(")")[2].split()[1] == str(pid):
                 found.append(int(stat.parent.name))
     return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def read_until(stream: int, wanted: str) -> str:
+    """What comes until `wanted` is in it."""
+    seen, end = "", time.monotonic() + 60
+    while wanted not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([stream], [], [], 0.1)[0]:
+            part = os.read(stream, 4096)
+            assert part, seen
+            seen += part.decode("utf-8", "replace")
+    return seen
+
+
+def in_terminal(words: list[str], cwd: Path | None = None) -> tuple[subprocess.Popen[bytes], int]:
+    """A program in a terminal of its own; -> it, and our end of the terminal."""
+    ours, theirs = pty.openpty()
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    client = subprocess.Popen(words, cwd=cwd, env={**os.environ, "TERM": "xterm"}, **streams)
+    os.close(theirs)
+    return client, ours
+
+
+def ended(client: subprocess.Popen[bytes], terminal: int) -> int:
+    """The exit status of what runs in a terminal, which waits until its last words are read."""
+    end = time.monotonic() + 60
+    while client.poll() is None:
+        assert time.monotonic() < end
+        if select.select([terminal], [], [], 0.1)[0]:
+            with contextlib.suppress(OSError):  # the other end has been closed
+                os.read(terminal, 4096)
+    os.close(terminal)
+    return client.returncode
 
 
 @dataclass

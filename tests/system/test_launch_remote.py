@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import pty
-import select
 import shutil
 import signal
 import socket
@@ -18,14 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from machine_tools import FakeMachine, fake_machine, free_port, needs_a_server
+from machine_tools import FakeMachine, ended, fake_machine, free_port, in_terminal, needs_a_server, read_until
 
 from nmt.errors import LaunchError
 from nmt.launch.assignment import load_assignment
 from nmt.launch.fetch import fetch, follow
 from nmt.launch.ssh import Ssh
 from nmt.launch.training import Agent, run
-from nmt.launch.watch import logs, ps
+from nmt.launch.watch import logs, ps, session_words
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [needs_a_server(), pytest.mark.long]
@@ -40,7 +38,7 @@ def box(tmp_path, monkeypatch):
 
 def launch(box: FakeMachine, *words: str, hours: float = 1.0) -> dict:
     records = Path("records")
-    return run(box.server.machine(), box.config, hours * 3600, words, records, lambda said: None)
+    return run(Ssh(box.server.machine(), box.config), hours * 3600, words, records, lambda said: None)
 
 
 def test_a_run_is_started_once_outlives_the_connection_and_comes_home(box):
@@ -85,24 +83,10 @@ def test_logs_go_on_over_a_lost_connection_and_miss_nothing(box):
     assert b"".join(parts).decode().splitlines() == lines
 
 
-def read_until(terminal: int, wanted: str) -> str:
-    seen, end = "", time.monotonic() + 20
-    while wanted not in seen:
-        assert time.monotonic() < end, seen
-        if select.select([terminal], [], [], 0.1)[0]:
-            seen += os.read(terminal, 4096).decode("utf-8", "replace")
-    return seen
-
-
 def attached(box: FakeMachine) -> tuple[subprocess.Popen[bytes], int]:
-    """`attach` in a terminal of its own."""
-    ours, theirs = pty.openpty()
+    """What `attach` runs, in a terminal of its own."""
     ssh, agent = agent_of(box)
-    words = ssh.command(["tmux", "-u", "-L", agent.status()["socket"], "attach-session", "-t", "train"], terminal=True)
-    environment = {**os.environ, "TERM": "xterm"}
-    client = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    return client, ours
+    return in_terminal(ssh.command(session_words(agent.status()), terminal=True))
 
 
 def test_the_session_is_attached_cut_off_and_attached_again(box):
@@ -110,17 +94,14 @@ def test_the_session_is_attached_cut_off_and_attached_again(box):
     client, terminal = attached(box)
     read_until(terminal, "step")
     box.server.drop()
-    assert client.wait(timeout=20) == 255
-    os.close(terminal)
+    assert ended(client, terminal) == 255
     client, terminal = attached(box)
     read_until(terminal, "step")
     os.write(terminal, b"\x03")  # Ctrl-C of someone who only looks
     read_until(terminal, "Ctrl-b d leaves")
     os.write(terminal, b"\x02d")
-    assert client.wait(timeout=20) == 0
-    os.close(terminal)
-    _, agent = agent_of(box)
-    status = agent.status()
+    assert ended(client, terminal) == 0
+    status = agent_of(box)[1].status()
     assert status["trainer"] == trainer
     assert status["state"] == "running" or status["reason"] == "finished"
 
@@ -193,10 +174,11 @@ def test_a_fetch_that_is_cut_leaves_whole_files_only_and_goes_on(box):
 LAUNCHER = """
 import json, pickle, sys
 from pathlib import Path
+from nmt.launch.ssh import Ssh
 from nmt.launch.training import run
 machine, config = pickle.loads(Path("arguments").read_bytes())
 say = lambda said: print(said, file=sys.stderr, flush=True)
-print(json.dumps(run(machine, config, 3600.0, [], Path("records"), say)))
+print(json.dumps(run(Ssh(machine, config), 3600.0, [], Path("records"), say)))
 """
 
 

@@ -84,7 +84,8 @@ def test_a_failed_connection_ends_in_one_sentence_that_names_the_end_of_the_mach
     sentence = str(caught.value)
     found, expected, step = fault.value
     assert sentence.startswith(f"{WHERE}a try: found {found} (")
-    assert f"expected {expected}; {step.format(name='box')}; {ENDS_IT}" in sentence
+    step = step.format(refresh="python -m nmt.launch refresh-access launch.name=box")
+    assert f"expected {expected}; {step}; {ENDS_IT}" in sentence
     assert sentence.count("\n") == 0
     assert pauses == []
 
