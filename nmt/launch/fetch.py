@@ -72,7 +72,7 @@ def try_fetch(ssh: Ssh, assignment: Assignment, say: Say) -> bool:
 def describe(status: dict[str, Any]) -> str:
     """One line on what the training does."""
     last = status.get("last", {})
-    words = [status["state"]]
+    words = ["lost: its processes are gone" if status["state"] == "lost" else status["state"]]
     if status["state"] == "ended":
         words = [f"ended: {status['reason']}, exit status {status['exit_status']}"]
     if "step" in last:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import Launch
-from nmt.errors import LaunchError
+from nmt.errors import ConfigError, LaunchError
 from nmt.launch import rehearsal, watch
 from nmt.launch.assignment import Assignment, load_assignment
 from nmt.launch.bill import read_events
@@ -20,7 +20,8 @@ from nmt.launch.machine import Machine, list_machines, load_machine
 from nmt.launch.notices import NOTICE_S
 from nmt.launch.s3 import push, signed, store_of
 from nmt.launch.ssh import Ssh
-from nmt.launch.talk import command, options, say, told
+from nmt.launch.ssh_faults import UnreachableError
+from nmt.launch.talk import command, options, say
 from nmt.launch.training import Agent, limit_s, run
 from nmt.launch.upload import typed
 
@@ -39,7 +40,8 @@ def run_training(config: Launch, flags: frozenset[str]) -> int | None:
 def run_words(config: Launch, words: Sequence[str]) -> None:
     """The same for given words of train.py. Raises ConfigError, LaunchError."""
     machine, folder = _machine(config), Path(config.launch.folder)
-    with told(config, machine.instance_id, machine.region):
+    ssh = _ssh(config, machine)
+    try:
         seconds = limit_s(machine, config.launch.max_hours, config.launch.max_usd)
         seconds -= time.time() - started(folder / machine.name, machine)
 
@@ -47,7 +49,10 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
             store = store_of(config.launch, run)
             return {} if store is None else signed(store, seconds)
 
-        status = run(_ssh(config, machine), seconds, words, folder, say, addresses)
+        status = run(ssh, seconds, words, folder, say, addresses)
+    except (ConfigError, KeyboardInterrupt):  # the other sentences end with it by themselves
+        say(f"{machine.instance_id}: {ssh.place('').still_runs}")
+        raise
     say(f"{machine.name}: {describe(status)}")
     for name, meaning in (
         ("logs -f", "its output"),
@@ -121,8 +126,14 @@ def fetch_run(config: Launch, flags: frozenset[str]) -> int | None:
         after()
         say(f"fetched to {assignment.folder}")
         return None
-    with told(config, ssh.machine.instance_id, ssh.machine.region):
+    try:
         status = follow(ssh, assignment, config.remote.every_s, say, after)
+    except UnreachableError:
+        say(f"{command('relaunch', config)} goes on elsewhere, from what is at home, if the machine is gone")
+        raise
+    except KeyboardInterrupt:
+        say(f"training goes on; {ssh.place('').still_runs}")
+        raise
     return _ending(config, status)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -118,9 +119,10 @@ class Ssh:
         shell = shlex.join([*self.options(), "-l", self.machine.user])
         common = ["rsync", "--archive", "--compress", "--protect-args", "--partial-dir=.rsync-partial"]
         common += [f"--timeout={4 * self.config.alive_interval_s}", f"--rsh={shell}"]
+        seen = sys.stdout.isatty()  # somebody looks on, and an upload may take long
 
         def once() -> Answer:
-            answer = self._once([*common, *words], place)
+            answer = self._once([*common, *(["--info=progress2"] if seen else []), *words], place, shown=seen)
             if answer.status in RSYNC_LOST:
                 raise UnreachableError(place, Fault.lost, answer.err)
             if answer.status == RSYNC_KILLED:
@@ -150,16 +152,21 @@ class Ssh:
             self.sleep(pause)
             pause = min(2 * pause, 15.0)
 
-    def _once(self, command: list[str], place: Place, given: str = "") -> Answer:
+    def _once(self, command: list[str], place: Place, given: str = "", shown: bool = False) -> Answer:
         try:
             done = subprocess.run(
-                command, input=given.encode(), capture_output=True, timeout=self.config.command_timeout_s, check=False
+                command,
+                input=given.encode(),
+                stdout=None if shown else subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=self.config.command_timeout_s,
+                check=False,
             )
         except FileNotFoundError as error:
             raise UnreachableError(place, Fault.missing, command[0]) from error
         except subprocess.TimeoutExpired as error:
             raise UnreachableError(place, Fault.slow, f"{self.config.command_timeout_s} s") from error
-        out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+        out, err = ((stream or b"").decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         if done.returncode == SSH_FAILED or done.returncode < 0:
             raise UnreachableError(place, classify(done.returncode, err), err)
         return Answer(done.returncode, out, err)

@@ -208,6 +208,16 @@ def test_rsync_is_given_the_same_client_as_one_word(ssh):
     assert "--protect-args" in words
 
 
+def test_the_end_of_the_machine_is_a_whole_command(ssh):
+    ssh, folder, _ = ssh
+    play(folder, "255\nssh: connect to host 192.0.2.7 port 22: Operation timed out\n")
+    options = "launch.name=box launch.folder=/elsewhere launch.profile=work"
+    with pytest.raises(LaunchError) as caught:
+        Ssh(ssh.machine, RemoteConfig(wait_s=0.0), options).run(["true"], "a try")
+    assert f"python -m nmt.launch refresh-access {options}, then try again" in str(caught.value)
+    assert str(caught.value).endswith(f"python -m nmt.launch terminate {options} ends it.")
+
+
 def test_an_address_with_colons_is_bracketed(ssh):
     ssh, _, _ = ssh
     six = Ssh(Machine(**{**vars(ssh.machine), "address": "2001:db8::7"}), ssh.config)
