@@ -8,6 +8,7 @@
       DeviceError                a GPU that was asked for and is not there
       TrainingError              a run that cannot go on (a loss that is not finite)
       LaunchError                a rented machine: refused, unreachable, too dear, or not ours
+      SweepError                 a sweep: trials that failed, a folder in use, a ledger that cannot be read
 
 Our own bugs are not among them: they keep their traceback.
 """
@@ -57,3 +58,7 @@ class TrainingError(NmtError):
 
 class LaunchError(NmtError):
     """A machine cannot be rented, reached or ended as asked; one that may be left running is named in the sentence."""
+
+
+class SweepError(NmtError):
+    """Trials failed, another launcher is at work in the folder, or its ledger cannot be read or written."""

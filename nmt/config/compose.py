@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,21 @@ from omegaconf.errors import OmegaConfBaseException
 from nmt.config import mistakes
 from nmt.config.overrides import apply_overrides, known_keys, parse_override, to_config
 from nmt.config.resume import resumed_config
-from nmt.config.root import Config
-from nmt.config.store import CONFIGS, GROUPS, folder_name, options
+from nmt.config.root import CommandLine, Config
+from nmt.config.store import CONFIGS, GROUPS, options
+from nmt.config.sweeping import (
+    SWEEPS,
+    check_packages,
+    check_sweep,
+    interval_ends,
+    long_name,
+    space_of,
+    sweep_folder,
+)
 from nmt.errors import ConfigError
 
 VERSION_BASE = "1.3"
-SWEEPS = "runs/sweeps"  # as in configs/hydra/default.yaml
-OPTIONAL_GROUPS = ("experiment", "debug")
+OPTIONAL_GROUPS = ("experiment", "sweep", "debug")
 
 
 @dataclass(frozen=True)
@@ -48,12 +55,13 @@ def prepare(argv: Sequence[str]) -> Plan:
     runs = args.cfg is None and args.info is None
     with hydra.initialize_config_dir(str(CONFIGS), job_name="train", version_base=VERSION_BASE):
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        overrides = [parse_override(text, parser) for text in args.overrides]
+        words = [long_name(word) for word in args.overrides]
+        overrides = [parse_override(text, parser) for text in words]
         if any(override.key_or_group == "resume" and override.value() is not None for override in overrides):
             resumed, kept = _resume(overrides, args.multirun)
             return Plan([*flags, *kept], runs, multirun=False, resumed=resumed)
-        multirun, added = _check(overrides, args.multirun)
-    return Plan([*flags, *args.overrides, *added], runs, multirun, resumed=None)
+        multirun, added = _check(overrides, args.multirun, parser)
+    return Plan([*flags, *words, *added], runs, multirun, resumed=None)
 
 
 def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -62,16 +70,23 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     if args.experimental_rerun is not None:
         unknown.append("--experimental-rerun")
     if unknown:
-        raise mistakes.dashed(unknown[0], known_keys(Config))
+        raise mistakes.dashed(unknown[0], known_keys(CommandLine))
     return args, [word for word in argv if word not in args.overrides]
 
 
-def _check(overrides: list[Override], flagged: bool) -> tuple[bool, list[str]]:
-    """Each value on its own beside the first ones of the others; -> whether it is a sweep, and where that will lie."""
-    values = [_values(override) for override in overrides]
-    first = [each[0] for each in values]
-    node, settings = _compose(first)
+def _check(overrides: list[Override], flagged: bool, parser: OverridesParser) -> tuple[bool, list[str]]:
+    """Each value on its own beside the first ones of the others.
+
+    -> whether it is a sweep, and what Hydra must be told of it: the space of its recipe, and where it will lie.
+    """
+    node, settings = _compose([_values(override)[0] for override in overrides])
     multirun = flagged or settings.mode is RunMode.MULTIRUN
+    space = space_of(node, overrides, parser, multirun)
+    overrides = [*overrides, *space]
+    values = [_values(override, node) for override in overrides]
+    first = [each[0] for each in values]
+    if any(_needs_hydra(override) for override in space):
+        node, settings = _compose(first)
     for override in overrides:
         if override.is_sweep_override() and not multirun:
             raise mistakes.not_one_value(override.key_or_group, str(override.input_line).partition("=")[2])
@@ -80,16 +95,22 @@ def _check(overrides: list[Override], flagged: bool) -> tuple[bool, list[str]]:
         for value in each[1:]:
             trial = [*first[:place], value, *first[place + 1 :]]
             _typed(_compose(trial)[0] if _needs_hydra(value) else node, trial)
-    return multirun, _sweep_folder(overrides) if multirun and settings.sweep.dir == SWEEPS else []
+    if not multirun:
+        return False, []
+    check_sweep(node, settings, overrides)
+    added = [str(override.input_line) for override in space]
+    if settings.sweep.dir == SWEEPS:
+        added.append(f"hydra.sweep.dir={sweep_folder(overrides)}")
+    return True, added
 
 
-def _values(override: Override) -> list[Override]:
+def _values(override: Override, node: DictConfig | None = None) -> list[Override]:
     """One override for each value of a sweep; the two ends for an interval."""
     if not override.is_sweep_override():
         return [override]
     value = override.value()
     if isinstance(value, IntervalSweep):
-        texts = [str(value.start), str(value.end)]
+        texts = interval_ends(node, override.key_or_group, value) if node is not None else [str(value.start)]
     else:
         texts = list(override.sweep_string_iterator())
     if not texts:
@@ -125,6 +146,7 @@ def _compose(overrides: list[Override]) -> tuple[DictConfig, DictConfig]:
 
 def _check_choice(override: Override) -> None:
     """Our own groups: the option exists, and the group is chosen from, not added to."""
+    check_packages(override)
     group = override.key_or_group
     if group not in GROUPS or override.is_delete():
         return
@@ -140,13 +162,6 @@ def _check_choice(override: Override) -> None:
 
 def _typed(node: DictConfig, overrides: list[Override]) -> Config:
     return to_config(apply_overrides(node, [override for override in overrides if not _needs_hydra(override)]))
-
-
-def _sweep_folder(overrides: list[Override]) -> list[str]:
-    """The folder of a sweep follows from its overrides, so that the same command finds it again."""
-    lines = [str(override.input_line) for override in overrides if not override.is_hydra_override()]
-    digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return [f"hydra.sweep.dir={SWEEPS}/{folder_name(lines)}_{digest}"]
 
 
 def _resume(overrides: list[Override], multirun: bool) -> tuple[Config, list[str]]:

@@ -15,7 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from nmt.config import mistakes
 from nmt.config.data import DataConfig
-from nmt.config.root import Config
+from nmt.config.root import CommandLine, Config
 from nmt.config.store import GROUPS, SOURCES
 from nmt.errors import ConfigError
 
@@ -46,7 +46,9 @@ def to_config(node: DictConfig) -> Config:
 
     Afterwards every number is finite and no text holds `${`, so that a saved configuration reads back as it was.
     """
-    config = to_typed(node, Config)
+    config: Config = to_typed(node, Config)
+    if isinstance(config, CommandLine):  # what it says of a sweep has been checked by now, and is no part of a run
+        config = Config(**{part.name: getattr(config, part.name) for part in fields(Config)})
     if not isinstance(config.data, SOURCES.get(config.data.source, type(None))):
         raise ConfigError(
             "data.source",
@@ -154,7 +156,7 @@ def unknown(key: str, root: type) -> ConfigError:
     if key in known:
         choices = [name for name, source in SOURCES.items() if key.removeprefix("data.") in get_type_hints(source)]
         return mistakes.elsewhere(key, choices)
-    return mistakes.unknown_key(key, sorted(known.union(GROUPS if root is Config else ())))
+    return mistakes.unknown_key(key, sorted(known.union(GROUPS if issubclass(root, Config) else ())))
 
 
 def _apply(node: DictConfig, override: Override) -> None:

@@ -19,6 +19,7 @@ GROUP_MEANINGS = {
     "train": "how weights are found",
     "metrics": "how translations are scored",
     "experiment": "a recipe that chooses among all of these; what you add wins over it",
+    "sweep": "what a sweep (-m) tries, and how; what you add wins over it",
     "debug": "quick: every part once, in seconds",
 }
 TRAIN_KEYS: Meanings = (
@@ -67,7 +68,8 @@ def train_page() -> str:
                 "Flags",
                 [
                     ("--cfg job", "print the whole configuration, run nothing"),
-                    ("-m", "one run for each combination of values: seed=1,2,3"),
+                    ("-m", "one run for each combination of values: seed=1,2,3; again: only what is missing"),
+                    ("dry_run=true", "of a sweep: list the trials and the expected cost, run nothing"),
                     ("--hydra-help", "further flags and settings of Hydra"),
                 ],
             ),
@@ -77,6 +79,7 @@ def train_page() -> str:
             "python train.py experiment=multi30k data.dir=DIR",
             "python train.py data=files data.src=en data.tgt=fr data.train=PREFIX data.dev=PREFIX data.test=PREFIX",
             "python train.py -m model.units=256,512 seed=1,2,3",
+            "python -m nmt.sweep report FOLDER",
             "python train.py resume=RUN_FOLDER train.max_steps=30000",
         ],
     )

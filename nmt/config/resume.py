@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -56,3 +57,15 @@ def refuse_changes(place: str, before: Config, after: Config) -> None:
             expected=f"no change but of {', '.join(MAY_CHANGE)}",
             next_step="start a new run, with train.init_from to begin at these weights",
         )
+
+
+def continued(folder: Path, config: Config) -> Config:
+    """Of a sweep's job: the run that its folder holds already, where that is the same one; else `config` as it is.
+
+    So the same sweep goes on where it was interrupted, whatever launcher runs it.
+    """
+    if not any((folder / "checkpoints").glob("*.h5")):
+        return config
+    saved = replace(read_run_config(folder), resume=None)
+    here = replace(config.train, device=saved.train.device, threads=saved.train.threads)
+    return replace(saved, resume=str(folder)) if replace(config, train=here) == saved else config

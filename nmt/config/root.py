@@ -9,6 +9,7 @@ from nmt.config.metrics import MetricsConfig
 from nmt.config.model import ModelConfig, Tie
 from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordConfig
+from nmt.config.sweep import SweepConfig
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 
@@ -32,3 +33,10 @@ class Config:
                 expected="subword.joint=true (one vocabulary, one table)",
                 next_step="set subword.joint=true or model.tie=target",
             )
+
+
+@dataclass
+class CommandLine(Config):
+    """What a command line of train.py composes to: a run, and how a sweep goes about its runs."""
+
+    sweep: SweepConfig = field(default_factory=SweepConfig)

@@ -21,8 +21,9 @@ from nmt.config import mistakes
 from nmt.config.compose import VERSION_BASE, Plan, prepare
 from nmt.config.overrides import to_config
 from nmt.config.pages import train_page
+from nmt.config.resume import continued
 from nmt.config.root import Config
-from nmt.config.saved import dump, not_writable, write_run_config
+from nmt.config.saved import dump, not_writable, write_overrides, write_run_config
 from nmt.config.stopping import Stopped, signals_raise
 from nmt.config.store import CONFIGS, register
 from nmt.errors import ConfigError, NmtError
@@ -70,7 +71,10 @@ class Job:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             config = self.plan.resumed or to_config(node)
-            if self.plan.resumed is None and any((folder / "checkpoints").glob("*.h5")):
+            if self.plan.multirun:
+                write_overrides(folder, list(HydraConfig.get().overrides.task))
+                config = continued(folder, config)
+            if config.resume is None and any((folder / "checkpoints").glob("*.h5")):
                 raise ConfigError(
                     str(folder),
                     found="the checkpoints of an earlier run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from nmt.config.store import SOURCES
 from nmt.errors import ConfigError
 
 FILE = "config.yaml"
+OVERRIDES = "overrides.json"  # of a sweep's job: the words of its command line
 ORIGIN = "saved configuration"
 
 
@@ -41,10 +43,18 @@ def load_config(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) 
 
 def write_run_config(folder: Path, config: Config) -> None:
     """Put `config.yaml` into a run folder, whole or not at all. Raises ConfigError where that is not possible."""
-    path = folder / FILE
+    _write(folder / FILE, dump(config))
+
+
+def write_overrides(folder: Path, overrides: Sequence[str]) -> None:
+    """Put `overrides.json` into the run folder of a sweep's job. Raises ConfigError where that is not possible."""
+    _write(folder / OVERRIDES, json.dumps(list(overrides)) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        temporary = path.with_name(f".{FILE}.{os.getpid()}")
-        temporary.write_text(dump(config), encoding="utf-8")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise not_writable(path, error) from error
@@ -90,6 +100,8 @@ def _read(text: str, origin: str) -> DictConfig:
     if source not in SOURCES:
         raise _not_a_configuration(origin, "no data.source that is known")
     node: DictConfig = OmegaConf.structured(Config(data=SOURCES[source]()))
+    assert isinstance(saved, DictConfig)
+    saved.pop("sweep", None)  # `train.py --cfg job` shows it; it is no part of a run
     try:
         node.merge_with(saved)
     except OmegaConfBaseException as error:

@@ -12,9 +12,10 @@ from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConf
 from nmt.config.launch import Launch, LaunchConfig, MachineConfig
 from nmt.config.metrics import MetricsConfig
 from nmt.config.model import ModelConfig
-from nmt.config.root import Config
+from nmt.config.root import CommandLine
 from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordConfig
+from nmt.config.sweep import Ec2LauncherConfig, LauncherConfig, OptunaConfig
 from nmt.config.train import TrainConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -34,7 +35,7 @@ SCHEMAS: dict[str, type] = {
     "metrics": MetricsConfig,
 }
 # The groups that are ours to choose from on the command line, in the order of `configs/config.yaml`.
-GROUPS = ("data", *SCHEMAS, "experiment", "debug")
+GROUPS = ("data", *SCHEMAS, "experiment", "sweep", "debug")
 # Those of `configs/launch_command.yaml`, which `python -m nmt.launch` reads.
 LAUNCH_SCHEMAS: dict[str, type] = {"machine": MachineConfig, "launch": LaunchConfig}
 LONGEST_NAME = 120
@@ -42,7 +43,7 @@ LONGEST_NAME = 120
 
 def register() -> None:
     """Make the schemas known to Hydra, and the resolver that names the folders of a sweep. Repeating it is harmless."""
-    root = OmegaConf.structured(Config)
+    root = OmegaConf.structured(CommandLine)
     root.data = MISSING  # a data option replaces the whole node: options have different fields
     store = ConfigStore.instance()
     store.store(name="schema", node=root)
@@ -51,6 +52,9 @@ def register() -> None:
     store.store(name="schema_launch", node=Launch)
     for group, schema in (SCHEMAS | LAUNCH_SCHEMAS).items():
         store.store(group="schema", name=group, node=schema)
+    store.store(group="hydra/launcher", name="local", node=LauncherConfig)
+    store.store(group="hydra/launcher", name="ec2", node=Ec2LauncherConfig)
+    store.store(group="hydra/sweeper", name="optuna", node=OptunaConfig)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
@@ -62,7 +66,10 @@ def options(group: str) -> list[str]:
 def folder_name(overrides: list[str]) -> str:
     """Overrides as one folder name: ["model.units=256", "seed=1"] -> "model.units-256_seed-1".
 
+    What says how a sweep is run (`sweep.jobs=2`) is left out.
+
     Letters, digits and `.+_-` alone, so that no shell, no CSV and no override needs a quote around it.
     """
-    words = (re.sub(r"[^A-Za-z0-9.+_]+", "-", override.lstrip("+~")).strip("-") for override in overrides)
+    said = [override for override in overrides if not override.startswith("sweep.")]
+    words = (re.sub(r"[^A-Za-z0-9.+_]+", "-", override.lstrip("+~")).strip("-") for override in said)
     return "_".join(words)[:LONGEST_NAME] or "default"

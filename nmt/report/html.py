@@ -64,15 +64,20 @@ def write_report(path: Path, run: RunReport) -> None:
 
 def report_html(run: RunReport) -> str:
     """The page as text; everything that comes from data is escaped."""
-    title = escape(run.title)
     parts = [
-        _section("Scores", _scores(run.results_by_name)),
-        _section("Translations", "".join(_sample(sample) for sample in run.samples)),
-        _section("Training", _training(run)),
-        _section("Attention", "".join(_image(png, caption) for caption, png in run.pictures.items())),
-        _section("Corpus", f"<pre>{escape(run.corpus)}</pre>" if run.corpus else ""),
-        _section("Settings", _settings(run.settings)),
+        section("Scores", _scores(run.results_by_name)),
+        section("Translations", "".join(_sample(sample) for sample in run.samples)),
+        section("Training", _training(run)),
+        section("Attention", "".join(image(png, caption) for caption, png in run.pictures.items())),
+        section("Corpus", f"<pre>{escape(run.corpus)}</pre>" if run.corpus else ""),
+        section("Settings", _settings(run.settings)),
     ]
+    return page(run.title, parts)
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """A whole page of sections, in the style of all our pages."""
+    title = escape(title)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -81,7 +86,8 @@ def report_html(run: RunReport) -> str:
     )
 
 
-def _section(heading: str, body: str) -> str:
+def section(heading: str, body: str) -> str:
+    """A heading, which is escaped, and HTML below it; nothing where that is empty."""
     return f"<section>\n<h2>{escape(heading)}</h2>\n{body}\n</section>\n" if body else ""
 
 
@@ -96,10 +102,11 @@ def _scores(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
         f"WMD <code>{escape(result['wmd']['signature'])}</code>, {left_out(result['wmd'])}</p>"
         for name, result in results_by_name.items()
     ]
-    return _table(SCORES_HEADER, score_rows(results_by_name), "scores") + "\n".join(notes)
+    return html_table(SCORES_HEADER, score_rows(results_by_name), "scores") + "\n".join(notes)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
+    """Cells, which are escaped, under a header; kind "scores" puts all columns but the first to the right."""
     head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return (
@@ -114,10 +121,11 @@ def _sample(sample: Sample) -> str:
 
 def _training(run: RunReport) -> str:
     took = f"<p>{escape(run.took)}</p>\n" if run.took else ""
-    return took + _image(run.curves, "likelihood, perplexity, BLEU and learning rate over steps")
+    return took + image(run.curves, "likelihood, perplexity, BLEU and learning rate over steps")
 
 
-def _image(png: bytes, caption: str) -> str:
+def image(png: bytes, caption: str) -> str:
+    """A picture inside the page, its caption escaped; nothing where there is none."""
     if not png:
         return ""
     data = b64encode(png).decode("ascii")

@@ -34,8 +34,9 @@ class Edge:
             self.calls.append((config, folder))
             return self.main(config, folder)
 
+        sweep = "-m" in argv and not any(word.startswith("hydra/launcher=") for word in argv)
         with own_logging():
-            return run(main, argv)
+            return run(main, [*argv, "hydra/launcher=basic"] if sweep else argv)  # ours would start train.py itself
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from nmt.config.root import Config
 from nmt.config.saved import write_run_config
 from nmt.errors import ConfigError, DataError
 
-ONE_OF_GROUPS = "there are data, debug, experiment, metrics, model, resume, search, seed, subword, train"
+ONE_OF_GROUPS = "there are data, debug, experiment, metrics, model, resume, search, seed, subword, sweep, train"
 EXPERIMENTS = "bench_large, bench_small, multi30k, multi30k_tok, tiny_sweep"
 DATA = "captions, files, mixture, multi30k, multi30k_tok"
 NO_OPTION = "found no option of this name"
@@ -100,7 +100,8 @@ MISTAKES = {
     "experimental_rerun=VALUE.",
     "hydra.rnu=1": "hydra.rnu: found what cannot be resolved (Key 'rnu' not in 'HydraConf'), expected a value of the "
     f"option's type; {RIGHT_OR_OUT}.",
-    "hydra/launcher=bsic": "hydra/launcher: found bsic, expected one of basic; did you mean hydra/launcher=basic.",
+    "hydra/launcher=bsic": "hydra/launcher: found bsic, expected one of basic, ec2, local, ray_trials, slurm; "
+    "did you mean hydra/launcher=basic.",
     "train.warmup_steps=30000": "train.warmup_steps: found 30000, expected 0 <= warmup_steps < train.max_steps "
     f"({STEPS}); shorten the warm-up or train longer.",
     "model.attention=dot": "model.attention: found dot, expected model.units = 2 * model.encoder_units (512), got "

@@ -1,0 +1,73 @@
+"""The commands of `python -m nmt.sweep`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt.errors import NmtError, SweepError
+from nmt.sweep.leaderboard import Board, make_board
+from nmt.sweep.ledger import at_work
+from nmt.sweep.report import csv_text, html, text
+from nmt.sweep.results import read_results
+
+CLEAR = "\x1b[H\x1b[2J"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """-> exit status: 0 done, 2 a mistake that the user can mend, told in one sentence, 130 interrupted."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        report(parsed)
+    except NmtError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m nmt.sweep", description="What a sweep found.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    about = "Leaderboard, best configuration as a command, importance of the parameters, Pareto front."
+    added = commands.add_parser("report", help=about, description=about)
+    added.add_argument("folder", type=Path, help="of a sweep, such as runs/sweeps/NAME")
+    added.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each trial")
+    added.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
+    added.add_argument("--watch", action="store_true", help="again and again, until the sweep has ended")
+    added.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="with --watch (5)")
+    return parser
+
+
+def report(parsed: argparse.Namespace) -> None:
+    """Print the table and write what else was asked for. Raises SweepError."""
+    folder: Path = parsed.folder
+    while parsed.watch and at_work(folder):
+        try:
+            shown = show(parsed, folder)
+        except SweepError as nothing_yet:
+            shown = str(nothing_yet)
+        print((CLEAR if sys.stdout.isatty() else "") + shown, flush=True)
+        time.sleep(parsed.every)
+    print((CLEAR if parsed.watch and sys.stdout.isatty() else "") + show(parsed, folder))
+
+
+def show(parsed: argparse.Namespace, folder: Path) -> str:
+    """One look; -> what to print."""
+    board: Board = make_board(read_results(folder))
+    for path, content in ((parsed.csv, csv_text), (parsed.html, lambda board: html(board, folder.resolve().name))):
+        if path is not None:
+            try:
+                path.write_text(content(board), encoding="utf-8")
+            except OSError as error:
+                raise SweepError(
+                    str(path),
+                    found=(error.strerror or str(error)).lower(),
+                    expected="a file that can be written",
+                    next_step="choose another name",
+                ) from error
+    return text(board)

@@ -1,0 +1,162 @@
+"""What a sweep found, as numbers: means over seeds, importance of the parameters, the Pareto front."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nmt.config.train import StopMetric
+from nmt.sweep.results import SEED, Result, metric_of, varying
+
+MOST_VALUES = 6  # a numeric parameter with more is cut into BINS
+BINS = 4
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (n - 1; None of a single value)."""
+
+    mean: float
+    deviation: float | None
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration, over its seeds."""
+
+    name: str  # what it differs in
+    trials: tuple[Result, ...]  # finished ones, the best first
+    planned: int  # trials of it that the sweep knows, whatever became of them
+    dev: Spread
+    test_bleu: Spread | None
+    test_wmd: Spread | None
+    seconds: float  # of training, mean
+    usd: float | None  # mean; None where a price is not known
+
+    @property
+    def command(self) -> str:
+        """Of its best trial, alone."""
+        return shlex.join(["python", "train.py", *self.trials[0].overrides])
+
+
+@dataclass(frozen=True)
+class Importance:
+    """`share` of the variance of the score that a parameter explains on its own: 0 none, 1 all of it."""
+
+    key: str
+    share: float
+    num_values: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """All of it."""
+
+    metric: StopMetric
+    rows: tuple[Row, ...]  # the best first
+    importance: tuple[Importance, ...]  # the largest first
+    fronts: dict[str, tuple[str, ...]]  # "seconds", "usd" -> names on the Pareto front, cheapest first
+    results: tuple[Result, ...]
+
+
+def make_board(results: Sequence[Result]) -> Board:
+    """Raises SweepError where no trial has logged a score yet."""
+    metric = metric_of(results)
+    rows = sorted(_rows(results, metric.sign), key=lambda row: -metric.sign * row.dev.mean)
+    fronts = {"seconds": front(rows, metric.sign, [row.seconds for row in rows])}
+    prices = [row.usd for row in rows if row.usd is not None]
+    if prices and len(prices) == len(rows):
+        fronts["usd"] = front(rows, metric.sign, prices)
+    return Board(metric, tuple(rows), importances(results), fronts, tuple(results))
+
+
+def _rows(results: Sequence[Result], sign: int) -> list[Row]:
+    keys = [key for key in varying(results) if key != SEED]
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.group, []).append(result)
+    rows = []
+    for members in groups.values():
+        done = sorted((one for one in members if one.finished), key=lambda one: -sign * one.score)
+        if not done:
+            continue
+        name = " ".join(f"{key}={done[0].values[key]}" for key in keys if key in done[0].values) or "one configuration"
+        prices = [one.usd for one in done if one.usd is not None]
+        rows.append(
+            Row(
+                name,
+                tuple(done),
+                len(members),
+                Spread.of([one.score for one in done]),
+                _spread(_tests(done, "bleu")),
+                _spread(_tests(done, "wmd_similarity")),
+                statistics.fmean(one.scores.seconds for one in done if one.scores is not None),
+                statistics.fmean(prices) if len(prices) == len(done) else None,
+            )
+        )
+    return rows
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    return Spread.of(values) if values else None
+
+
+def _tests(results: Sequence[Result], key: str) -> list[float]:
+    return [one.scores.test[key] for one in results if one.scores is not None and key in one.scores.test]
+
+
+def front(rows: Sequence[Row], sign: int, costs: Sequence[float]) -> tuple[str, ...]:
+    """Names of the configurations that no other one beats in both quality and cost, the cheapest first."""
+    order = sorted(range(len(rows)), key=lambda i: (costs[i], -sign * rows[i].dev.mean))
+    kept: list[str] = []
+    best = -math.inf
+    for i in order:
+        if sign * rows[i].dev.mean > best:
+            best = sign * rows[i].dev.mean
+            kept.append(rows[i].name)
+    return tuple(kept)
+
+
+def importances(results: Sequence[Result]) -> tuple[Importance, ...]:
+    """Of every parameter that varies, the seed among them: what it explains tells how much is noise."""
+    done = [result for result in results if result.finished]
+    found = []
+    for key in varying(done):
+        labels = classes([result.values.get(key, "") for result in done])
+        found.append(Importance(key, explained([result.score for result in done], labels), len(set(labels))))
+    return tuple(sorted(found, key=lambda one: -one.share))
+
+
+def classes(texts: Sequence[str]) -> list[str]:
+    """Values as classes: as they are, but many different numbers are cut into BINS of about equal size."""
+    if len(set(texts)) <= MOST_VALUES:
+        return list(texts)
+    try:
+        numbers = [float(text) for text in texts]
+    except ValueError:
+        return list(texts)
+    cuts = statistics.quantiles(sorted(numbers), n=BINS, method="inclusive")
+    return [str(sum(number > cut for cut in cuts)) for number in numbers]
+
+
+def explained(scores: Sequence[float], labels: Sequence[str]) -> float:
+    """Epsilon squared of a one-way analysis of variance (Kelley 1935): the share of the variance between classes, less
+    what as many classes made by chance would have; never below 0."""
+    groups: dict[str, list[float]] = {}
+    for score, label in zip(scores, labels, strict=True):
+        groups.setdefault(label, []).append(score)
+    mean = statistics.fmean(scores)
+    total = sum((score - mean) ** 2 for score in scores)
+    within = sum(sum((score - statistics.fmean(group)) ** 2 for score in group) for group in groups.values())
+    free = len(scores) - len(groups)
+    if total <= 0 or free < 1:
+        return 0.0
+    return max(0.0, (total - within - (len(groups) - 1) * within / free) / total)

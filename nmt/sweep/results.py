@@ -1,0 +1,119 @@
+"""What the trials of a sweep found: from its ledger, or, where another launcher ran it, from its run folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nmt.config.saved import OVERRIDES, read_run_config
+from nmt.config.train import StopMetric
+from nmt.errors import NmtError, SweepError
+from nmt.sweep.ledger import Status, at_work, read_standings
+from nmt.sweep.scores import METRICS, Scores, read_scores
+from nmt.sweep.trials import identify, key_of
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trial and how far it has come."""
+
+    number: int
+    overrides: tuple[str, ...]
+    group: str  # trials that differ in their seed alone have the same
+    folder: Path
+    status: str  # of Status, or "running"
+    scores: Scores | None
+    usd: float | None
+
+    @property
+    def finished(self) -> bool:
+        return self.status == Status.finished.value and self.scores is not None and self.scores.score is not None
+
+    @property
+    def score(self) -> float:
+        """Of the dev set; of a trial that has finished."""
+        assert self.scores is not None
+        assert self.scores.score is not None
+        return self.scores.score
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Key -> value, as written."""
+        return {key_of(word): word.partition("=")[2] for word in self.overrides}
+
+
+def read_results(folder: Path) -> list[Result]:
+    """In the order of their numbers. Raises SweepError where the folder holds no trial."""
+    results = _from_ledger(folder) or _from_folders(folder)
+    if not results:
+        raise SweepError(
+            str(folder),
+            found="no folder of this name" if not folder.is_dir() else "no trials in it",
+            expected="the folder of a sweep",
+            next_step="name the folder that `train.py -m` told at its end, under runs/sweeps",
+        )
+    return sorted(results, key=lambda result: result.number)
+
+
+def _from_ledger(folder: Path) -> list[Result]:
+    alive = at_work(folder)
+    results = []
+    for standing in read_standings(folder).values():
+        place = folder / standing.folder
+        scores = read_scores(place)
+        status = "running" if standing.running and alive else standing.status.value
+        known = [usd for usd in (standing.usd, scores.usd if scores else None) if usd is not None]
+        results.append(
+            Result(standing.number, standing.overrides, standing.group, place, status, scores, max(known, default=None))
+        )
+    return results
+
+
+def _from_folders(folder: Path) -> list[Result]:
+    """A launcher that is not ours keeps no ledger: a run that has its report has finished."""
+    results: list[Result] = []
+    for path in sorted(folder.glob(f"*/{METRICS}")):
+        place = path.parent
+        try:
+            config = read_run_config(place)
+            overrides = tuple(json.loads((place / OVERRIDES).read_text(encoding="utf-8")))
+        except (NmtError, OSError, ValueError):
+            continue
+        number = place.name.partition("_")[0]
+        scores = read_scores(place)
+        done = scores is not None and scores.complete
+        results.append(
+            Result(
+                int(number) if number.isdigit() else len(results),
+                overrides,
+                identify(replace(config, seed=0)),
+                place,
+                Status.finished.value if done else Status.interrupted.value,
+                scores,
+                scores.usd if scores is not None else None,
+            )
+        )
+    return results
+
+
+def metric_of(results: Sequence[Result]) -> StopMetric:
+    """What the trials were chosen by. Raises SweepError where they do not agree, or none has begun."""
+    metrics = {result.scores.metric for result in results if result.scores is not None}
+    if len(metrics) != 1:
+        raise SweepError(
+            "the trials",
+            found=f"several metrics ({', '.join(sorted(one.value for one in metrics))})" if metrics else "no score yet",
+            expected="trials of one train.early_stopping.metric",
+            next_step="wait for the first validation, or run those of each metric in a folder of their own",
+        )
+    return metrics.pop()
+
+
+def varying(results: Sequence[Result]) -> list[str]:
+    """The keys whose values differ from trial to trial, in the order of the command line."""
+    keys = dict.fromkeys(key for result in results for key in result.values)
+    return [key for key in keys if len({result.values.get(key) for result in results}) > 1]

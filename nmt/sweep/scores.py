@@ -1,0 +1,74 @@
+"""What a run folder says of its run: the best validation by the metric that chooses, the test set, the time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt.config.saved import read_run_config
+from nmt.config.train import EarlyStoppingConfig, StopMetric
+from nmt.errors import NmtError
+from nmt.report.events import read_events
+
+METRICS = "metrics.jsonl"
+LAST_WRITTEN = "report.html"  # of a run that came to its end
+
+
+@dataclass(frozen=True)
+class Scores:
+    metric: StopMetric
+    score: float | None  # best of the dev set, as it is (a loss is not negated); None before the first, or not finite
+    step: int  # of the best
+    dev: Mapping[str, float]  # figures of the best validation
+    test: Mapping[str, float]  # ... of the test set; empty before the end
+    seconds: float  # in training, over all restarts
+    usd: float | None  # where the run knew its price
+    complete: bool
+
+
+def read_scores(folder: Path) -> Scores | None:
+    """None where there is no run that has logged anything readable yet."""
+    try:
+        stopping = read_run_config(folder).train.early_stopping
+        events = read_events(folder / METRICS)
+    except NmtError:
+        return None
+    best = best_validation(events, stopping)
+    score = best[stopping.metric.value] if best else None
+    tests = [event for event in events if event["event"] == "test"]
+    test = next((event for event in tests if event["data"] == "test"), tests[0] if tests else {})
+    usd = [event["usd"] for event in events if event.get("usd") is not None]
+    return Scores(
+        stopping.metric,
+        score if score is not None and math.isfinite(score) else None,
+        best["step"] if best else 0,
+        figures(best),
+        figures(test),
+        max((event["seconds"] for event in events), default=0.0),
+        max(usd, default=None),
+        (folder / LAST_WRITTEN).exists(),
+    )
+
+
+def best_validation(events: Sequence[Mapping[str, Any]], stopping: EarlyStoppingConfig) -> Mapping[str, Any]:
+    """The event that the run itself holds for its best, by the rule of `train.early_stopping`; empty without any."""
+    best: Mapping[str, Any] = {}
+    for event in events:
+        if event["event"] != "validate":
+            continue
+        if not best or stopping.metric.sign * (_value(event, stopping) - _value(best, stopping)) > stopping.min_delta:
+            best = event
+    return best
+
+
+def figures(event: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of an event, by the names of StopMetric."""
+    return {one.value: event[one.value] for one in StopMetric if event.get(one.value) is not None}
+
+
+def _value(event: Mapping[str, Any], stopping: EarlyStoppingConfig) -> float:
+    value = event[stopping.metric.value]
+    return math.nan if value is None else float(value)  # null: it was not finite

@@ -1,0 +1,84 @@
+"""A sweep whose launcher is killed: the same command finishes what is missing, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+import statistics
+
+import pytest
+from sweep_tools_long import SHORT, count, figures, finish, kill, ledger, run_folder, start, wait
+
+from nmt.checkpoint.file import read_parameters
+from nmt.sweep.leaderboard import make_board
+from nmt.sweep.report import csv_text
+from nmt.sweep.results import read_results
+
+UNITS, SEEDS = (16, 24, 32), (1, 2, 3, 4)
+
+
+@pytest.mark.long
+def test_a_sweep_whose_launcher_is_killed_ends_as_one_that_was_not(tmp_path):
+    words = ["-m", *SHORT, "model.units=16,24,32", "seed=1,2,3,4", "hydra.sweep.dir=sweep", "sweep.jobs=2"]
+    sweep = tmp_path / "sweep"
+    first = start(tmp_path, *words)
+    wait(lambda: count(sweep, "end") >= 3 and count(sweep, "start") > count(sweep, "end"), "three trials")
+    kill(first)
+    done = {line["trial"] for line in ledger(sweep) if line["event"] == "end"}
+    begun = {line["trial"] for line in ledger(sweep) if line["event"] == "start"}
+    assert 3 <= len(done) < len(begun) < 12
+    (sweep / "ledger.jsonl").open("a").write('{"event": "end", "tri')  # as if it had been writing
+
+    said = finish(start(tmp_path, *words))
+    assert f"{len(done)} of 12 trials are done already" in said
+    starts = [line["trial"] for line in ledger(sweep) if line["event"] == "start"]
+    assert all(starts.count(trial) == 1 for trial in done), "what was done is not run again"
+    assert all(starts.count(trial) == 2 for trial in begun - done), "what was cut off is taken up once"
+    assert len(set(starts)) == 12
+    assert {line["status"] for line in ledger(sweep) if line["event"] == "end"} == {"finished"}
+    assert not [path for path in sweep.rglob("*") if re.search("[=,]", path.name)]
+
+    assert "12 of 12 trials are done already" in finish(start(tmp_path, *words))
+    assert len([line for line in ledger(sweep) if line["event"] == "start"]) == len(starts)
+    check_leaderboard(sweep)
+    check_against_runs_alone(tmp_path, sweep)
+
+
+def check_leaderboard(sweep):
+    """Means and deviations over seeds, worked out from the runs' own logs."""
+    best = {
+        (units, seed): max(
+            event["chrf"]
+            for event in figures(run_folder(sweep, f"model.units={units}", f"seed={seed}"))[0]
+            if event["event"] == "validate"
+        )
+        for units, seed in itertools.product(UNITS, SEEDS)
+    }
+    board = make_board(read_results(sweep))
+    wanted = {f"model.units={units}": [best[units, seed] for seed in SEEDS] for units in UNITS}
+    assert [row.name for row in board.rows] == sorted(wanted, key=lambda name: -statistics.mean(wanted[name]))
+    for row in board.rows:
+        assert row.dev.mean == pytest.approx(statistics.mean(wanted[row.name]))
+        assert row.dev.deviation == pytest.approx(statistics.stdev(wanted[row.name]))
+    rows = list(csv.DictReader(io.StringIO(csv_text(board))))
+    assert {(int(row["model.units"]), int(row["seed"])): float(row["score"]) for row in rows} == best
+
+
+def check_against_runs_alone(tmp_path, sweep):
+    """Each trial, resumed ones among them, found what the run alone finds, to the last digit."""
+    for seed_pair, units in itertools.product((SEEDS[:2], SEEDS[2:]), UNITS):
+        pair = [(units, seed) for seed in seed_pair]
+        alone = {}
+        for units, seed in pair:
+            own = [f"model.units={units}", f"seed={seed}"]
+            folder = f"alone-{units}-{seed}"
+            alone[folder] = own, start(tmp_path, *SHORT, *own, f"hydra.run.dir={folder}")
+        for folder, (own, process) in alone.items():
+            finish(process)
+            trial = run_folder(sweep, *own)
+            assert figures(trial) == figures(tmp_path / folder)
+            ours, theirs = (read_parameters(place / "checkpoints" / "last.h5") for place in (trial, tmp_path / folder))
+            assert ours.keys() == theirs.keys()
+            assert all((ours[name] == theirs[name]).all() for name in ours)

@@ -1,0 +1,214 @@
+"""What a sweep found, against numbers by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import shlex
+
+import pytest
+from sweep_tools import a_config, a_trial, write_run
+
+from nmt.config.saved import write_overrides
+from nmt.config.train import StopMetric
+from nmt.errors import SweepError
+from nmt.sweep.commands import run
+from nmt.sweep.leaderboard import classes, explained, make_board
+from nmt.sweep.ledger import Ledger
+from nmt.sweep.report import csv_text, html, text
+from nmt.sweep.results import read_results
+from nmt.sweep.scores import read_scores
+
+# units, seed -> scores of the validations, seconds; by hand: 32 has 10 and 14 (mean 12, deviation 2 sqrt 2), 64 has 20
+# and 20, 96 has 22 alone, and one that failed
+RUNS = {
+    (32, 1): ([4.0, 10.0], 10.0),
+    (32, 2): ([14.0, 3.0], 20.0),
+    (64, 1): ([20.0, 1.0], 40.0),
+    (64, 2): ([1.0, 20.0], 60.0),
+    (96, 1): ([22.0, 22.0], 100.0),
+}
+FINISHED = {"status": "finished", "exit_status": 0, "seconds": 30.0, "usd": 0.25}
+
+
+def write_sweep(folder, metric=StopMetric.bleu, usd=0.25):
+    with Ledger(folder) as ledger:
+        for number, (units, seed) in enumerate([*RUNS, (96, 2)]):
+            trial = a_trial(folder, number, units, seed)
+            words = {"overrides": trial.overrides, "folder": trial.folder.name, "where": "cpu 0"}
+            ledger.write("start", trial.ident, {"group": trial.group, "number": number, **words})
+            scores, seconds = RUNS.get((units, seed), ([1.0], 5.0))
+            test = {"bleu": scores[0], "wmd_similarity": 0.5} if (units, seed) in RUNS else None
+            write_run(trial.folder, a_config(seed, units, metric), scores, test, seconds)
+            failed = {} if test else {"status": "failed", "exit_status": 1}
+            ledger.write("end", trial.ident, {**FINISHED, "score": max(scores), "usd": usd, **failed})
+
+
+def test_means_and_deviations_over_seeds(tmp_path):
+    write_sweep(tmp_path)
+    board = make_board(read_results(tmp_path))
+    assert [(row.name, len(row.trials), row.planned) for row in board.rows] == [
+        ("model.units=96", 1, 2),
+        ("model.units=64", 2, 2),
+        ("model.units=32", 2, 2),
+    ]
+    assert [row.dev.mean for row in board.rows] == [22.0, 20.0, 12.0]
+    assert [row.dev.deviation for row in board.rows] == [None, 0.0, pytest.approx(2 * math.sqrt(2))]
+    assert [row.seconds for row in board.rows] == [100.0, 50.0, 15.0]
+    assert [row.usd for row in board.rows] == [0.25] * 3
+    assert board.rows[1].test_bleu.mean == 10.5
+
+
+def test_a_loss_is_better_when_it_is_less(tmp_path):
+    write_sweep(tmp_path, StopMetric.loss)
+    board = make_board(read_results(tmp_path))
+    assert [row.name for row in board.rows] == ["model.units=64", "model.units=32", "model.units=96"]
+    assert [row.dev.mean for row in board.rows] == [1.0, 3.5, 22.0]
+
+
+def test_the_best_configuration_is_a_command(tmp_path):
+    write_sweep(tmp_path)
+    board = make_board(read_results(tmp_path))
+    assert shlex.split(board.rows[2].command) == ["python", "train.py", "model.units=32", "seed=2"]
+
+
+def test_the_front_is_what_no_other_beats_in_both(tmp_path):
+    write_sweep(tmp_path)
+    board = make_board(read_results(tmp_path))
+    assert board.fronts["seconds"] == ("model.units=32", "model.units=64", "model.units=96")
+    assert board.fronts["usd"] == ("model.units=96",)
+    write_sweep(tmp_path / "free", usd=None)
+    assert make_board(read_results(tmp_path / "free")).fronts.keys() == {"seconds"}
+
+
+def test_importance_by_hand():
+    # classes 1, 1 and 3, 3: all of it. 1, 3 in both: none. 0 2 and 2 4: total 8, within 4, free 2: (8 - 4 - 2) / 8
+    assert explained([1, 1, 3, 3], ["a", "a", "b", "b"]) == 1.0
+    assert explained([1, 3, 1, 3], ["a", "a", "b", "b"]) == 0.0
+    assert explained([0, 2, 2, 4], ["a", "a", "b", "b"]) == pytest.approx(0.25)
+    assert explained([5, 5, 5], ["a", "b", "c"]) == 0.0
+    assert explained([1, 2, 3], ["a", "b", "c"]) == 0.0, "as many classes as values explain nothing"
+
+
+def test_many_different_numbers_are_cut_into_four():
+    assert classes([str(number / 10) for number in range(8)]) == ["0", "0", "1", "1", "2", "2", "3", "3"]
+    assert classes(["1", "2", "3"]) == ["1", "2", "3"]
+    letters = list("abcdefgh")
+    assert classes(letters) == letters
+
+
+def test_the_table_on_a_terminal(tmp_path):
+    write_sweep(tmp_path)
+    told = text(make_board(read_results(tmp_path)))
+    assert told.startswith("6 trials: 5 finished, 1 failed\n")
+    lines = told.splitlines()
+    assert lines[4].split() == [
+        "model.units=96",
+        "1",
+        "of",
+        "2",
+        "22.00",
+        "22.00",
+        "0.5000",
+        "100.0",
+        "0.2500",
+        "seconds,",
+        "usd",
+    ]
+    assert "12.00 ± 2.83" in lines[6]
+    assert "best configuration, with the seed of its best trial:\n  python train.py model.units=96 seed=1" in told
+
+
+def test_the_csv_has_a_row_for_each_trial(tmp_path):
+    write_sweep(tmp_path)
+    rows = list(csv.DictReader(io.StringIO(csv_text(make_board(read_results(tmp_path))))))
+    assert [row["status"] for row in rows] == [*["finished"] * 5, "failed"]
+    assert [float(row["score"]) for row in rows[:5]] == [10.0, 14.0, 20.0, 20.0, 22.0]
+    assert rows[1]["model.units"] == "32"
+    assert rows[1]["best_step"] == "100"
+    assert rows[0]["folder"] == "0_model.units-32_seed-1"
+
+
+def test_the_page_holds_its_pictures_and_escapes_what_it_shows(tmp_path):
+    write_sweep(tmp_path)
+    shown = html(make_board(read_results(tmp_path)), "a <b>")
+    assert "<h1>a &lt;b&gt;</h1>" in shown
+    assert shown.count("data:image/png;base64,") == 5
+    for told in ("Leaderboard", "Best configuration", "Importance", "Quality against time", "Quality against cost"):
+        assert f"<h2>{told}</h2>" in shown
+
+
+def test_a_sweep_of_another_launcher_is_read_from_its_run_folders(tmp_path):
+    for number, ((units, seed), (scores, seconds)) in enumerate(RUNS.items()):
+        folder = tmp_path / f"{number}_x"
+        write_run(folder, a_config(seed, units), scores, {"bleu": 1.0} if number else None, seconds)
+        write_overrides(folder, [f"model.units={units}", f"seed={seed}"])
+    results = read_results(tmp_path)
+    assert [(one.number, one.status) for one in results] == [
+        (0, "interrupted"),
+        *[(n, "finished") for n in range(1, 5)],
+    ]
+    assert [row.dev.mean for row in make_board(results).rows] == [22.0, 20.0, 14.0]
+
+
+def test_while_a_launcher_is_at_work_its_trials_are_running(tmp_path):
+    trial = a_trial(tmp_path, 0)
+    words = {"overrides": trial.overrides, "folder": trial.folder.name, "where": "cpu 0"}
+    with Ledger(tmp_path) as ledger:
+        ledger.write("start", trial.ident, {"group": trial.group, "number": 0, **words})
+        write_run(trial.folder, a_config(), [3.0])
+        assert read_results(tmp_path)[0].status == "running"
+        assert "no trial has finished yet" in text(make_board(read_results(tmp_path)))
+    assert read_results(tmp_path)[0].status == "interrupted"
+    assert "none has finished yet" in html(make_board(read_results(tmp_path)), "t")
+
+
+def test_the_best_is_what_the_run_itself_holds_for_it(tmp_path):
+    config = a_config()
+    config.train.early_stopping.min_delta = 1.0
+    write_run(tmp_path, config, [1.0, 1.5, 2.4, 3.0])
+    assert (read_scores(tmp_path).score, read_scores(tmp_path).step) == (2.4, 300)
+    write_run(tmp_path, a_config(), [None, 2.0])
+    assert read_scores(tmp_path).score is None, "the run compares with what is not finite, too"
+    write_run(tmp_path, a_config(), [2.0, None, 3.0])
+    assert read_scores(tmp_path).score == 3.0
+
+
+def test_the_command(tmp_path, capsys):
+    write_sweep(tmp_path / "sweep")
+    page, table = tmp_path / "page.html", tmp_path / "table.csv"
+    assert run(["report", str(tmp_path / "sweep"), "--html", str(page), "--csv", str(table), "--watch"]) == 0
+    assert "best configuration" in capsys.readouterr().out
+    assert page.read_text().startswith("<!doctype html>")
+    assert len(table.read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda folder: None, "found no folder of this name, expected the folder of a sweep; name the folder that "),
+        (lambda folder: folder.mkdir(), "found no trials in it, expected the folder of a sweep; name the folder that "),
+    ],
+)
+def test_a_folder_that_holds_no_sweep(tmp_path, capsys, make, told):
+    make(tmp_path / "x")
+    assert run(["report", str(tmp_path / "x")]) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'x'}: {told}")
+
+
+def test_a_file_that_cannot_be_written(tmp_path, capsys):
+    write_sweep(tmp_path)
+    assert run(["report", str(tmp_path), "--csv", str(tmp_path / "no" / "a.csv")]) == 2
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 'no' / 'a.csv'}: found no such file or directory, expected a file that can be written; choose "
+        "another name.\n"
+    )
+
+
+def test_trials_of_several_metrics_do_not_compare(tmp_path):
+    for number, metric in enumerate([StopMetric.bleu, StopMetric.loss]):
+        write_run(tmp_path / f"{number}_x", a_config(metric=metric), [1.0])
+        write_overrides(tmp_path / f"{number}_x", [])
+    with pytest.raises(SweepError, match=r"found several metrics \(bleu, loss\), expected trials of one train"):
+        make_board(read_results(tmp_path))
