@@ -8,7 +8,7 @@ from enum import Enum
 from nmt.errors import ConfigError
 
 # Options that say how trials are run, not which they are: the folder of a sweep does not depend on them.
-HOW = ("dry_run", "fail_fast", "retry_failed", "jobs", "trials", "max_machines")
+HOW = ("dry_run", "fail_fast", "retry_failed", "jobs", "trials", "max_machines", "rent")
 SHORT = ("dry_run", "fail_fast", "retry_failed")  # may be written without `sweep.`
 LOCAL = "hydra_plugins.nmt_local.LocalLauncher"
 EC2 = "hydra_plugins.nmt_ec2.Ec2Launcher"
@@ -51,11 +51,12 @@ class SweepConfig:
     retry_failed: bool = False  # give failed trials another chance
     jobs: int | None = None  # trials at once; null: one for each GPU, or one for every two cores
     max_machines: int = 2  # of hydra/launcher=ec2: machines at once
+    rent: str = ""  # of hydra/launcher=ec2, words of python -m nmt.launch: "machine=g5_xlarge launch.spot=true"
     trials: int = 20  # of hydra/sweeper=optuna, and what follows as well: trials in all
     sampler: Sampler = Sampler.tpe
     seed: int = 1  # of what is proposed
     startup: int = 5  # trials by chance before the estimator has enough to go by
-    start: dict[str, str] = field(default_factory=dict)  # the first trial: key -> value, or nothing
+    start: str = ""  # the first trial, as words: "train.learning_rate=1e-5 model.units=32"; it may leave keys open
     prune: bool = True  # end trials early that are behind the median of the others
     prune_after: int = 4  # trials that end first, for a median to exist
     prune_after_steps: int = 0  # steps that each trial may take in peace

@@ -2,7 +2,8 @@
 
     python child.py LAUNCHER_PID FOLDER PROGRAM RESUME PLACE OVERRIDE...
 
-RESUME is the word that continues the run of the folder, PLACE the one that begins one there; both are quoted already.
+PROGRAM holds the first words for Python, as a JSON list. RESUME is the word that continues the run of the folder,
+PLACE the one that begins one there; both are quoted already.
 
 Standard library alone: it is run as a file, before anything of the project is imported, and then becomes the program.
 
@@ -13,6 +14,7 @@ lives, on every system: the next launcher's process waits here for it, and finds
 
 import ctypes
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -23,7 +25,7 @@ LOCK = ".lock"
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def main(launcher: int, folder: Path, program: str, resume: str, place: str, overrides: list[str]) -> None:
+def main(launcher: int, folder: Path, program: list[str], resume: str, place: str, overrides: list[str]) -> None:
     """Does not return: the process becomes the program, or ends."""
     die_with(launcher)
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +40,7 @@ def main(launcher: int, folder: Path, program: str, resume: str, place: str, ove
         (folder / "metrics.jsonl").unlink(missing_ok=True)
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         words = [*overrides, place]
-    os.execv(sys.executable, [sys.executable, program, *words])
+    os.execv(sys.executable, [sys.executable, *program, *words])
 
 
 def die_with(launcher: int) -> None:
@@ -50,4 +52,4 @@ def die_with(launcher: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5], sys.argv[6:])
+    main(int(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4], sys.argv[5], sys.argv[6:])

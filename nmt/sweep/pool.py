@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from nmt.config.launching import read_launch
 from nmt.config.root import Config
 from nmt.config.sweep import SweepConfig
 from nmt.config.train import Device
@@ -21,6 +24,7 @@ from nmt.sweep.trials import Trial, key_of
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("child.py")
 CONSOLE = "console.log"  # in a run folder: what its process wrote to the terminal
+RENT = "nmt.app.rent"
 THREADS, PRICE = "train.threads", "train.usd_per_hour"
 CORES_A_TRIAL = 2  # where nothing is said: one core is slow, and small models gain little from more
 
@@ -101,6 +105,7 @@ class LocalPool:
 
     places: Sequence[Place]
     usd_per_hour: float | None = None
+    program: Callable[[Trial], list[str]] = lambda trial: [str(ROOT / "train.py")]
     taken: set[str] = field(default_factory=set)
 
     @property
@@ -119,10 +124,11 @@ class LocalPool:
         words = [
             f"resume={folder}",
             f"hydra.run.dir={folder}",
-            *(word for word in trial.overrides if key_of(word) != PRICE),
+            *(word for word in trial.overrides if share is None or key_of(word) != PRICE),
             *own,
         ]
-        launcher = [sys.executable, "-I", "-S", str(CHILD), str(os.getpid()), str(trial.folder), str(ROOT / "train.py")]
+        program = json.dumps(self.program(trial))
+        launcher = [sys.executable, "-I", "-S", str(CHILD), str(os.getpid()), str(trial.folder), program]
         with (trial.folder / CONSOLE).open("ab") as console:
             process = subprocess.Popen(
                 [*launcher, *words],
@@ -144,6 +150,20 @@ class LocalPool:
 def local_pool(options: SweepConfig, config: Config) -> LocalPool:
     """The places of this machine. Raises ConfigError for more trials at once than GPUs or cores."""
     return LocalPool(places(options.jobs, config.train.device), config.train.usd_per_hour)
+
+
+def rented_pool(options: SweepConfig, config: Config) -> LocalPool:
+    """A process here for each rented machine, which it starts, follows and ends. Raises ConfigError for mistaken
+    words of `sweep.rent`."""
+    words = shlex.split(options.rent)
+    read_launch(words)
+    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+    def program(trial: Trial) -> list[str]:
+        return ["-P", "-m", RENT, str(trial.folder), f"sweep-{trial.ident}", *words, "--"]
+
+    machines = [Place(f"machine {number}", environment) for number in range(options.max_machines)]
+    return LocalPool(machines, None, program)
 
 
 def places(jobs: int | None, device: Device) -> list[Place]:

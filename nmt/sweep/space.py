@@ -88,28 +88,29 @@ def written(value: Value) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def start_params(start: Mapping[str, str], space: Mapping[str, BaseDistribution]) -> dict[str, Value]:
+def start_params(start: str, space: Mapping[str, BaseDistribution]) -> dict[str, Value]:
     """`sweep.start` as values of the space. Raises ConfigError for a key or a value that is not in it."""
     from optuna.distributions import CategoricalDistribution
 
     params: dict[str, Value] = {}
-    for key, text in start.items():
+    for word in start.split():
+        key, _, text = word.partition("=")
         if key not in space:
             raise ConfigError(
-                f"sweep.start.{key}",
-                found="no key of the space",
+                "sweep.start",
+                found=f"{key}, no key of the space",
                 expected=f"one of {', '.join(space)}",
                 next_step="leave it out, or give it values to search",
             )
         distribution = space[key]
         value: Any = text
         if not isinstance(distribution, CategoricalDistribution):
-            value = parse_override(f"{key}={text}").value()
+            value = parse_override(word).value()
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number or isinstance(value, str)) or not _holds(distribution, value):
             raise ConfigError(
-                f"sweep.start.{key}",
-                found=text,
+                "sweep.start",
+                found=word,
                 expected=f"a value of the space, {described(distribution)}",
                 next_step="correct it",
             )

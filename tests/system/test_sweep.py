@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+import signal
 import statistics
 
 import pytest
@@ -82,3 +83,36 @@ def check_against_runs_alone(tmp_path, sweep):
             ours, theirs = (read_parameters(place / "checkpoints" / "last.h5") for place in (trial, tmp_path / folder))
             assert ours.keys() == theirs.keys()
             assert all((ours[name] == theirs[name]).all() for name in ours)
+
+
+@pytest.mark.long
+def test_an_optuna_sweep_whose_launcher_is_killed_finds_what_one_finds_that_was_not(tmp_path):
+    words = ["-m", *SHORT, "hydra/sweeper=optuna", "model.units=interval(8,32)", "sweep.trials=4", "sweep.prune=false"]
+    words += ["train.learning_rate=tag(log,interval(1e-4,1e-1))", "sweep.jobs=1", "sweep.startup=2"]
+    whole = start(tmp_path, *words, "hydra.sweep.dir=whole")
+    killed = start(tmp_path, *words, "hydra.sweep.dir=killed")
+    wait(lambda: count(tmp_path / "killed", "start") == 2, "the second trial")
+    kill(killed)
+    assert "best of 4 trials: chrf " in finish(start(tmp_path, *words, "hydra.sweep.dir=killed"))
+    assert "best of 4 trials: chrf " in finish(whole)
+    found = [
+        [(result.overrides, result.scores.score) for result in read_results(tmp_path / name)]
+        for name in ("killed", "whole")
+    ]
+    assert found[0] == found[1]
+    assert len({words for words, _ in found[0]}) == 4
+
+
+@pytest.mark.long
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
+    words = ["-m", *SHORT, "train.max_steps=4000", "train.validate_every=2000", "seed=1,2", "hydra.sweep.dir=sweep"]
+    sweep = tmp_path / "sweep"
+    first = start(tmp_path, *words)
+    wait(lambda: list(sweep.glob("0_*/checkpoints/last.h5")) != [], "a checkpoint")
+    first.send_signal(signal.SIGINT)
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == 130, said
+    assert "stopping: 1 trials save and leave" in said
+    assert [line["status"] for line in ledger(sweep) if line["event"] == "end"] == ["interrupted"]
+    said = finish(start(tmp_path, *words, "dry_run=true"))
+    assert re.search(r"1 +interrupted +unknown +seed=1\n2 +new +unknown +seed=2\n", said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -11,12 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
-from sweep_tools import a_trial
+from sweep_tools import a_config, a_trial
 
 import nmt.sweep.pool
+from nmt.config.sweep import SweepConfig
 from nmt.config.train import Device
 from nmt.errors import ConfigError
-from nmt.sweep.pool import CHILD, LocalPool, Place, places, visible_gpus
+from nmt.sweep.pool import CHILD, LocalPool, Place, places, rented_pool, visible_gpus
 
 TELL = """
 import os, pathlib, sys, time
@@ -36,7 +38,14 @@ def program(tmp_path):
 
 
 def child(folder: Path, program: Path, told: Path, launcher: int | None = None, stay: float = 0) -> subprocess.Popen:
-    words = [str(launcher or os.getpid()), str(folder), str(program), "resume=it", "hydra.run.dir=it", "seed=1"]
+    words = [
+        str(launcher or os.getpid()),
+        str(folder),
+        json.dumps([str(program)]),
+        "resume=it",
+        "hydra.run.dir=it",
+        "seed=1",
+    ]
     environment = {**os.environ, "TOLD": str(told), "STAY": str(stay)}
     return subprocess.Popen([sys.executable, "-I", "-S", str(CHILD), *words], env=environment)
 
@@ -97,7 +106,7 @@ def test_a_killed_launcher_takes_its_trials_with_it(tmp_path, program):
         f"subprocess.Popen([sys.executable, '-I', '-S', {str(CHILD)!r}, str(os.getpid()), *sys.argv[1:]])\n"
         "time.sleep(60)\n"
     )
-    words = [str(tmp_path / "run"), str(program), "resume=it", "hydra.run.dir=it"]
+    words = [str(tmp_path / "run"), json.dumps([str(program)]), "resume=it", "hydra.run.dir=it"]
     environment = {**os.environ, "TOLD": str(tmp_path / "told"), "STAY": "60"}
     launcher = subprocess.Popen([sys.executable, "-c", script, *words], env=environment)
     wait_for(tmp_path / "told")
@@ -179,3 +188,24 @@ def test_gpus_that_the_driver_tells_of(tmp_path, monkeypatch):
     assert visible_gpus() == ["0", "1"]
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho no driver; exit 9\n")
     assert visible_gpus() == []
+
+
+def test_a_rented_machine_has_a_process_here_and_a_name_that_follows_from_its_trial(tmp_path, monkeypatch):
+    package = tmp_path / "fake" / "nmt" / "app"
+    package.mkdir(parents=True)
+    (package / "rent.py").write_text("import sys; print(*sys.argv[1:])")
+    monkeypatch.setattr(nmt.sweep.pool, "ROOT", tmp_path / "fake")
+    options = SweepConfig(max_machines=3, rent="machine=g5_xlarge launch.spot=true")
+    pool = rented_pool(options, a_config())
+    trial = a_trial(tmp_path / "sweep", 0)
+    running = pool.start(trial)
+    assert (pool.size, running.where, running.process.wait(20)) == (3, "machine 0", 0)
+    assert (trial.folder / "console.log").read_text() == (
+        f"{trial.folder} sweep-{trial.ident} machine=g5_xlarge launch.spot=true -- model.units=64 seed=1 "
+        f"hydra.run.dir='{trial.folder}'\n"
+    )
+
+
+def test_mistaken_words_for_a_rented_machine():
+    with pytest.raises(ConfigError, match=r"machine: found g9_xlarge, expected one of "):
+        rented_pool(SweepConfig(rent="machine=g9_xlarge"), a_config())

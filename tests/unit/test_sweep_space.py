@@ -96,18 +96,18 @@ def test_the_command_line_of_a_trial_keeps_the_order_of_the_sweeps():
 
 def test_the_first_trial_may_be_given():
     found = space("train.learning_rate=tag(log,interval(1e-6,1))", "model.cell=gru,lstm", "model.units=interval(8,64)")
-    start = start_params({"train.learning_rate": "1e-5", "model.cell": "gru", "model.units": "8"}, found)
+    start = start_params("train.learning_rate=1e-5 model.cell=gru  model.units=8", found)
     assert start == {"train.learning_rate": 1e-5, "model.cell": "gru", "model.units": 8}
 
 
 @pytest.mark.parametrize(
     ("start", "told"),
     [
-        ({"seed": "1"}, "sweep.start.seed: found no key of the space, expected one of model.units, model.cell; "),
-        ({"model.units": "7"}, "sweep.start.model.units: found 7, expected a value of the space, 8 to 64; correct it."),
-        ({"model.units": "8.5"}, "sweep.start.model.units: found 8.5, expected a value of the space, 8 to 64; "),
-        ({"model.units": "many"}, "sweep.start.model.units: found many, expected a value of the space, 8 to 64; "),
-        ({"model.cell": "rnn"}, "sweep.start.model.cell: found rnn, expected a value of the space, one of gru, lstm; "),
+        ("seed=1", "sweep.start: found seed, no key of the space, expected one of model.units, model.cell; "),
+        ("model.units=7", "sweep.start: found model.units=7, expected a value of the space, 8 to 64; correct it."),
+        ("model.units=8.5", "sweep.start: found model.units=8.5, expected a value of the space, 8 to 64; "),
+        ("model.units=many", "sweep.start: found model.units=many, expected a value of the space, 8 to 64; "),
+        ("model.cell=rnn", "sweep.start: found model.cell=rnn, expected a value of the space, one of gru, lstm; "),
     ],
 )
 def test_a_first_trial_outside_the_space(start, told):

@@ -1,0 +1,66 @@
+"""One trial of a sweep on a machine of its own, which begins and ends with it.
+
+    python -m nmt.app.rent FOLDER NAME LAUNCH_WORD ... -- TRAINING_WORD ...
+
+`up`, `run`, `fetch --every` and `terminate` of `python -m nmt.launch`, for the machine NAME; the run comes home to
+FOLDER. The same again goes on with a machine that an earlier one left behind, instead of renting a second.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nmt.config.stopping import Stopped, signals_raise
+from nmt.launch.commands import run
+
+LAST_WRITTEN = "report.html"
+UNFINISHED = 1
+STOPPED = (130, 143)
+Step = Callable[[Sequence[str]], int]  # a command line of nmt.launch -> exit status
+
+
+def rent(folder: Path, name: str, launch: Sequence[str], training: Sequence[str], step: Step = run) -> int:
+    """-> exit status: 0 where the run has come to its end and is at home, 143 where it was stopped and saved.
+
+    Whatever happens, the machine is ended before this returns; where that fails, its message says what does.
+    """
+    words = [f"launch.name={name}", *launch]
+    status = UNFINISHED
+    try:
+        try:
+            with signals_raise():
+                status = step(["up", "--yes", *words]) or step(["run", *words, "--", *training])
+                status = status or step(["fetch", "--every", *words])
+        except Stopped as stopped:  # between two steps; within one, its exit status tells
+            status = stopped.exit_status
+        if status in STOPPED:
+            print(f"{name}: stopping; the run saves and comes home, then the machine is ended", file=sys.stderr)
+            step(["halt", *words])
+            status = STOPPED[1]
+    finally:
+        ended = step(["terminate", "--yes", *words])
+    if (folder / LAST_WRITTEN).exists():
+        return ended
+    return status if status != UNFINISHED else of_the_training(folder) or UNFINISHED
+
+
+def of_the_training(folder: Path) -> int:
+    """The exit status that the trainer left on its machine; 0 where it is not known."""
+    try:
+        status = json.loads((folder / "machine" / "status.json").read_text(encoding="utf-8"))
+        return int(status["exit_status"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    folder, name, *rest = arguments
+    place = rest.index("--")
+    return rent(Path(folder), name, rest[:place], rest[place + 1 :])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
