@@ -30,6 +30,11 @@ class Event:
     disk_usd_per_hour: float | None
 
     @property
+    def hourly(self) -> float | None:
+        """Of machine and disk."""
+        return None if self.usd_per_hour is None else self.usd_per_hour + (self.disk_usd_per_hour or 0.0)
+
+    @property
     def seconds(self) -> float:
         return datetime.fromisoformat(self.time).timestamp()
 

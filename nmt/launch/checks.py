@@ -165,13 +165,11 @@ def price(config: Launch, found: Prices, refusals: list[AwsError]) -> Row:
 
 def expected(config: Launch, found: Prices) -> Row:
     """What this run costs where its own timer ends it."""
-    machine, store = found.machine(config), found.disk_hour(config)
-    if machine is None:
+    hourly = found.hourly(config)
+    if hourly is None:
         state = State.red if config.launch.max_usd is not None else State.unknown
         return Row("cost of this run", state, "unknown without a price", "set launch.usd_per_hour=PRICE")
-    hours = max_hours(config, machine + (store or 0.0))
-    most = (machine + (store or 0.0)) * hours
-    apart = "" if store is not None else ", its disk not counted"
-    return Row(
-        "cost of this run", State.green, f"{usd(most)} at most: its timer powers it off after {hours:.3g} h{apart}"
-    )
+    hours = max_hours(config, hourly)
+    apart = "" if found.disk_hour(config) is not None else ", its disk not counted"
+    most = f"{usd(hourly * hours)} at most"
+    return Row("cost of this run", State.green, f"{most}: its timer powers it off after {hours:.3g} h{apart}")

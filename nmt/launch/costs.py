@@ -64,10 +64,9 @@ def _open_lines(config: Launch, own: Sequence[Event], found: Instance, now: floa
         f"disk of {last.disk_gb} GB for {so_far.present_s / 3600:.2f} h ({usd(so_far.disk_usd)})",
     ]
     if found.state in PAID:
-        hourly = None if last.usd_per_hour is None else last.usd_per_hour + (last.disk_usd_per_hour or 0.0)
-        ends = last.seconds + 3600 * max_hours(config, last.usd_per_hour)
+        ends = last.seconds + 3600 * max_hours(config, last.hourly)
         final = bill(own, max(ends, now))
-        lines.append(f"  an hour  {usd(hourly)}")
+        lines.append(f"  an hour  {usd(last.hourly)}")
         lines.append(f"  the end  {usd(final.usd)} at most, where its timer powers it off at {iso(ends)}")
     else:
         monthly = None if last.disk_usd_per_hour is None else last.disk_usd_per_hour * HOURS_A_MONTH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def stop(config: Launch, flags: frozenset[str]) -> int | None:
     """Stop the machine; its disk stays, and costs. Raises LaunchError."""
     config = at_home(config)
     folder = Path(config.launch.folder) / config.launch.name
-    with locked(folder):
+    with locked(folder), _recorded(config):
         aws = connect(config.launch)
         found = _one(aws, config)
         if found.spot:
@@ -45,9 +45,8 @@ def stop(config: Launch, flags: frozenset[str]) -> int | None:
                 found.id, found="a spot machine", expected="one on demand: one-time spot machines cannot be stopped",
                 next_step=f"end it: {command('terminate', config)}",
             )  # fmt: skip
-        with told(config, found.id, aws.region):
-            aws.call("ec2", "StopInstances", {"InstanceIds": [found.id]})
-            wait_for(aws, config, found.id, ("stopped",))
+        aws.call("ec2", "StopInstances", {"InstanceIds": [found.id]})
+        wait_for(aws, config, found.id, ("stopped",))
         _note(folder, found.id, "stopped")
         say(f"{found.id} is stopped; its disk stays and is paid for. {command('up', config)} starts it again")
     return None
@@ -58,15 +57,14 @@ def terminate(config: Launch, flags: frozenset[str], fetch: Fetch) -> int | None
     config = at_home(config)
     folder = Path(config.launch.folder) / config.launch.name
     with locked(folder):
-        aws = connect(config.launch)
-        machines = _all(aws, config, folder)
+        with _recorded(config):
+            aws = connect(config.launch)
+            machines = _all(aws, config, folder)
         for found in machines:
             say(f"{found.id} in {aws.region} ({found.type}, {found.state}): the machine and all on its disk are lost")
         if machines and not agreed("End it?", flags):
             return NOT_DONE
-        with contextlib.ExitStack() as stack:
-            for found in machines:
-                stack.enter_context(told(config, found.id, aws.region))
+        with told(config, [found.id for found in machines], aws.region):
             if machines and "--no-fetch" not in flags:
                 _bring_home(config, machines, fetch)
             if machines:
@@ -79,6 +77,14 @@ def terminate(config: Launch, flags: frozenset[str], fetch: Fetch) -> int | None
         for line in final_lines(read_events(folder), time.time(), [found.id for found in machines]):
             say(line)
     return None
+
+
+@contextlib.contextmanager
+def _recorded(config: Launch) -> Iterator[None]:
+    """Where AWS cannot be asked which machines there are, the one on record is told."""
+    recorded = on_record(config.launch)
+    with told(config, [] if recorded is None else [recorded.instance_id], config.launch.region):
+        yield
 
 
 def end_machines(aws: Aws, config: Launch, machines: list[Instance]) -> None:

@@ -31,6 +31,11 @@ class Prices:
             return self.spot[str(zone)]
         return max(self.spot.values(), default=None)
 
+    def hourly(self, launch: Launch, zone: str | None = None) -> float | None:
+        """An hour of machine and disk; a disk of unknown price is not counted."""
+        machine = self.machine(launch, zone)
+        return None if machine is None else machine + (self.disk_hour(launch) or 0.0)
+
     def disk_hour(self, launch: Launch) -> float | None:
         """An hour of the disk, which is paid for while the machine is stopped too."""
         return None if self.disk_gb_month is None else launch.launch.disk_gb * self.disk_gb_month / HOURS_A_MONTH
@@ -56,7 +61,10 @@ def prices(aws: Aws, launch: Launch) -> tuple[Prices, list[AwsError]]:
 
 
 def max_hours(launch: Launch, usd_per_hour: float | None) -> float:
-    """After how many hours the machine powers itself off: the earlier of launch.max_hours and launch.max_usd."""
+    """After how many hours the machine powers itself off: the earlier of launch.max_hours and launch.max_usd.
+
+    `usd_per_hour` is of machine and disk.
+    """
     limit = launch.launch.max_hours
     if launch.launch.max_usd is None or usd_per_hour is None:
         return limit

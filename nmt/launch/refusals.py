@@ -12,13 +12,14 @@ NETWORK = "check the network, then run the command again"
 IMAGE = "correct machine.image, or leave it out"
 WAIT = "wait a minute and run the command again"
 CREDENTIALS = "run `aws configure` or `aws sso login`, or choose a profile with launch.profile=NAME"
+REGION_OR = f"{CREDENTIALS}; for a region that the account has not enabled AWS says the same"
 
 # Code -> what was found, what is expected, the next step.
 CODES: dict[str, tuple[str, str, str]] = {
-    "AuthFailure": ("credentials that AWS does not know", "credentials of an active account", CREDENTIALS),
-    "InvalidClientTokenId": ("an access key that AWS does not know", "credentials of an active account", CREDENTIALS),
+    "AuthFailure": ("credentials that AWS does not know", "credentials of an active account", REGION_OR),
+    "InvalidClientTokenId": ("an access key that AWS does not know", "credentials of an active account", REGION_OR),
     "UnrecognizedClientException": (
-        "an access key that AWS does not know", "credentials of an active account", CREDENTIALS,
+        "an access key that AWS does not know", "credentials of an active account", REGION_OR,
     ),
     "SignatureDoesNotMatch": ("a secret key that does not fit the access key", "a whole pair of keys", CREDENTIALS),
     "IncompleteSignature": ("credentials that are cut short", "a whole pair of keys", CREDENTIALS),
@@ -80,7 +81,7 @@ CODES: dict[str, tuple[str, str, str]] = {
     "InvalidAMIID.NotFound": (
         "no such image in this region", "one that is there", IMAGE,
     ),
-    "InvalidAMIID.Malformed": ("no image id", "ami-...", IMAGE),
+    "InvalidAMIID.Malformed": ("no image id", "one such as ami-0123456789abcdef0", IMAGE),
     "InvalidAMIID.Unavailable": ("an image that is gone", "one that is there", IMAGE),
     "ParameterNotFound": (
         "no parameter of this name in this region", "one that names an image",

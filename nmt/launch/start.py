@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from nmt.launch.refusals import CAPACITY, AwsError
 from nmt.launch.talk import command
 
 FILE = "starting.json"
+TIMER = "/var/lib/cloud/scripts/per-boot/nmt-timer"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ def send(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance:
     try:
         answer = aws.call("ec2", "RunInstances", request.parameters)
         return read_instance(answer["Instances"][0])
+    except KeyboardInterrupt:
+        end = command("terminate", launch)
+        print(f"interrupted; a machine may have been started: `up` goes on with it, {end} ends it.", file=sys.stderr)
+        raise
     except AwsError as refusal:
         if not refusal.uncertain:
             forget_request(folder)
@@ -173,8 +179,9 @@ def request_parameters(
 
 
 def user_data(hours: float) -> str:
-    """For cloud-init: from its first minute on, the machine ends itself, even if nobody ever reaches it."""
-    return f"#cloud-config\npower_state:\n  mode: poweroff\n  delay: {max(1, round(hours * 60))}\n"
+    """For cloud-init: each boot sets a timer, so that the machine ends itself even if nobody ever reaches it."""
+    script = f"#!/bin/sh\nexec shutdown -P +{max(1, round(hours * 60))}\n"
+    return "#cloud-config\n" + json.dumps({"write_files": [{"path": TIMER, "permissions": "0755", "content": script}]})
 
 
 def dry_run(aws: Aws, launch: Launch, image: Image, zone: str) -> None:

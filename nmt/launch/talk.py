@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nmt.config.launch import Launch, LaunchConfig
+from nmt.config.launch import Launch, LaunchConfig, MachineConfig
 from nmt.errors import LaunchError
 
 GREEN, RED, YELLOW, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
@@ -50,17 +50,19 @@ def options(config: Launch) -> str:
 
 def command(name: str, config: Launch) -> str:
     """A command about this machine, to be typed as it stands; options that are not the default are in it."""
-    return f"python -m nmt.launch {name} {options(config)}"
+    machine = f"machine={config.machine.name} " if name == "up" and config.machine.name != MachineConfig().name else ""
+    return f"python -m nmt.launch {name} {machine}{options(config)}"
 
 
 @contextlib.contextmanager
-def told(config: Launch, instance_id: str, region: str) -> Iterator[None]:
-    """Whatever breaks in here, a keystroke included, the user is told which machine costs money and what ends it."""
+def told(config: Launch, instance_ids: Sequence[str], region: str) -> Iterator[None]:
+    """Whatever breaks in here, a keystroke included, the user is told which machines cost money and what ends them."""
     try:
         yield
     except BaseException:
         end = command("terminate", config)
-        print(f"{instance_id} in {region} may still run and cost: {end} ends it.", file=sys.stderr, flush=True)
+        for instance_id in instance_ids:
+            print(f"{instance_id} in {region} may still run and cost: {end} ends it.", file=sys.stderr, flush=True)
         raise
 
 

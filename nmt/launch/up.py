@@ -44,6 +44,12 @@ def up(config: Launch, flags: frozenset[str]) -> int | None:
     with locked(folder):
         aws = connect(config.launch)
         found = existing(aws, config, folder)
+        if found is not None and found.type != config.machine.instance_type:
+            raise LaunchError(
+                f"launch.name={config.launch.name}", found=f"a {found.type}, {found.id}, that may run and cost",
+                expected=f"a {config.machine.instance_type}, or another name",
+                next_step=f"choose its profile with machine=NAME, or end it: {command('terminate', config)}",
+            )  # fmt: skip
         if found is not None and found.state not in ("stopping", "stopped"):
             say(f"{found.id} in {aws.region} runs already ({found.state}); nothing more is started")
         plan = _plan(aws, config, folder)
@@ -53,7 +59,7 @@ def up(config: Launch, flags: frozenset[str]) -> int | None:
             found = _again(aws, plan, found, flags)
         if found is None:
             return NOT_DONE
-        with told(config, found.id, aws.region):
+        with told(config, [found.id], aws.region):
             _ready(aws, plan, found)
     return None
 
@@ -102,7 +108,7 @@ def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
     zones = zones_with(aws, plan.launch, plan.prices)
     image = find_image(aws, plan.launch)
     launch = resized(plan.launch, image)
-    price = plan.prices.machine(launch, zones[0])
+    price = plan.prices.hourly(launch, zones[0])
     hours = max_hours(launch, price)
     if launch.launch.max_usd is not None and price is None:
         raise LaunchError(
@@ -122,7 +128,8 @@ def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
 def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[str], hours: float) -> None:
     options, machine = launch.launch, launch.machine
     hourly, disk = plan.prices.machine(launch, zones[0]), plan.prices.disk_hour(launch)
-    most = None if hourly is None or disk is None else (hourly + disk) * hours
+    both = plan.prices.hourly(launch, zones[0])
+    most = usd(None if both is None else both * hours)
     kind = "spot" if options.spot else "on demand"
     gpu = f"{machine.num_gpus} x {machine.gpu}, {machine.gpu_memory_gb} GB"
     say(f"{options.name}: {machine.instance_type} ({gpu}), {kind}")
@@ -132,7 +139,7 @@ def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[s
         ("disk", f"{options.disk_gb} GB gp3, encrypted, deleted with the machine"),
         ("network", f"port {options.port} from {plan.network} and nothing else"),
         ("price", f"{usd(hourly)} an hour, its disk {usd(disk)} an hour"),
-        ("ends", f"by itself after {hours:.2g} h ({options.shutdown.value}), {usd(most)} at most"),
+        ("ends", f"by itself after {hours:.3g} h ({options.shutdown.value}), {most} at most"),
     ]
     say(table(rows))
     if plan.network == access.EVERYBODY:
@@ -145,7 +152,7 @@ def _again(aws: Aws, plan: Plan, found: Instance, flags: frozenset[str]) -> Inst
     say(f"{found.id} in {aws.region} is {found.state}; running it costs {hourly} an hour")
     if not agreed("Start it again?", flags):
         return None
-    with told(plan.launch, found.id, aws.region):
+    with told(plan.launch, [found.id], aws.region):
         if found.state == "stopping":
             found = wait_for(aws, plan.launch, found.id, ("stopped",))
         aws.call("ec2", "StartInstances", {"InstanceIds": [found.id]})
@@ -175,15 +182,13 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     recorded = on_record(options)
     keys = access.read_keys(known_hosts) if recorded is not None and recorded.instance_id == running.id else []
     access.write_known_hosts(known_hosts, host, options.port, keys or host_keys(aws, running.id, options.wait_s, say))
-    parts = [event.usd_per_hour, event.disk_usd_per_hour]
-    hourly = None if event.usd_per_hour is None else sum(part for part in parts if part is not None)
     machine = Machine(
         options.name, aws.region, running.id, host, options.port, options.user, plan.key_file.absolute(),
-        known_hosts.absolute(), plan.launch.machine.lane.value, hourly, running.spot,
+        known_hosts.absolute(), plan.launch.machine.lane.value, event.hourly, running.spot,
     )  # fmt: skip
     save_machine(Path(options.folder), machine)
     forget_request(plan.folder)
-    say(f"{options.name} is up: {running.id} in {running.zone}, {options.user}@{host}, {usd(hourly)} an hour")
+    say(f"{options.name} is up: {running.id} in {running.zone}, {options.user}@{host}, {usd(event.hourly)} an hour")
     say(f"  {command('run', plan.launch)} -- OVERRIDES")
     say(f"  {command('terminate', plan.launch)}")
 

@@ -13,10 +13,12 @@ import io
 import json
 import os
 import re
+import shutil
+import socket
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -261,6 +263,12 @@ class Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         pass
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        """A `CutError`: the client sees the end of the connection instead of an answer."""
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
 
 @contextmanager
 def running_aws():  # type: ignore[no-untyped-def]
@@ -283,6 +291,8 @@ def running_aws():  # type: ignore[no-untyped-def]
 
 def account(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Credentials of nobody, and a home without any of a person's."""
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed (Debian: openssh-client)")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
@@ -330,3 +340,11 @@ def words(server: AwsServer, *further: str) -> list[str]:
         f"launch.region={REGION}",
         *further,
     ]
+
+
+if __name__ == "__main__":  # for trying the commands of docs/launch.md without an account
+    with running_aws() as local:
+        print(f"export AWS_ACCESS_KEY_ID=nobody AWS_SECRET_ACCESS_KEY={SECRET}")
+        print(f"LOCAL='{' '.join(words(local))}'", flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+import yaml
+from aws_faults import inject
 from aws_server import (
     ADDED,
     HOST_KEY,
@@ -30,7 +32,7 @@ from aws_server import configuration as config
 import nmt.launch
 from nmt.errors import LaunchError
 from nmt.launch import end, offers, talk, up
-from nmt.launch.aws import connect
+from nmt.launch.aws import Aws, connect
 from nmt.launch.bill import read_events
 from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
@@ -190,7 +192,11 @@ def test_what_the_server_holds_after_up(aws, capsys):
     shutdown = attribute(InstanceId=machine["InstanceId"], Attribute="instanceInitiatedShutdownBehavior")
     assert shutdown["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
     data = attribute(InstanceId=machine["InstanceId"], Attribute="userData")["UserData"]["Value"]
-    assert base64.b64decode(data).decode() == "#cloud-config\npower_state:\n  mode: poweroff\n  delay: 720\n"
+    head, _, rest = base64.b64decode(data).decode().partition("\n")
+    timer = "/var/lib/cloud/scripts/per-boot/nmt-timer"
+    script = "#!/bin/sh\nexec shutdown -P +720\n"
+    assert head == "#cloud-config"
+    assert yaml.safe_load(rest) == {"write_files": [{"path": timer, "permissions": "0755", "content": script}]}
 
 
 def test_what_is_kept_here_after_up(aws):
@@ -436,6 +442,55 @@ def test_two_commands_do_not_change_one_machine_at_once(aws, tmp_path):
     with talk.locked(tmp_path / "runs/launch/nmt"), pytest.raises(LaunchError) as caught:
         up.up(config(aws), YES)
     assert "found another command at work on this machine, expected one at a time" in str(caught.value)
+
+
+def test_a_name_stands_for_one_type(aws):
+    up.up(config(aws), YES)
+    (held,) = aws.alive()
+    with pytest.raises(LaunchError) as caught:
+        up.up(config(aws, "machine=g5_xlarge"), YES)
+    assert str(caught.value) == (
+        f"launch.name=nmt: found a g4dn.xlarge, {held.id}, that may run and cost, expected a g5.xlarge, or another "
+        f"name; choose its profile with machine=NAME, or end it: {ending(aws)}."
+    )
+
+
+def test_a_keystroke_while_aws_is_asked(aws, monkeypatch, capsys):
+    call = Aws.call
+
+    def interrupted(self, service, action, parameters):
+        answer = call(self, service, action, parameters)
+        if action == "RunInstances":
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(Aws, "call", interrupted)
+    assert run(["up", *words(aws), "--yes"]) == 130
+    assert f"a machine may have been started: `up` goes on with it, {ending(aws)} ends it." in capsys.readouterr().err
+    monkeypatch.setattr(Aws, "call", call)
+    assert run(["up", *words(aws), "--yes"]) == 0
+    assert len(list(aws.backend().all_instances())) == 1
+
+
+def test_a_keystroke_while_the_machine_starts(aws, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(up, "host_keys", interrupted)
+    assert run(["up", *words(aws), "--yes"]) == 130
+    (held,) = aws.alive()
+    assert f"{held.id} in eu-west-1 may still run and cost: {ending(aws)} ends it." in capsys.readouterr().err
+
+
+def test_aws_lists_a_new_machine_late(aws, monkeypatch):
+    """The answer was lost, and `up` is given again before AWS lists what it started: the token finds it."""
+    inject(aws, "ec2:RunInstances", "dark")
+    with pytest.raises(LaunchError, match="so that a machine may have been started"):
+        up.up(config(aws), YES)
+    aws.fault = None
+    monkeypatch.setattr(up, "instances", lambda *arguments: [])
+    up.up(config(aws), YES)
+    assert len(list(aws.backend().all_instances())) == 1
 
 
 def test_a_name_stands_for_one_region(aws):
