@@ -28,8 +28,10 @@ OURS = {"StringLike": {f"aws:ResourceTag/{NAME_TAG}": "*"}}  # what is changed m
 MAKING = ["RunInstances", "CreateSecurityGroup", "ImportKeyPair"]
 
 
-def policy() -> dict[str, Any]:
-    """As AWS's documentation of policies has it."""
+def policy(s3: str | None) -> dict[str, Any]:
+    """As AWS's documentation has it; `s3` is launch.s3, in whose place stands BUCKET where there is none."""
+    bucket, _, prefix = (s3 or "s3://BUCKET").removeprefix("s3://").partition("/")
+    objects = "/".join(part for part in (bucket, prefix.strip("/"), "*") if part)
 
     def ec2(*kinds: str) -> list[str]:
         return [f"arn:aws:ec2:*:*:{kind}/*" for kind in kinds]
@@ -70,17 +72,20 @@ def policy() -> dict[str, Any]:
                 ec2("instance", "key-pair", "security-group", "volume"),
                 OURS,
             ),
+            _allow("KeepRuns", ["s3:GetObject", "s3:PutObject"], [f"arn:aws:s3:::{objects}"]),
+            # Without it S3 does not say that a file is not there, but that it may not be read.
+            _allow("SeeWhatIsNotThere", ["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"]),
         ],
     }
 
 
 def actions() -> set[str]:
     """Every action that the policy allows."""
-    return {action for statement in policy()["Statement"] for action in statement["Action"]}
+    return {action for statement in policy(None)["Statement"] for action in statement["Action"]}
 
 
-def policy_text() -> str:
-    return json.dumps(policy(), indent=2)
+def policy_text(s3: str | None) -> str:
+    return json.dumps(policy(s3), indent=2)
 
 
 def _allow(

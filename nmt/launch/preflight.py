@@ -25,7 +25,7 @@ WIDTH = 18  # of the rows' names
 def preflight(config: Launch, flags: frozenset[str]) -> int | None:
     """Print the table; exit status 2 where a row is red. `--policy` prints the IAM policy instead."""
     if "--policy" in flags:
-        print(policy_text())
+        print(policy_text(config.launch.s3))
         return None
     kind = "spot" if config.launch.spot else "on demand"
     say(f"{config.machine.instance_type} in {config.launch.region}, {kind}; this spends nothing")

@@ -385,7 +385,7 @@ def test_the_other_zones_are_tried(aws, capsys):
 
 
 def test_the_policy_names_what_the_code_asks_for_and_no_more(aws):
-    """Read from the syntax trees; CreateTags is what AWS asks of whoever marks what it makes."""
+    """Read from the syntax trees. AWS asks for two besides: to mark what is made, to be told that a file is missing."""
     found = set()
     for path in Path(nmt.launch.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -398,15 +398,16 @@ def test_the_policy_names_what_the_code_asks_for_and_no_more(aws):
                 assert isinstance(service, ast.Constant), ast.unparse(node)
                 assert isinstance(action, ast.Constant), ast.unparse(node)
                 found.add(f"{service.value.replace('-', '')}:{action.value}")
-    assert found | {"ec2:CreateTags"} == actions()
+    assert found | {"ec2:CreateTags", "s3:ListBucket"} == actions()
 
 
 def test_the_policy_is_printed_as_json(capsys):
-    assert run(["preflight", "--policy"]) == 0
+    assert run(["preflight", "--policy", "launch.s3=s3://bucket/runs/"]) == 0
     printed = json.loads(capsys.readouterr().out)
     statements = {one["Sid"]: one for one in printed["Statement"]}
     assert statements["StartMarked"]["Condition"] == {"StringLike": {"aws:RequestTag/nmt:launch": "*"}}
     assert statements["ChangeAndEndOurs"]["Condition"] == {"StringLike": {"aws:ResourceTag/nmt:launch": "*"}}
+    assert statements["KeepRuns"]["Resource"] == ["arn:aws:s3:::bucket/runs/*"]
     assert all("*" not in action for one in printed["Statement"] for action in one["Action"])
 
 
