@@ -20,6 +20,7 @@ ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
 WORK = HERE / ".work"  # made by the cases, git-ignored
 FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_tile", "asimd", "sve", "bf16")
+BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 PACKAGES = ("tensorflow", "numpy", "sentencepiece", "h5py")
 BUSY_SHARE = 0.05  # of all cores' time, used by others: above it the machine is not quiet
 BUSY_WINDOW_S = 2.0
@@ -88,6 +89,12 @@ def machine() -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def precisions(flags: Sequence[str] | None = None) -> list[str]:
+    """float32, and bfloat16 where the processor has instructions for it."""
+    found = _cpu_info(Path("/proc/cpuinfo"))["flags"].split() if flags is None else flags
+    return ["float32", "bfloat16"] if BFLOAT16.intersection(found) else ["float32"]
 
 
 def _cpu_info(path: Path) -> dict[str, str]:

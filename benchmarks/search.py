@@ -176,7 +176,9 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder of Multi30k")
     parser.add_argument("--checkpoint", type=Path, help="ours, instead of training one here")
     parser.add_argument("--train-steps", type=int, default=600)
-    parser.add_argument("--precision", nargs="+", default=["float32"], help="of ours: float32, bfloat16, float16")
+    parser.add_argument(
+        "--precision", nargs="+", default=harness.precisions(), help="of ours: float32, bfloat16, float16"
+    )
     parser.add_argument("--peers", nargs="*", choices=environments.PEERS, default=list(environments.PEERS))
     parser.add_argument("--ours", nargs="*", default=[], metavar="KEY=VALUE", help="more settings of ours")
     parser.add_argument("--rounds", type=int, default=5)

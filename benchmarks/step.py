@@ -137,7 +137,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder of Multi30k")
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("--precision", nargs="+", default=["float32"], help="of ours: float32, bfloat16, float16")
+    parser.add_argument(
+        "--precision", nargs="+", default=harness.precisions(), help="of ours: float32, bfloat16, float16"
+    )
     parser.add_argument("--peers", nargs="*", choices=environments.PEERS, default=list(environments.PEERS))
     parser.add_argument("--only", choices=[OURS], help="leave out the peers")
     parser.add_argument("--ours", nargs="*", default=[], metavar="KEY=VALUE", help="more settings of ours")

@@ -111,3 +111,15 @@ def test_this_machine_is_described():
     assert found["cores"] >= 1
     assert found["memory_gb"] > 0
     assert len(found["load"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        (["avx2", "fma"], ["float32"]),
+        (["avx512f", "avx512_bf16"], ["float32", "bfloat16"]),
+        (["amx_bf16"], ["float32", "bfloat16"]),
+    ],
+)
+def test_bfloat16_is_measured_where_there_are_instructions_for_it(flags, found):
+    assert harness.precisions(flags) == found
