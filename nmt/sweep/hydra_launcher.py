@@ -16,9 +16,12 @@ from nmt.config.root import Config
 from nmt.config.store import folder_name
 from nmt.config.sweep import SweepConfig
 from nmt.errors import SweepError
-from nmt.sweep.ledger import Ledger, Status
+from nmt.sweep.leaderboard import make_board
+from nmt.sweep.ledger import Ledger, Status, read_standings
 from nmt.sweep.plan import listing
 from nmt.sweep.pool import Pool
+from nmt.sweep.report import text
+from nmt.sweep.results import read_results
 from nmt.sweep.runner import Outcome, Runner
 from nmt.sweep.trials import Trial, key_of, make_trial
 
@@ -47,12 +50,11 @@ class Launch:
         """For Hydra's own sweeper. Raises SweepError where trials failed, once all have been tried."""
         trials = [self.trial(number, words) for number, words in enumerate(job_overrides, start=initial_job_idx)]
         if self.options.dry_run:
-            with Ledger(self.folder) as ledger:
-                print(listing(trials, ledger.standings(), self.pool(), self.options.retry_failed))
+            print(listing(trials, read_standings(self.folder), self.pool(), self.options.retry_failed))
             return [_returned(Outcome(trial, Status.interrupted, None)) for trial in trials]
         with Ledger(self.folder) as ledger:
             outcomes = self.runner(ledger).run(trials)
-        self.tell_where()
+        tell_results(self.folder)
         complain(outcomes)
         return [_returned(outcome) for outcome in outcomes]
 
@@ -75,8 +77,14 @@ class Launch:
             node.pop("hydra")
         return to_config(node)
 
-    def tell_where(self) -> None:
-        log.info("table of results: python -m nmt.sweep report %s", self.folder)
+
+def tell_results(folder: Path) -> None:
+    """The end of a sweep: its leaderboard, and how to see more of it."""
+    try:
+        print(f"\n{text(make_board(read_results(folder)))}\n")
+    except SweepError as nothing:
+        log.info("%s", nothing)
+    log.info("again, or as a page: python -m nmt.sweep report %s --html page.html", folder)
 
 
 def complain(outcomes: Sequence[Outcome]) -> None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from nmt.config.overrides import to_config
 from nmt.config.sweep import SweepConfig
 from nmt.errors import SweepError
-from nmt.sweep.hydra_launcher import Launch
+from nmt.sweep.hydra_launcher import Launch, tell_results
 from nmt.sweep.ledger import Ledger, Status
 from nmt.sweep.optimize import Ended, Evaluate, Proposal, optimize, plan, with_runner
 from nmt.sweep.space import read_space, start_params
@@ -49,7 +49,7 @@ def sweep(launcher: Launcher, hydra_context: HydraContext, config: DictConfig, a
             study.retry_failed()
         evaluate, at_once = evaluation(study, ledger, launcher, ours)
         failed = optimize(study, overrides, evaluate, at_once)
-    log.info("table of results: python -m nmt.sweep report %s", folder)
+    tell_results(folder)
     if failed:
         raise SweepError(
             "sweep",

@@ -22,6 +22,7 @@ from typing import Any
 from nmt.errors import SweepError
 
 FILE = "ledger.jsonl"
+LOOKS, LOOK_S = 5, 0.05
 
 
 class Status(Enum):
@@ -68,7 +69,7 @@ class Ledger:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock()
         except BlockingIOError as error:
             self._file.close()
             raise SweepError(
@@ -92,6 +93,15 @@ class Ledger:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _not_writable(self.path, error) from error
+
+    def _lock(self) -> None:
+        """Raises BlockingIOError where it is held for longer than a report needs that only looks (`at_work`)."""
+        for _ in range(LOOKS):
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOOK_S)
+        return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _repair(self) -> None:
         self._file.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import subprocess
@@ -20,6 +21,8 @@ from nmt.config.sweep import SweepConfig
 from nmt.config.train import Device
 from nmt.errors import ConfigError
 from nmt.sweep.trials import Trial, key_of
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("child.py")
@@ -78,6 +81,7 @@ class LocalTrial:
     place: Place
     process: subprocess.Popen[bytes]
     usd_per_hour: float | None
+    left: str = ""  # what is left behind when it is killed
     asked: bool = False
 
     @property
@@ -94,6 +98,8 @@ class LocalTrial:
 
     def kill(self) -> None:
         self.process.kill()
+        if self.left:
+            log.warning("%s", self.left)
 
     def usd(self, seconds: float) -> float | None:
         return None if self.usd_per_hour is None else seconds * self.usd_per_hour / 3600
@@ -106,6 +112,7 @@ class LocalPool:
     places: Sequence[Place]
     usd_per_hour: float | None = None
     program: Callable[[Trial], list[str]] = lambda trial: [str(ROOT / "train.py")]
+    left: Callable[[Trial], str] = lambda trial: ""
     taken: set[str] = field(default_factory=set)
 
     @property
@@ -138,7 +145,7 @@ class LocalPool:
                 env={**os.environ, **place.environment},
                 start_new_session=True,
             )
-        return LocalTrial(place, process, share)
+        return LocalTrial(place, process, share, self.left(trial))
 
     def free(self, running: Running) -> None:
         self.taken.discard(running.where)
@@ -162,8 +169,12 @@ def rented_pool(options: SweepConfig, config: Config) -> LocalPool:
     def program(trial: Trial) -> list[str]:
         return ["-P", "-m", RENT, str(trial.folder), f"sweep-{trial.ident}", *words, "--"]
 
+    def left(trial: Trial) -> str:
+        name = f"launch.name=sweep-{trial.ident}"
+        return f"a machine may go on: python -m nmt.launch terminate {shlex.join([name, *words])} ends it"
+
     machines = [Place(f"machine {number}", environment) for number in range(options.max_machines)]
-    return LocalPool(machines, None, program)
+    return LocalPool(machines, None, program, left)
 
 
 def places(jobs: int | None, device: Device) -> list[Place]:

@@ -190,7 +190,7 @@ def test_gpus_that_the_driver_tells_of(tmp_path, monkeypatch):
     assert visible_gpus() == []
 
 
-def test_a_rented_machine_has_a_process_here_and_a_name_that_follows_from_its_trial(tmp_path, monkeypatch):
+def test_a_rented_machine_has_a_process_here_and_a_name_that_follows_from_its_trial(tmp_path, monkeypatch, caplog):
     package = tmp_path / "fake" / "nmt" / "app"
     package.mkdir(parents=True)
     (package / "rent.py").write_text("import sys; print(*sys.argv[1:])")
@@ -204,6 +204,11 @@ def test_a_rented_machine_has_a_process_here_and_a_name_that_follows_from_its_tr
         f"{trial.folder} sweep-{trial.ident} machine=g5_xlarge launch.spot=true -- model.units=64 seed=1 "
         f"hydra.run.dir='{trial.folder}'\n"
     )
+    running.kill()
+    assert caplog.messages == [
+        f"a machine may go on: python -m nmt.launch terminate launch.name=sweep-{trial.ident} machine=g5_xlarge "
+        "launch.spot=true ends it"
+    ]
 
 
 def test_mistaken_words_for_a_rented_machine():
