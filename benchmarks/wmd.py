@@ -1,8 +1,8 @@
 """How fast Word Mover's Distance is here: beside gensim in the same process, by the number of pairs, and in a search.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.wmd DATA [--only CASE ...]
+    OMP_NUM_THREADS=1 python -m benchmarks.wmd --data DIR [--only CASE ...]
 
-DATA holds multi30k/captions_test_2016.{1..5}.en.gz, each line n of them a caption of image n. Vectors are random, 300
+DIR holds Multi30k's captions_test_2016.{1..5}.en.gz, each line n of them a caption of image n. Vectors are random, 300
 numbers a word: speed does not depend on their values. Times are seconds on the wall, medians of turns that ours and
 theirs take one after the other. Peaks of memory are those of processes that do nothing else, Python and libraries
 (some 150 MB) included. All cases take some four minutes, and 1.3 GB in the folder for temporary files.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import itertools
-import json
 import multiprocessing
 import os
 import resource
@@ -23,14 +22,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from gensim.models import KeyedVectors
 
+from benchmarks import harness
 from nmt.config.metrics import WmdConfig
 from nmt.metrics.vectors import WordVectors, load_vectors, open_vectors, word_vectors
 from nmt.metrics.wmd import WordMover, WordMoverIndex, make_bags, pair_distances, vocabulary_of, words_for
+from nmt.metrics.wmd.engine import stacked_distances
 
 CFG = WmdConfig()
 DIMENSION = 300
@@ -41,7 +43,7 @@ def captions(data: Path) -> list[list[str]]:
     """Five captions of each of 1,000 images."""
     columns = []
     for number in range(1, 6):
-        with gzip.open(data / "multi30k" / f"captions_test_2016.{number}.en.gz", "rt", encoding="utf-8") as file:
+        with gzip.open(data / f"captions_test_2016.{number}.en.gz", "rt", encoding="utf-8") as file:
             columns.append(file.read().removesuffix("\n").split("\n"))
     return [list(row) for row in zip(*columns, strict=True)]
 
@@ -84,18 +86,19 @@ def against_gensim(texts: list[tuple[str, str]], vectors: WordVectors, name: str
     table = KeyedVectors(DIMENSION)
     table.add_vectors(vectors.words, vectors.matrix_WD)
     bags = make_bags(itertools.chain(*words), vectors, CFG.norm)
-    pairs = list(zip(bags.bags[::2], bags.bags[1::2], strict=True))
+    first_P, second_P = np.array([bag.identity for bag in bags.bags]).reshape(-1, 2).T
+    ours_P = partial(stacked_distances, bags.stack, first_P, second_P, bags.vectors_VD)
     sample = words[::4]
     theirs_P = [table.wmdistance(a, b) for a, b in sample]  # scales the vectors, once
     ours_s, theirs_s = turns_s(
         9,
-        lambda: pair_distances(pairs, bags.vectors_VD),
+        ours_P,
         lambda: [table.wmdistance(a, b) for a, b in sample],
     )
-    ours, theirs = len(pairs) / ours_s, len(sample) / theirs_s
-    difference = np.abs(pair_distances(pairs, bags.vectors_VD)[::4] - theirs_P).max()
+    ours, theirs = len(first_P) / ours_s, len(sample) / theirs_s
+    difference = np.abs(ours_P()[::4] - theirs_P).max()
     return {
-        f"{name}/pairs": len(pairs),
+        f"{name}/pairs": len(first_P),
         f"{name}/words_a_text": float(np.mean([bag.num_known for bag in bags.bags])),
         f"{name}/ours_pairs_per_s": ours,
         f"{name}/gensim_pairs_per_s": theirs,
@@ -223,16 +226,28 @@ CASES: dict[str, Callable[[list[list[str]]], Result]] = {
 }
 
 
+def shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
+    parser.add_argument("--data", required=True, type=Path, help="folder of Multi30k with its five captions an image")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--noisy", action="store_true", help="measure on a busy machine too")
+    parser.add_argument("--write", action="store_true", help="add a section to RESULTS.md")
     options = parser.parse_args()
+    described = harness.about(options.noisy)
     images = captions(options.data)
-    result: Result = {"load_average_before": os.getloadavg()[0]}
+    result: Result = {}
+    tables = []
     for case in options.only:
-        result |= CASES[case](images)
-    print(json.dumps({key: float(f"{value:.5g}") for key, value in result.items()}, indent=2))
+        found = CASES[case](images)
+        result |= found
+        tables.append(harness.Table(case, ("", ""), [(key, shown(value)) for key, value in found.items()]))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("gensim", "pot", "scipy", "sacrebleu"))
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    harness.finish("wmd", tables, described, result, [f"{libraries}. OMP_NUM_THREADS={threads}."], options.write)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How well Word Mover's Distance agrees with people, and tells captions of one image from those of another.
 
-    python -m benchmarks.wmd_quality DATA [--plot FILE]
+    python -m benchmarks.wmd_quality --data DIR [--plot FILE]
 
-DATA holds sts/stsb-{en,de}-dev.csv.gz, multi30k/{train,captions_test_2016.1..5}.{en,de}.gz and
+DIR holds sts/stsb-{en,de}-dev.csv.gz, multi30k/{train,captions_test_2016.1..5}.{en,de}.gz and
 vectors/glove.6B.50d.first5k.txt.gz. Two questions, each asked of BLEU, chrF and WMD alike:
 
 1. Spearman's rho between the score of a pair of sentences and its similarity as people judged it (STS benchmark, dev).
@@ -212,7 +212,7 @@ def plot(scores: dict[str, Scores], areas: dict[str, object], path: Path) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--plot", type=Path, help="ROC curves of the English captions, .svg or .png")
     options = parser.parse_args()
     english, scores = separation(options.data, "en")

@@ -26,8 +26,8 @@ from wmd_tools import (
 from nmt.config.metrics import Backend, Norm
 from nmt.errors import MetricError
 from nmt.metrics.wmd import engine, make_bags, pair_distances, solver
+from nmt.metrics.wmd.bags import stack
 from nmt.metrics.wmd.costs import Costs
-from nmt.metrics.wmd.stack import stack
 
 
 def distance(a: str, b: str, norm: Norm = Norm.unit) -> float:
@@ -212,8 +212,10 @@ def test_costs_of_many_pairs_are_those_of_each(monkeypatch):
         assert_allclose(cost_AB, costs.between(rows_A, rows_B), rtol=1e-15)
 
 
-def test_groups_hold_every_pair_once_and_room_for_its_words(monkeypatch):
+@pytest.mark.parametrize("few", [1, 5, 64])
+def test_groups_hold_every_pair_once_and_room_for_its_words(few, monkeypatch):
     monkeypatch.setattr(engine, "_CELLS", 12)
+    monkeypatch.setattr(engine, "_FEW", few)
     bags = make_bags([list(PLANE)[:size] for size in (1, 5, 2, 1, 1, 1, 1)], plane(), Norm.unit).bags
     texts = stack(bags)
     first_P, second_P = (places.ravel() for places in np.indices((7, 7)))

@@ -132,8 +132,8 @@ def test_contractions_are_stop_words_however_the_apostrophe_is_typed():
 def test_equal_pairs_are_solved_once(monkeypatch):
     solved = []
     monkeypatch.setattr(
-        "nmt.metrics.wmd.score.pair_distances",
-        lambda pairs, *rest: solved.append(len(pairs)) or engine.pair_distances(pairs, *rest),
+        "nmt.metrics.wmd.score.stacked_distances",
+        lambda texts, first_P, *rest: solved.append(len(first_P)) or engine.stacked_distances(texts, first_P, *rest),
     )
     score(["east", "west", "west zenith"], [["west", "west"], ["east", "west"], ["east"]])
     assert solved == [1]

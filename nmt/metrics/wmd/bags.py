@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nmt.config.metrics import Norm
 from nmt.metrics.vector_table import WordVectors
+from nmt.metrics.wmd.stack import FloatArray, IntArray, Stack
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+__all__ = ["Bag", "Bags", "FloatArray", "IntArray", "make_bags", "scaled", "stack"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Bags:
     words: list[str]
     vectors_VD: FloatArray
 
+    @cached_property
+    def stack(self) -> Stack:
+        """The bags that differ, by their identity."""
+        distinct = {bag.identity: bag for bag in self.bags}
+        return stack([distinct[identity] for identity in range(len(distinct))])
+
 
 def make_bags(texts: Iterable[Sequence[str]], vectors: WordVectors, norm: Norm) -> Bags:
     """Bags of texts that are given as lists of words (`words_for`)."""
@@ -78,6 +86,19 @@ def make_bags(texts: Iterable[Sequence[str]], vectors: WordVectors, norm: Norm) 
     identities: dict[tuple[tuple[int, int], ...], int] = {}
     bags = [_bag(counts, num_words, used, identities) for counts, num_words in counted]
     return Bags(bags, list(used), scaled(vectors.matrix_WD[[table[word] for word in used]], norm))
+
+
+def stack(bags: Sequence[Bag]) -> Stack:
+    """A bag without a known word has no place in it, and cannot be asked for."""
+    sizes_N = np.array([len(bag.counts) for bag in bags])
+    num_places = int(sizes_N.sum())
+    return Stack(
+        rows_T=np.fromiter(chain.from_iterable([bag.counts for bag in bags]), np.int64, num_places),
+        counts_T=np.fromiter(chain.from_iterable([bag.counts.values() for bag in bags]), np.float64, num_places),
+        starts_N=np.cumsum(sizes_N) - sizes_N,
+        sizes_N=sizes_N,
+        words_N=np.array([bag.num_known for bag in bags], dtype=np.float64),
+    )
 
 
 def scaled(vectors_VD: NDArray[np.floating], norm: Norm) -> FloatArray:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmt.metrics.wmd.bags import Bag, FloatArray
-from nmt.metrics.wmd.stack import stack
+from nmt.metrics.wmd.bags import Bag, FloatArray, stack
 
 
 class Bounds:

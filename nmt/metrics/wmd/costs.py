@@ -12,7 +12,7 @@ from nmt.metrics.wmd.bags import FloatArray, IntArray
 # Up to this many pairs of words (256 MB) all distances are worked out at once, if enough of them will be used.
 _LARGEST_TABLE = 1 << 25
 _USES = 0.25
-# Squared distances below this share of |a|^2 + |b|^2 are worked out anew from differences.
+# Squared distances below this share of the largest |a|^2 + |b|^2 beside them are worked out anew from differences.
 _CLOSE = 0.01
 # Vectors that are held at once: they stay in the processor's cache.
 _BLOCK = 256
@@ -49,13 +49,14 @@ class Costs:
             kept_GAB: FloatArray = self._table_VV[rows_GA[:, :, np.newaxis], rows_GB[:, np.newaxis, :]]
             return kept_GAB
         square_GAB = self._products(rows_GA, rows_GB)
-        sum_GAB = self._squares_V[rows_GA][:, :, np.newaxis] + self._squares_V[rows_GB][:, np.newaxis, :]
+        square_GA, square_GB = self._squares_V[rows_GA], self._squares_V[rows_GB]
         square_GAB *= -2.0
-        square_GAB += sum_GAB
-        sum_GAB *= _CLOSE
-        close = np.nonzero(square_GAB < sum_GAB)
-        if len(close[0]):
-            square_GAB[close] = self._by_difference(rows_GA[close[0], close[1]], rows_GB[close[0], close[2]])
+        square_GAB += square_GA[:, :, np.newaxis]
+        square_GAB += square_GB[:, np.newaxis, :]
+        close = np.flatnonzero(square_GAB < _CLOSE * (square_GA.max() + square_GB.max()))
+        if len(close):
+            pair_K, a_K, b_K = np.unravel_index(close, square_GAB.shape)
+            square_GAB.ravel()[close] = self._by_difference(rows_GA[pair_K, a_K], rows_GB[pair_K, b_K])
         return np.sqrt(square_GAB, out=square_GAB)
 
     def _products(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:

@@ -8,22 +8,24 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from nmt.config.metrics import Backend
-from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray
+from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray, stack
 from nmt.metrics.wmd.costs import Costs
 from nmt.metrics.wmd.reference import reference_distances
 from nmt.metrics.wmd.solver import solve_all
-from nmt.metrics.wmd.stack import Stack, shared_masses, stack, whole_masses
+from nmt.metrics.wmd.stack import Stack, left_masses, whole_masses
 
 # Costs held at a time: bounds memory to some tens of MB.
 _CELLS = 1 << 20
 # Sizes of bags are rounded up, to multiples of 2, then 4, then more: few groups, each of many pairs.
 _SHORT, _LONG = 8, 32
+_FEW = 1 << 13  # costs of a group, below which pairs of the next shape join it
 _BITS = 32  # of a size, where two sizes are one number
 # Below this many pairs, processes cost more than they bring: starting one takes seconds.
 WORTH_PROCESSES = 50_000
@@ -52,42 +54,68 @@ def pair_distances(
 
     Raises MetricError where the solver gives up.
     """
-    if not pairs:
-        return np.zeros(0)
     bags = {id(bag): bag for pair in pairs for bag in pair}
     place = dict(zip(bags, range(len(bags)), strict=True))
-    first_P = np.array([place[id(a)] for a, _ in pairs])
-    second_P = np.array([place[id(b)] for _, b in pairs])
-    texts = stack(list(bags.values()))
+    first_P = np.array([place[id(a)] for a, _ in pairs], dtype=np.int64)
+    second_P = np.array([place[id(b)] for _, b in pairs], dtype=np.int64)
+    return stacked_distances(stack(list(bags.values())), first_P, second_P, vectors_VD, backend, processes, progress)
+
+
+def stacked_distances(
+    texts: Stack,
+    first_P: IntArray,
+    second_P: IntArray,
+    vectors_VD: FloatArray,
+    backend: Backend = Backend.exact,
+    processes: int = 1,
+    progress: bool = False,
+) -> FloatArray:
+    """`pair_distances` of texts by their numbers in a stack: that of `Bags` goes by identities."""
+    if not len(first_P):
+        return np.zeros(0)
     longer_P = texts.sizes_N[first_P] > texts.sizes_N[second_P]  # the shorter first, as the distance is the same
     first_P, second_P = np.where(longer_P, second_P, first_P), np.where(longer_P, first_P, second_P)
     num_cells = int((texts.sizes_N[first_P] * texts.sizes_N[second_P]).sum())
     order_P, groups = _groups(texts, first_P, second_P)
     solved = _solved(groups, (texts, vectors_VD, num_cells, backend), processes)
     found: list[FloatArray] = []
-    with tqdm(total=len(pairs), unit="pair", disable=not progress) as bar:
+    with tqdm(total=len(first_P), unit="pair", disable=not progress) as bar:
         for part in solved:
             found.append(part)
             bar.update(len(part))
-    distance_P = np.empty(len(pairs))
+    distance_P = np.empty(len(first_P))
     distance_P[order_P] = np.concatenate(found)
     return distance_P
 
 
 def _groups(texts: Stack, first_P: IntArray, second_P: IntArray) -> tuple[IntArray, list[Group]]:
     """Pairs of like shape together, at most _CELLS costs in a group; and the order of the pairs in the groups."""
-    size_N = _rounded(texts.sizes_N)
-    shape_P = size_N[first_P] << _BITS | size_N[second_P]
-    order_P = np.argsort(shape_P, kind="stable")
-    shapes, starts = np.unique(shape_P[order_P], return_index=True)
-    groups = []
-    for shape, start, end in zip(shapes.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order_P)], strict=True):
-        size_a, size_b = shape >> _BITS, shape & ((1 << _BITS) - 1)
-        step = max(1, _CELLS // (size_a * size_b))
-        for place in range(start, end, step):
-            some = order_P[place : min(place + step, end)]
-            groups.append(Group(first_P[some], second_P[some], size_a, size_b))
+    size_Pa, size_Pb = texts.sizes_N[first_P], texts.sizes_N[second_P]
+    order_P = np.lexsort((_rounded(size_Pa), _rounded(size_Pb)))
+    shape_P = _rounded(size_Pb[order_P]) << _BITS | _rounded(size_Pa[order_P])
+    starts = np.flatnonzero(np.diff(shape_P, prepend=-1))
+    sizes = (shape_P[starts] >> _BITS) * (shape_P[starts] & (1 << _BITS) - 1)
+    groups: list[Group] = []
+    start = 0
+    for size, (begin, end) in zip(sizes.tolist(), pairwise([*starts.tolist(), len(order_P)]), strict=True):
+        if size * (end - begin) >= _FEW and begin > start:  # many are not filled up to the size of a few before them
+            groups += _cut(first_P, second_P, order_P[start:begin], size_Pa, size_Pb)
+            start = begin
+        if size * (end - start) >= _FEW or end == len(order_P):
+            groups += _cut(first_P, second_P, order_P[start:end], size_Pa, size_Pb)
+            start = end
     return order_P, groups
+
+
+def _cut(
+    first_P: IntArray, second_P: IntArray, some: IntArray, size_Pa: IntArray, size_Pb: IntArray
+) -> Iterator[Group]:
+    """Groups of at most _CELLS costs."""
+    size_a, size_b = int(size_Pa[some].max()), int(size_Pb[some].max())
+    step = max(1, _CELLS // (size_a * size_b))
+    for place in range(0, len(some), step):
+        part = some[place : place + step]
+        yield Group(first_P[part], second_P[part], size_a, size_b)
 
 
 def _rounded(size_N: IntArray) -> IntArray:
@@ -145,10 +173,8 @@ def _exact(texts: Stack, group: Group, costs: Costs) -> FloatArray:
     rows_GB, counts_GB = texts.padded(group.second_G, group.size_b)
     words_Ga, words_Gb = texts.words_N[group.first_G], texts.words_N[group.second_G]
     mass_GA, mass_GB, total_G = whole_masses(counts_GA, words_Ga, counts_GB, words_Gb)
-    staying_GAB = shared_masses(rows_GA, mass_GA, rows_GB, mass_GB)
-    if staying_GAB is not None:
-        mass_GA, mass_GB = mass_GA - staying_GAB.sum(axis=2), mass_GB - staying_GAB.sum(axis=1)
-    distance_G: FloatArray = solve_all(mass_GA, mass_GB, costs.of_pairs(rows_GA, rows_GB)) / total_G
+    left_GA, left_GB = left_masses(rows_GA, mass_GA, rows_GB, mass_GB)
+    distance_G: FloatArray = solve_all(left_GA, left_GB, costs.of_pairs(rows_GA, rows_GB)) / total_G
     return distance_G
 
 

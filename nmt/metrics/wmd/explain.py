@@ -73,8 +73,9 @@ def transport_plan(a: Bag, b: Bag, bags: Bags) -> TransportPlan:
     words_a, words_b = np.array([float(a.num_known)]), np.array([float(b.num_known)])
     counts_1A, counts_1B = np.array([list(a.counts.values())]), np.array([list(b.counts.values())])
     (mass_A,), (mass_B,), (total,) = whole_masses(counts_1A, words_a, counts_1B, words_b)
-    staying = shared_masses(rows_A[np.newaxis], mass_A[np.newaxis], rows_B[np.newaxis], mass_B[np.newaxis])
-    flow_AB = np.zeros(cost_AB.shape) if staying is None else staying[0]
+    shared = shared_masses(rows_A[np.newaxis], mass_A[np.newaxis], rows_B[np.newaxis], mass_B[np.newaxis])
+    flow_AB = np.zeros(cost_AB.shape)
+    flow_AB[shared.a_S, shared.b_S] = shared.mass_S
     left_A, left_B = mass_A - flow_AB.sum(axis=1), mass_B - flow_AB.sum(axis=0)
     if left_A.any():
         flow_AB = flow_AB + simplex(left_A, left_B, cost_AB)[0]

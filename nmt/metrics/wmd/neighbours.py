@@ -15,10 +15,10 @@ from scipy.spatial.distance import cdist
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors
-from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray, make_bags, scaled
+from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray, make_bags, scaled, stack
 from nmt.metrics.wmd.bounds import Bounds
 from nmt.metrics.wmd.solver import solve_all
-from nmt.metrics.wmd.stack import shared_masses, stack, whole_masses
+from nmt.metrics.wmd.stack import left_masses, whole_masses
 from nmt.metrics.wmd.words import words_for
 
 # A bound that rounding has lifted above the distance itself must not exclude it.
@@ -130,10 +130,8 @@ class WordMoverIndex:
         counts_GA = np.broadcast_to(list(query.counts.values()), rows_GA.shape)
         words_G = np.full(len(some_G), float(query.num_known))
         mass_GA, mass_GB, total_G = whole_masses(counts_GA, words_G, counts_GB, self._texts.words_N[some_G])
-        staying_GAB = shared_masses(rows_GA, mass_GA, rows_GB, mass_GB)
-        if staying_GAB is not None:
-            mass_GA, mass_GB = mass_GA - staying_GAB.sum(axis=2), mass_GB - staying_GAB.sum(axis=1)
-        return mass_GA, mass_GB, np.ascontiguousarray(cost_AV[:, rows_GB].transpose(1, 0, 2)), total_G
+        left_GA, left_GB = left_masses(rows_GA, mass_GA, rows_GB, mass_GB)
+        return left_GA, left_GB, np.ascontiguousarray(cost_AV[:, rows_GB].transpose(1, 0, 2)), total_G
 
     def _cost_row(self, word: str) -> FloatArray:
         """cost_V of a word to all words in use; the rows used last are kept."""

@@ -20,7 +20,7 @@ from nmt.config.metrics import Aggregate, WmdConfig
 from nmt.metrics.references import check_corpus
 from nmt.metrics.vector_table import VectorSource
 from nmt.metrics.wmd.bags import Bag, Bags, FloatArray, make_bags
-from nmt.metrics.wmd.engine import pair_distances
+from nmt.metrics.wmd.engine import stacked_distances
 from nmt.metrics.wmd.explain import TransportPlan, transport_plan
 from nmt.metrics.wmd.words import stop_list, tokenizer, tokenizer_signature, words_for
 
@@ -96,7 +96,7 @@ class WordMover:
             (of[text], [of[reference] for reference in several])
             for text, several in zip(candidates, references, strict=True)
         ]
-        distances = self._distances(groups, bags.vectors_VD)
+        distances = self._distances(groups, bags)
         sentences = [self._sentence(bag, several, distances) for bag, several in groups]
         known = [sentence.distance for sentence in sentences if sentence.distance is not None]
         return WmdScore(
@@ -142,15 +142,18 @@ class WordMover:
         words = [words_for(text, self.cfg, self.language) for text in texts]
         return make_bags(words, self.vectors.select(chain.from_iterable(words)), self.cfg.norm)
 
-    def _distances(self, groups: list[Group], vectors_VD: FloatArray) -> dict[tuple[int, int], float]:
+    def _distances(self, groups: list[Group], bags: Bags) -> dict[tuple[int, int], float]:
         """Of each distinct pair that has to be solved, once: (lower, higher identity) -> distance."""
-        pairs: dict[tuple[int, int], tuple[Bag, Bag]] = {}
-        for bag, several in groups:
-            for other in several:
-                if bag.num_known and other.num_known and bag.identity != other.identity:
-                    first, second = (bag, other) if bag.identity < other.identity else (other, bag)
-                    pairs[first.identity, second.identity] = (first, second)
-        distance_P = pair_distances(list(pairs.values()), vectors_VD, self.cfg.backend, self._processes, self._progress)
+        pairs = {
+            (min(bag.identity, other.identity), max(bag.identity, other.identity)): None
+            for bag, several in groups
+            for other in several
+            if bag.num_known and other.num_known and bag.identity != other.identity
+        }
+        first_P, second_P = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
+        distance_P = stacked_distances(
+            bags.stack, first_P, second_P, bags.vectors_VD, self.cfg.backend, self._processes, self._progress
+        )
         return dict(zip(pairs, distance_P.tolist(), strict=True))
 
     def _sentence(self, bag: Bag, several: list[Bag], distances: dict[tuple[int, int], float]) -> SentenceScore:

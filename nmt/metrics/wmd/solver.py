@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 import ot
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from nmt.errors import MetricError
@@ -22,6 +23,7 @@ from nmt.metrics.wmd.bags import FloatArray, IntArray
 _MAX_PIVOTS = 100_000_000  # a bound that no sentence reaches; a text of 1,000 words takes some 10,000
 _OPTIMAL = 1  # POT's code for a solution that is one
 
+BoolArray = NDArray[np.bool_]
 # masses_A, masses_B, cost_AB -> (flow_AB, total cost)
 Solver = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, float]]
 
@@ -73,26 +75,29 @@ def solve_all(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray) ->
     Raises MetricError where that does not end.
     """
     number_Ga, number_Gb = np.count_nonzero(mass_GA, axis=1), np.count_nonzero(mass_GB, axis=1)
-    largest_G, smallest_G = mass_GA.max(axis=1), _smallest(mass_GA)
-    alike_G = (smallest_G == largest_G) & (number_Ga == number_Gb) & (_smallest(mass_GB) == mass_GB.max(axis=1))
-    free_G = np.minimum(number_Ga, number_Gb) > 1
+    fewer_G = np.minimum(number_Ga, number_Gb)
     total_G = np.zeros(len(cost_GAB))
-    single = np.flatnonzero((number_Ga > 0) & ~free_G)
+    single = np.flatnonzero(fewer_G == 1)
     if len(single):
         total_G[single] = _from_or_to_one(mass_GA[single], mass_GB[single], cost_GAB[single])
-    for number in np.unique(number_Ga[alike_G & free_G]).tolist():
-        equal = np.flatnonzero(alike_G & (number_Ga == number))
-        total_G[equal] = _assigned(mass_GA[equal], mass_GB[equal], cost_GAB[equal], number) * largest_G[equal]
-    rest = np.flatnonzero(free_G & ~alike_G)
-    problems = zip(mass_GA[rest], mass_GB[rest], cost_GAB[rest], strict=True)
-    total_G[rest] = [simplex(mass_A, mass_B, cost_AB)[1] for mass_A, mass_B, cost_AB in problems]
+    assigned_G = (fewer_G > 1) & (number_Ga == number_Gb)
+    equal = np.flatnonzero(assigned_G)
+    assigned_G[equal] = _is_even(mass_GA[equal]) & _is_even(mass_GB[equal])
+    for number in np.unique(number_Ga[assigned_G]).tolist():
+        some = np.flatnonzero(assigned_G & (number_Ga == number))
+        units_G = _assigned(mass_GA[some], mass_GB[some], cost_GAB[some], number)
+        total_G[some] = units_G * mass_GA[some].max(axis=1)
+    rest = np.flatnonzero((fewer_G > 1) & ~assigned_G)
+    solve = simplex  # once a pair; all else is once for thousands
+    total_G[rest] = [solve(mass_GA[pair], mass_GB[pair], cost_GAB[pair])[1] for pair in rest.tolist()]
     return total_G
 
 
-def _smallest(mass_GA: FloatArray) -> FloatArray:
-    """smallest_G of those that are not 0."""
-    smallest_G: FloatArray = np.where(mass_GA > 0, mass_GA, np.inf).min(axis=1)
-    return smallest_G
+def _is_even(mass_GA: FloatArray) -> BoolArray:
+    """Whether all masses that are not 0 are equal."""
+    largest_G1 = mass_GA.max(axis=1, keepdims=True)
+    even_G: BoolArray = ((mass_GA == largest_G1) | (mass_GA == 0)).all(axis=1)
+    return even_G
 
 
 def _from_or_to_one(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray) -> FloatArray:

@@ -1,17 +1,18 @@
 """Bags of many texts as arrays, so that thousands of pairs are prepared together and nothing is done pair by pair.
 
-N bag, T place in the bags strung together, G pair of texts, A word of its one text, B word of its other
+N bag, T place in the bags strung together, G pair of texts, A word of its one text, B word of its other, S word of both
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,11 @@ class Stack:
     def padded(self, bags_G: IntArray, size: int) -> tuple[IntArray, FloatArray]:
         """rows_GA and counts_GA of some bags, each filled up to `size` words with some row and count 0."""
         places_GA = self.starts_N[bags_G][:, np.newaxis] + np.arange(size)
-        if self.sizes_N[bags_G].min() == size:
-            return self.rows_T[places_GA], self.counts_T[places_GA]
-        np.minimum(places_GA, len(self.rows_T) - 1, out=places_GA)
-        present_GA = np.arange(size) < self.sizes_N[bags_G][:, np.newaxis]
-        return self.rows_T[places_GA], np.where(present_GA, self.counts_T[places_GA], 0.0)
-
-
-def stack(bags: Sequence[Bag]) -> Stack:
-    """Of bags that each have a known word."""
-    sizes_N = np.array([len(bag.counts) for bag in bags])
-    num_places = int(sizes_N.sum())
-    return Stack(
-        rows_T=np.fromiter(chain.from_iterable([bag.counts for bag in bags]), np.int64, num_places),
-        counts_T=np.fromiter(chain.from_iterable([bag.counts.values() for bag in bags]), np.float64, num_places),
-        starts_N=np.cumsum(sizes_N) - sizes_N,
-        sizes_N=sizes_N,
-        words_N=np.array([bag.num_known for bag in bags], dtype=np.float64),
-    )
+        sizes_G = self.sizes_N[bags_G]
+        rows_GA, counts_GA = self.rows_T.take(places_GA, mode="clip"), self.counts_T.take(places_GA, mode="clip")
+        if sizes_G.min() < size:
+            counts_GA *= np.arange(size) < sizes_G[:, np.newaxis]
+        return rows_GA, counts_GA
 
 
 def whole_masses(
@@ -60,14 +48,33 @@ def whole_masses(
     return counts_GA * times_Ga[:, np.newaxis], counts_GB * times_Gb[:, np.newaxis], words_Ga * times_Ga
 
 
-def shared_masses(rows_GA: IntArray, mass_GA: FloatArray, rows_GB: IntArray, mass_GB: FloatArray) -> FloatArray | None:
-    """staying_GAB: mass of a word that both texts have; None where no two texts of a pair share a word.
+class Shared(NamedTuple):
+    """Mass that stays: of word a of one text of pair g, which is word b of the other."""
+
+    pair_S: IntArray
+    a_S: IntArray
+    b_S: IntArray
+    mass_S: FloatArray
+
+
+def shared_masses(rows_GA: IntArray, mass_GA: FloatArray, rows_GB: IntArray, mass_GB: FloatArray) -> Shared:
+    """Mass of words that both texts of a pair have.
 
     Some optimal flow leaves it where it is, since the cost is a metric (Pele & Werman 2009).
     """
     same_GAB = rows_GA[:, :, np.newaxis] == rows_GB[:, np.newaxis, :]
-    if not same_GAB.any():
-        return None
-    staying_GAB: FloatArray = np.minimum(mass_GA[:, :, np.newaxis], mass_GB[:, np.newaxis, :])
-    staying_GAB *= same_GAB
-    return staying_GAB
+    pair_S, a_S, b_S = np.unravel_index(np.flatnonzero(same_GAB), same_GAB.shape)
+    mass_S = np.minimum(mass_GA[pair_S, a_S], mass_GB[pair_S, b_S])
+    there = np.flatnonzero(mass_S)  # the rest are words that fill a text up
+    return Shared(pair_S[there], a_S[there], b_S[there], mass_S[there])
+
+
+def left_masses(
+    rows_GA: IntArray, mass_GA: FloatArray, rows_GB: IntArray, mass_GB: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """mass_GA and mass_GB that have to move, once shared mass stays."""
+    shared = shared_masses(rows_GA, mass_GA, rows_GB, mass_GB)
+    left_GA, left_GB = mass_GA.copy(), mass_GB.copy()
+    left_GA[shared.pair_S, shared.a_S] -= shared.mass_S  # each word of a text is in it once
+    left_GB[shared.pair_S, shared.b_S] -= shared.mass_S
+    return left_GA, left_GB
