@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nmt.arithmetic import largest_divisor
 from nmt.config.precision import Precision
 from nmt.errors import ConfigError
 
@@ -74,6 +75,8 @@ class TrainConfig:
     max_usd: float | None = None  # price of the hours of training, over all its restarts
     batch_sentences: int | None = None  # sentence pairs a step; None: by tokens
     batch_tokens: int = 1_024  # target subwords a step, padding included
+    micro_batch_sentences: int | None = None  # most sentence pairs computed at once, gradients summed; None: the batch
+    micro_batch_tokens: int | None = None  # most subwords of either side computed at once, padding included
     optimizer: Optimizer = Optimizer.adam
     learning_rate: float = 3e-3
     beta1: float = 0.9
@@ -126,6 +129,7 @@ class TrainConfig:
                 )
         self._check_rates()
         self._check_limits()
+        self._check_micro_batches()
 
     def _check_rates(self) -> None:
         if not 0 < self.plateau_factor < 1:
@@ -170,6 +174,35 @@ class TrainConfig:
                 found=self.batch_sentences,
                 expected="at least 1, or null to count tokens",
                 next_step="80 is usual",
+            )
+
+    def splits_batches(self) -> bool:
+        """Whether a batch may be computed in micro-batches."""
+        fits, fixed = self.micro_batch_sentences, self.batch_sentences
+        return self.micro_batch_tokens is not None or (fits is not None and (fixed is None or fits < fixed))
+
+    def _check_micro_batches(self) -> None:
+        for key in ("micro_batch_sentences", "micro_batch_tokens"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ConfigError(
+                    f"train.{key}",
+                    found=value,
+                    expected="at least 1, or null to compute a batch at once",
+                    next_step="take the largest that fits into memory",
+                )
+        if self.micro_batch_sentences is None or self.batch_sentences is None:
+            return
+        size = largest_divisor(self.batch_sentences, self.micro_batch_sentences)
+        if size < self.batch_sentences and 2 * size < self.micro_batch_sentences:
+            fewest = -(-self.batch_sentences // self.micro_batch_sentences)
+            each = self.batch_sentences // fewest
+            raise ConfigError(
+                "train.micro_batch_sentences",
+                found=f"{self.micro_batch_sentences} with train.batch_sentences={self.batch_sentences}, whose largest "
+                f"divisor that fits is {size}",
+                expected=f"a divisor from {-(-self.micro_batch_sentences // 2)} to {self.micro_batch_sentences}",
+                next_step=f"use train.batch_sentences={fewest * each} (micro-batches of {each})",
             )
 
     def _check_money(self) -> None:

@@ -1,4 +1,4 @@
-"""Dropout whose masks are a pure function of (seed, step, place)."""
+"""Dropout whose masks are a pure function of (seed, step, place), and of the part of a batch that is divided."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+PART = 6_364_136_223_846_793_005  # odd and large, so that parts, seeds and places do not meet (Knuth's multiplier)
+
 
 class Noise(NamedTuple):
-    """Where the randomness of one training step comes from. Both are scalars, int64."""
+    """Where the randomness of one training step comes from. Scalars, int64."""
 
     seed: tf.Tensor
     step: tf.Tensor
+    part: tf.Tensor | int = 0  # number of the micro-batch, from 0; the first part's masks are an undivided batch's
 
     def mask(self, place: str, shape: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
         """0 with probability `rate`, else 1 / (1 - rate), so that the mean is 1 (inverted dropout, Srivastava 2014)."""
-        where = tf.constant(zlib.crc32(place.encode()), tf.int64)
+        where = tf.constant(zlib.crc32(place.encode()), tf.int64) + tf.cast(self.part, tf.int64) * PART
         seed = tf.stack([self.seed * 4_294_967_291 + where, self.step])
         kept = tf.random.stateless_uniform(shape, seed=seed) >= rate
         return tf.cast(kept, dtype) / tf.constant(1.0 - rate, dtype)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from nmt.config.train import TrainConfig
 from nmt.model.noise import Noise
 from nmt.model.seq2seq import Seq2Seq
+from nmt.training.gradients import batch_gradients
 from nmt.training.loss import output_loss
 from nmt.training.loss_scale import LossScale
 from nmt.training.optimizer import Adam, MovingAverage, clip, variable_name
@@ -49,17 +50,10 @@ class Trainer(tf.Module):
     ) -> StepResult:
         """Train on one batch. `number` counts steps from 1; dropout is a pure function of it and the seed."""
         noise = Noise(tf.constant(self.seed, tf.int64), number)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(self.weights)
-            taught = self.model.teach(source_BS, target_BT, noise)
-            smoothing = self.config.label_smoothing
-            loss_N, nll_N = output_loss(self.model.output, taught.readout_NR, taught.target_N, smoothing)
-            loss = tf.reduce_mean(loss_N)
-            scaled = self.loss_scale.up(loss)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, self.weights)]
-        gradients = self.loss_scale.down(gradients)
+        found = batch_gradients(self.model, self.config, self.loss_scale, source_BS, target_BT, noise)
+        gradients = self.loss_scale.down(found.gradients)
         clipped, norm = clip(gradients, self.config.clip_norm)
-        finite = tf.logical_and(tf.math.is_finite(loss), tf.math.is_finite(norm))
+        finite = tf.logical_and(tf.math.is_finite(found.loss), tf.math.is_finite(norm))
 
         def update() -> tf.Tensor:
             self.optimizer.apply(clipped, learning_rate, number)
@@ -68,7 +62,7 @@ class Trainer(tf.Module):
 
         applied = tf.cond(finite, update, lambda: tf.constant(False))
         overflowed = self.loss_scale.update(finite)
-        return StepResult(loss, tf.reduce_sum(nll_N), tf.size(taught.target_N), norm, applied, overflowed)
+        return StepResult(found.loss, found.nll, found.num_tokens, norm, applied, overflowed)
 
     @tf.function(autograph=False, input_signature=[IDS, IDS])
     def validate(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

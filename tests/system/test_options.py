@@ -24,7 +24,7 @@ RUNS = {
         *("model.decoder=conditional", "model.tie=all", "model.attention=luong_general"),
         *("train.schedule=plateau", "train.early_stopping.metric=loss", "train.early_stopping.patience=1"),
         *("search.normalisation=gnmt", "search.coverage=0.2", "search.beam=2"),
-        *("train.precision=bfloat16", "search.precision=bfloat16"),
+        *("train.precision=bfloat16", "search.precision=bfloat16", "train.micro_batch_tokens=200"),
     ],
     "unigram, sampled, stacked LSTM with residuals": [
         *("subword=unigram", "subword.size=150", "subword.sampling=0.2", "model.cell=lstm", "model.attention=dot"),
@@ -42,6 +42,7 @@ RUNS = {
     "characters, counter-example": [
         *("subword=characters", "model.attention=single_layer", "model.tie=target", "data.max_length=60"),
         *("train.schedule=cosine", "train.early_stopping.metric=wmd_similarity", "train.batch_sentences=16"),
+        "train.micro_batch_sentences=5",
         *("train.label_smoothing=0", "train.clip_norm=0", "metrics.bleu.tokenize=char", "search.normalisation=none"),
     ],
 }

@@ -212,6 +212,21 @@ CASES = [
         {"batch_sentences": 0},
         "train.batch_sentences: found 0, expected at least 1, or null to count tokens; 80 is usual.",
     ),
+    *(
+        (
+            TrainConfig,
+            {key: 0},
+            f"train.{key}: found 0, expected at least 1, or null to compute a batch at once; "
+            "take the largest that fits into memory.",
+        )
+        for key in ("micro_batch_sentences", "micro_batch_tokens")
+    ),
+    (
+        TrainConfig,
+        {"batch_sentences": 83, "micro_batch_sentences": 50},
+        "train.micro_batch_sentences: found 50 with train.batch_sentences=83, whose largest divisor that fits is 1, "
+        "expected a divisor from 25 to 50; use train.batch_sentences=82 (micro-batches of 41).",
+    ),
     (
         EarlyStoppingConfig,
         {"patience": -1},
@@ -273,6 +288,9 @@ def test_what_is_just_possible():
         max_steps=10, warmup_steps=9, max_hours=0.01, batch_sentences=1, min_learning_rate=3e-3, learning_rate=3e-3
     )
     TrainConfig(usd_per_hour=0.5, max_usd=0.01)
+    TrainConfig(batch_sentences=80, micro_batch_sentences=39)  # 20, the least that is no fault
+    TrainConfig(batch_sentences=7, micro_batch_sentences=9)
+    TrainConfig(batch_sentences=7, micro_batch_sentences=1, micro_batch_tokens=1)
     MixtureConfig(corpora={"a": "P", "b": "Q"}, ratio={"a": 0, "b": 1})
     FilesConfig(tests={"flickr-2017_b": "P"})
 

@@ -52,6 +52,21 @@ def test_no_two_of_many_seeds_steps_and_places_share_a_mask():
     assert len(masks) == 6 * 6 * 3
 
 
+def test_each_part_of_a_divided_batch_has_masks_of_its_own_the_first_those_of_the_whole():
+    whole = noise()
+    parts = [mask(whole._replace(part=tf.constant(number, tf.int64))) for number in range(3)]
+    assert_array_equal(parts[0], mask(whole))
+    for other in (parts[1] != parts[0], parts[2] != parts[0], parts[2] != parts[1]):
+        assert 0.3 < other.mean() < 0.54
+    many = {
+        mask(noise(seed)._replace(part=tf.constant(part, tf.int64)), place, shape=(8, 16), rate=0.5).tobytes()
+        for seed in range(6)
+        for part in range(6)
+        for place in ("source", "target", "output")
+    }
+    assert len(many) == 6 * 6 * 3
+
+
 def test_the_largest_seeds_and_steps_are_as_good_as_any():
     first, second = mask(noise(2**63 - 1, 2**62)), mask(noise(2**63 - 2, 2**62))
     assert 0.3 < (first != second).mean() < 0.54
