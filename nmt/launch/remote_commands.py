@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
 from nmt.launch.talk import command, options, say
 from nmt.launch.training import Agent, limit_s, run
-from nmt.launch.upload import typed
+from nmt.launch.upload import plan_training, typed
 
 LEFT_UNFINISHED = 1  # exit status where training has ended without finishing
 
@@ -149,8 +150,10 @@ def halt(config: Launch, flags: frozenset[str]) -> int | None:
 
 def rehearse_interruption(config: Launch, flags: frozenset[str]) -> int | None:
     """rehearse-interruption: a spot machine is taken away, here, for nothing."""
-    with tempfile.TemporaryDirectory(prefix="nmt-rehearsal-") as folder:
-        story = rehearsal.rehearse(config.launch.command, Path(folder), say)
+    plan_training(config.launch.command, "rehearsal")  # a mistake is told at once
+    folder = Path(tempfile.mkdtemp(prefix="nmt-rehearsal-"))
+    story = rehearsal.rehearse(config.launch.command, folder, say)
+    shutil.rmtree(folder)  # after a failure it stays, to be looked into
     print(rehearsal.table(story))
     print(f"saved {story.saved_s:.1f} s after a notice that leaves {NOTICE_S:.0f} s; {story.difference}")
     return None if story.same else LEFT_UNFINISHED
