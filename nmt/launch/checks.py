@@ -16,12 +16,11 @@ from nmt.launch.images import Image
 from nmt.launch.offers import offered_regions, offered_zones
 from nmt.launch.prices import Prices, max_hours
 from nmt.launch.quotas import Quota, quota
-from nmt.launch.refusals import AwsError
+from nmt.launch.refusals import MAY_NOT, TOO_MANY, AwsError
 from nmt.launch.start import dry_run
 from nmt.launch.talk import usd
 
 SERVICE_QUOTAS = "https://{region}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas/{code}"
-MAY_NOT = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
 
 
 class State(Enum):
@@ -49,8 +48,9 @@ def guarded(name: str, check: Callable[[], Row]) -> Row:
 
 
 def refused(name: str, error: LaunchError) -> Row:
-    may_not = isinstance(error, AwsError) and (error.uncertain or error.code in MAY_NOT)
-    return Row(name, State.unknown if may_not else State.red, f"{error.place}: {error.found}", error.next_step)
+    """Unknown where AWS did not answer, or may not be asked; red otherwise."""
+    silent = isinstance(error, AwsError) and (error.uncertain or error.code in MAY_NOT | TOO_MANY)
+    return Row(name, State.unknown if silent else State.red, f"{error.place}: {error.found}", error.next_step)
 
 
 def offered(aws: Aws, config: Launch) -> Row:

@@ -29,12 +29,15 @@ def preflight(config: Launch, flags: frozenset[str]) -> int | None:
         return None
     kind = "spot" if config.launch.spot else "on demand"
     say(f"{config.machine.instance_type} in {config.launch.region}, {kind}; this spends nothing")
-    red = False
+    states = set()
     for row in rows(config):
         show(row)
-        red = red or row.state is State.red
-    say("this cannot work yet: mend what says NO" if red else "this can work")
-    return CANNOT if red else None
+        states.add(row.state)
+    if State.red in states:
+        say("this cannot work yet: mend what says NO")
+        return CANNOT
+    say("nothing speaks against it; what says ? is not known" if State.unknown in states else "this can work")
+    return None
 
 
 def show(row: Row) -> None:

@@ -142,6 +142,8 @@ CAPACITY = {
     "SpotMaxPriceTooLow",
     "Unsupported",
 }
+MAY_NOT = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+TOO_MANY = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 SERVER = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "RequestTimeout"}
 # What botocore raises before or instead of an answer: class -> what was found, what is expected, the next step.
 WITHOUT_ANSWER: dict[str, tuple[str, str, str]] = {

@@ -173,11 +173,6 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
         )  # fmt: skip
     access.put_group(aws, options, group_name, plan.network)
     host = options.host or running.address
-    if not host:
-        raise LaunchError(
-            running.id, found="no public address", expected="one, to reach it",
-            next_step="choose a subnet that gives addresses with launch.subnet=SUBNET",
-        )  # fmt: skip
     known_hosts = plan.folder / KNOWN_HOSTS
     recorded = on_record(options)
     keys = access.read_keys(known_hosts) if recorded is not None and recorded.instance_id == running.id else []
@@ -215,6 +210,11 @@ def wait_for(aws: Aws, config: Launch, instance_id: str, states: tuple[str, ...]
                     expected=" or ".join(states), next_step="run `up` again, in another zone with launch.zones=[ZONE]",
                 )  # fmt: skip
         time.sleep(POLL_S)
+    if state in states:
+        raise LaunchError(
+            instance_id, found=f"no public address after {config.launch.wait_s:.0f} s", expected="one, to reach it",
+            next_step="end it, and choose a subnet that gives addresses with launch.subnet=SUBNET",
+        )  # fmt: skip
     raise LaunchError(
         instance_id, found=f"{state} after {config.launch.wait_s:.0f} s", expected=" or ".join(states),
         next_step="run the command again to go on waiting",

@@ -28,6 +28,7 @@ from aws_server import (
     words,
 )
 from aws_server import configuration as config
+from moto.ec2.models.instances import InstanceState
 
 import nmt.launch
 from nmt.errors import LaunchError
@@ -492,6 +493,52 @@ def test_aws_lists_a_new_machine_late(aws, monkeypatch):
     monkeypatch.setattr(up, "instances", lambda *arguments: [])
     up.up(config(aws), YES)
     assert len(list(aws.backend().all_instances())) == 1
+
+
+def test_a_machine_that_ends_while_it_starts(aws, monkeypatch, capsys):
+    monkeypatch.setattr(type(aws.backend()), "run_instances", ended(type(aws.backend()).run_instances))
+    with pytest.raises(LaunchError) as caught:
+        up.up(config(aws), YES)
+    assert "found terminated (User initiated (" in str(caught.value)
+    assert str(caught.value).endswith("run `up` again, in another zone with launch.zones=[ZONE].")
+
+
+def ended(run_instances):
+    def run_and_end(self, *arguments, **options):
+        reservation = run_instances(self, *arguments, **options)
+        reservation.instances[0].terminate()
+        return reservation
+
+    return run_and_end
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "found"),
+    [
+        ("public_ip_address", None, "no public address after 0 s, expected one, to reach it"),
+        ("instance_state", InstanceState("pending", 0), "pending after 0 s"),
+    ],
+)
+def test_a_machine_that_does_not_come_up(aws, monkeypatch, capsys, attribute, value, found):
+    monkeypatch.setattr(f"moto.ec2.models.instances.Instance.{attribute}", value)
+    with pytest.raises(LaunchError, match=found):
+        up.up(config(aws, "launch.wait_s=0.3"), YES)
+    (held,) = aws.backend().all_instances()
+    assert f"{held.id} in eu-west-1 may still run and cost: {ending(aws)} ends it." in capsys.readouterr().err
+
+
+def test_a_console_that_stays_silent(aws, capsys):
+    aws.console = "booting"
+    with pytest.raises(LaunchError) as caught:
+        up.up(config(aws, "launch.wait_s=0.3"), YES)
+    (held,) = aws.alive()
+    assert str(caught.value) == (
+        f"the console of {held.id}: found no host keys after 0 s, expected the keys that cloud-init prints; run `up` "
+        "again to go on waiting."
+    )
+    aws.console = type(aws)().console
+    assert up.up(config(aws), YES) is None
+    assert [one.id for one in aws.alive()] == [held.id]
 
 
 def test_a_name_stands_for_one_region(aws):
