@@ -27,7 +27,7 @@ _NOT_ZERO = re.compile(rb"(?:^| )[-+]?[0.]*[1-9]")
 
 
 class VectorFile:
-    """A table of which `select` reads the vectors that are asked for, and keeps them: some 150 bytes a word beside.
+    """A table of which `select` reads the vectors that are asked for, and keeps them: some 165 bytes a word beside.
 
     For texts that are not there yet, as translations of a run that trains. `load_vectors` is for texts that are.
     """

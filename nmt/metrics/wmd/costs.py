@@ -1,6 +1,7 @@
 """What it costs to move mass from one word to another: the Euclidean distance between their vectors.
 
-V word in use, D dimension, G pair of texts, A word of its one text, B word of its other, K close pair of words
+V word in use, D dimension, G pair of texts, A word of its one text, B word of its other,
+K close pair of words, or pair of texts in a block
 """
 
 from __future__ import annotations
@@ -43,12 +44,21 @@ class Costs:
         cost_AB: FloatArray = self.of_pairs(rows_A[np.newaxis], rows_B[np.newaxis])[0]
         return cost_AB
 
-    def of_pairs(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:
-        """cost_GAB of many pairs of texts that have as many words as each other."""
+    def of_pairs(
+        self,
+        rows_GA: IntArray,
+        rows_GB: IntArray,
+        sizes_Ga: IntArray | None = None,
+        sizes_Gb: IntArray | None = None,
+    ) -> FloatArray:
+        """cost_GAB of many pairs of texts, which are filled up to the same numbers of words.
+
+        Sizes are numbers of words before that (None: as many as there are): beyond them costs are some numbers.
+        """
         if self._table_VV is not None:
             kept_GAB: FloatArray = self._table_VV[rows_GA[:, :, np.newaxis], rows_GB[:, np.newaxis, :]]
             return kept_GAB
-        square_GAB = self._products(rows_GA, rows_GB)
+        square_GAB = self._products(rows_GA, rows_GB, sizes_Ga, sizes_Gb)
         square_GA, square_GB = self._squares_V[rows_GA], self._squares_V[rows_GB]
         square_GAB *= -2.0
         square_GAB += square_GA[:, :, np.newaxis]
@@ -59,21 +69,31 @@ class Costs:
             square_GAB.ravel()[close] = self._by_difference(rows_GA[pair_K, a_K], rows_GB[pair_K, b_K])
         return np.sqrt(square_GAB, out=square_GAB)
 
-    def _products(self, rows_GA: IntArray, rows_GB: IntArray) -> FloatArray:
-        """a.b of each word of one text and each of the other."""
-        (num_pairs, size_a), size_b = rows_GA.shape, rows_GB.shape[1]
-        product_GAB = np.empty((num_pairs, size_a, size_b))
-        size = max(1, _BLOCK // (size_a + size_b))
+    def _products(
+        self, rows_GA: IntArray, rows_GB: IntArray, sizes_Ga: IntArray | None, sizes_Gb: IntArray | None
+    ) -> FloatArray:
+        """a.b of each word of one text and each of the other; 0 beyond the sizes of all pairs of a block."""
+        num_pairs, size_a, size_b = *rows_GA.shape, rows_GB.shape[1]
+        product_GAB = np.zeros((num_pairs, size_a, size_b))
+        block = max(1, _BLOCK // (size_a + size_b))
+        starts = np.arange(0, num_pairs, block)
         dimension = self._vectors_VD.shape[1]
-        from_KAD, to_KBD = np.empty((size, size_a, dimension)), np.empty((size, size_b, dimension))
-        for start in range(0, num_pairs, size):
-            product_KAB = product_GAB[start : start + size]
-            from_, to = from_KAD[: len(product_KAB)], to_KBD[: len(product_KAB)]
-            # Rows are known to be in range: with "clip" they are copied straight to where they are wanted.
-            self._vectors_VD.take(rows_GA[start : start + size], axis=0, out=from_, mode="clip")
-            self._vectors_VD.take(rows_GB[start : start + size], axis=0, out=to, mode="clip")
-            np.matmul(from_, to.transpose(0, 2, 1), out=product_KAB)
+        from_KD, to_KD = np.empty((block * size_a, dimension)), np.empty((block * size_b, dimension))
+        for start, a, b in zip(
+            starts.tolist(), _largest(sizes_Ga, starts, size_a), _largest(sizes_Gb, starts, size_b), strict=True
+        ):
+            some = slice(start, start + block)
+            from_KAD, to_KBD = self._take(rows_GA[some, :a], from_KD), self._take(rows_GB[some, :b], to_KD)
+            np.matmul(from_KAD, to_KBD.transpose(0, 2, 1), out=product_GAB[some, :a, :b])
         return product_GAB
+
+    def _take(self, rows_KA: IntArray, into_KD: FloatArray) -> FloatArray:
+        """vector_KAD, at the beginning of a buffer that stays in the cache."""
+        num, size = rows_KA.shape
+        vector_KAD = into_KD[: num * size].reshape(num, size, -1)
+        # Rows are known to be in range: with "clip" they are copied straight to where they are wanted.
+        self._vectors_VD.take(rows_KA, axis=0, out=vector_KAD, mode="clip")
+        return vector_KAD
 
     def _by_difference(self, rows_K: IntArray, columns_K: IntArray) -> FloatArray:
         """square_K of distances; 0 of a word from itself."""
@@ -84,3 +104,8 @@ class Costs:
             difference_KD = self._vectors_VD[rows_K[some]] - self._vectors_VD[columns_K[some]]
             square_K[some] = np.einsum("kd,kd->k", difference_KD, difference_KD)
         return square_K
+
+
+def _largest(sizes_G: IntArray | None, starts: IntArray, size: int) -> list[int]:
+    """The largest size in each block."""
+    return [size] * len(starts) if sizes_G is None else np.maximum.reduceat(sizes_G, starts).tolist()

@@ -25,7 +25,7 @@ from nmt.metrics.wmd.stack import Stack, left_masses, whole_masses
 _CELLS = 1 << 20
 # Sizes of bags are rounded up, to multiples of 2, then 4, then more: few groups, each of many pairs.
 _SHORT, _LONG = 8, 32
-_FEW = 1 << 13  # costs of a group, below which pairs of the next shape join it
+_FEW = 1 << 15  # costs of a group, below which pairs of the next shape join it
 _BITS = 32  # of a size, where two sizes are one number
 # Below this many pairs, processes cost more than they bring: starting one takes seconds.
 WORTH_PROCESSES = 50_000
@@ -174,7 +174,8 @@ def _exact(texts: Stack, group: Group, costs: Costs) -> FloatArray:
     words_Ga, words_Gb = texts.words_N[group.first_G], texts.words_N[group.second_G]
     mass_GA, mass_GB, total_G = whole_masses(counts_GA, words_Ga, counts_GB, words_Gb)
     left_GA, left_GB = left_masses(rows_GA, mass_GA, rows_GB, mass_GB)
-    distance_G: FloatArray = solve_all(left_GA, left_GB, costs.of_pairs(rows_GA, rows_GB)) / total_G
+    cost_GAB = costs.of_pairs(rows_GA, rows_GB, texts.sizes_N[group.first_G], texts.sizes_N[group.second_G])
+    distance_G: FloatArray = solve_all(left_GA, left_GB, cost_GAB) / total_G
     return distance_G
 
 
