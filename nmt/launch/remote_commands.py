@@ -58,7 +58,7 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
     for name, meaning in (
         ("logs -f", "its output"),
         ("attach", "its session; Ctrl-b d leaves it"),
-        ("fetch --every", f"the run comes home every {config.remote.every_s:.0f} s, until training ends"),
+        ("fetch --every", f"the run comes home every {config.remote.every_s:g} s, until training ends"),
         ("terminate", "the end of the machine and its cost"),
     ):
         say(f"  {command(name, config)}  # {meaning}")

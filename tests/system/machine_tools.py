@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 
 from nmt.config.remote import RemoteConfig
+from nmt.config.root import Config
+from nmt.config.saved import dump
 from nmt.launch.machine import Machine
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -187,7 +189,7 @@ def save(step):
     beside.replace(last)
 step = int(last.read_text()) if "resume" in words else 0
 if step == 0:
-    (folder / "config.yaml").write_text(" ".join(sys.argv))
+    (folder / "config.yaml").write_text({config!r})
 print("words", *sys.argv[3:], flush=True)
 while step < {steps}:
     step += 1
@@ -240,7 +242,7 @@ def fake_machine(tmp_path: Path, steps: int) -> Iterator[FakeMachine]:
     programs.mkdir()
     there.parent.mkdir()
     for name, text in (("uv", FAKE_UV), ("trainer", FAKE_TRAINER), ("timer.py", FAKE_POWER_OFF)):
-        (programs / name).write_text(text.format(python=sys.executable, steps=steps))
+        (programs / name).write_text(text.format(python=sys.executable, steps=steps, config=dump(Config())))
         (programs / name).chmod(0o755)
     server = Server(tmp_path / "sshd", path=f"{programs}{os.pathsep}{os.environ['PATH']}")
     config = RemoteConfig(
