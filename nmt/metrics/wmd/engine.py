@@ -25,7 +25,7 @@ from nmt.metrics.wmd.stack import Stack, left_masses, whole_masses
 _CELLS = 1 << 20
 # Sizes of bags are rounded up, to multiples of 2, then 4, then more: few groups, each of many pairs.
 _SHORT, _LONG = 8, 32
-_FEW = 1 << 15  # costs of a group, below which pairs of the next shape join it
+_FEW = 1 << 17  # costs of a group, below which pairs of the next shape join it
 _BITS = 32  # of a size, where two sizes are one number
 # Below this many pairs, processes cost more than they bring: starting one takes seconds.
 WORTH_PROCESSES = 50_000
