@@ -30,7 +30,8 @@ def test_a_sweep_whose_launcher_is_killed_ends_as_one_that_was_not(tmp_path):
     done = {line["trial"] for line in ledger(sweep) if line["event"] == "end"}
     begun = {line["trial"] for line in ledger(sweep) if line["event"] == "start"}
     assert 3 <= len(done) < len(begun) < 12
-    (sweep / "ledger.jsonl").open("a").write('{"event": "end", "tri')  # as if it had been writing
+    with (sweep / "ledger.jsonl").open("a") as file:
+        file.write('{"event": "end", "tri')  # as if it had been writing
 
     said = finish(start(tmp_path, *words))
     assert f"{len(done)} of 12 trials are done already" in said
