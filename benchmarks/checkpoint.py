@@ -4,9 +4,9 @@
 
 Each format saves the same float32 parameters and loads them; repeats go round the formats, so that all of them meet the
 same machine, and medians are compared. All of it twice: with every format's files pushed to the disk, as ours are in
-use, and with none. Ours computes and checks its digests always. tf.train.Checkpoint saves from and loads variables,
-the others arrays. Then: peak memory of one save and one load, the pause of a step that takes a snapshot, and how much
-longer training steps take while a save is under way.
+use, and with none. Ours computes and checks its digests always. tf.train.Checkpoint saves from and loads into
+variables, as ours can too, the others arrays. Then: peak memory of one save and one load, the pause of a step that takes
+a snapshot, and how much longer training steps take while a save is under way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
 from benchmarks import harness
-from nmt.checkpoint.file import read_parameters, save
+from nmt.checkpoint.file import load, read_parameters, save
 from nmt.checkpoint.parameters import param_values
 from nmt.checkpoint.store import CheckpointStore
 
@@ -52,11 +52,22 @@ def parameters_of(millions: int, num_arrays: int) -> Parameters:
     return {f"layer{i}/kernel": one + np.float32(i) for i in range(num_arrays)}
 
 
+class Holder(tf.Module):
+    """Variables that are there already."""
+
+    def __init__(self, variables: dict[str, tf.Variable]) -> None:
+        super().__init__()
+        self.held = list(variables.values())
+
+
 def formats(parameters: Parameters) -> dict[str, Format]:
-    variables = {name.replace("/", "_"): tf.Variable(value) for name, value in parameters.items()}
-    checkpoint = tf.train.Checkpoint(**variables)
+    variables = {name.replace("/", "_"): tf.Variable(value, name=name) for name, value in parameters.items()}
+    checkpoint, module = tf.train.Checkpoint(**variables), Holder(variables)
     return {
         OURS: Format(lambda path: save(path, parameters, {}, sync=False), read_parameters),
+        "ours, from and into variables": Format(
+            lambda path: save(path, module, {}, sync=False), lambda path: load(path, module)
+        ),
         RIVAL: Format(lambda path: save_file(parameters, path), load_file),
         "tf.train.Checkpoint": Format(
             lambda path: checkpoint.write(str(path)), lambda path: checkpoint.read(str(path)).assert_consumed()

@@ -30,7 +30,7 @@ from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
-from nmt.training.device import Chosen, choose_device
+from nmt.training.device import Chosen, choose_device, make_deterministic
 from nmt.training.loop import train
 from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState
@@ -46,6 +46,8 @@ def train_run(config: Config, folder: Path) -> float | None:
     """
     device = choose_device(config.train.device, config.train.threads)
     log.info("device: %s", device.description)
+    if config.train.deterministic:
+        make_deterministic()
     corpora = load_corpora(config.data)
     with CheckpointStore(folder / "checkpoints", config.train.keep) as store:
         start = store.newest_valid() if config.resume is not None else None

@@ -99,6 +99,7 @@ class TrainConfig:
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     device: Device = Device.auto
     threads: int = 0  # for TensorFlow; 0: as many as there are cores
+    deterministic: bool = False  # on a GPU the same numbers each time, at a cost; a CPU computes so without it
     precision: Precision = Precision.float32  # of the large products; float16 with a dynamic loss scale
     init_from: str | None = None  # a checkpoint whose weights to start from
 

@@ -68,6 +68,11 @@ def why_no_gpu(driver: Path = Path("/proc/driver/nvidia")) -> str:
     )
 
 
+def make_deterministic() -> None:
+    """For all that this process computes from now on: a GPU otherwise adds up gradients in any order."""
+    tf.config.experimental.enable_op_determinism()
+
+
 def check_capability(capability: tuple[int, int], built: Sequence[str]) -> None:
     """Raises DeviceError unless a build with code for `built` (sm_60, compute_90, ...) runs on the capability.
 

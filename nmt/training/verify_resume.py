@@ -37,7 +37,7 @@ Exit status: 0 both runs are equal, 1 they differ, 2 a mistake or a run that did
 
 Examples:
   python -m nmt.training.verify_resume
-  python -m nmt.training.verify_resume kills=5 train.device=gpu folder=check
+  python -m nmt.training.verify_resume kills=5 train.device=gpu train.deterministic=true folder=check
 """
 STEPS_A_KILL, FEWEST_STEPS = 8, 48
 FEW, MANY = 60, 110  # sentence pairs of the two corpora, mixed 3 : 5

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from app_tools import TINY, read_events, train_py, write_pair
 from nmt.checkpoint.file import read_extras, read_parameters, save
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
+from nmt.training.sameness import differing, digests
 
+ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["train.max_steps=4", "train.validate_every=2", "train.save_every=1", "train.log_every=1", "search.beam=1"]
 
 
@@ -115,6 +119,35 @@ def test_a_broken_last_falls_back_and_says_so(copy):
     step = read_extras(copy / "checkpoints" / "best.h5", only=lambda name: name == "step")["step"]
     assert f"{place} is missing or broken: going on from best.h5, of step {step}" in answer.err
     assert f"going on from {copy / 'checkpoints' / 'best.h5'}, step {step}" in answer.err
+
+
+@pytest.mark.long
+def test_a_run_ends_at_its_price_saved_and_scored(tmp_path):
+    """A dollar a second: the first step takes more than half a second."""
+    words = ["train.usd_per_hour=3600", "train.max_usd=0.5", "train.max_steps=1000"]
+    answer = train_py(tmp_path / "run", *TINY, *SHORT, *words)
+    assert answer.status == 0, answer.err
+    state = json.loads(read_extras(tmp_path / "run/checkpoints/last.h5")["state"])
+    assert 1 <= state["step"] < 1000
+    assert 0.5 <= state["usd"] == pytest.approx(state["seconds"])
+    assert "US dollars" in answer.out
+    assert (tmp_path / "run/results.json").exists()
+    answer = train_py(None, f"resume={tmp_path / 'run'}", "train.usd_per_hour=null")
+    assert sentence_of(answer).startswith(
+        "train.max_usd: found 0.5 without a price, expected train.usd_per_hour beside"
+    )
+
+
+@pytest.mark.long
+def test_two_runs_that_are_to_be_deterministic_are_equal(tmp_path):
+    """In processes of their own, since it holds for all that a process computes. On a CPU it changes nothing."""
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder, choice in zip(folders, ("true", "true", "false"), strict=True):
+        words = [f"hydra.run.dir={folder}", *TINY, *SHORT, f"train.deterministic={choice}"]
+        subprocess.run([sys.executable, "train.py", *words], cwd=ROOT, check=True, capture_output=True)
+    found = [digests(folder / "checkpoints/last.h5") for folder in folders]
+    assert differing(found[0], found[1]) == []
+    assert differing(found[0], found[2]) == ["<config>"]
 
 
 def full_disk(patch, first_step: int, last_step: int) -> None:
