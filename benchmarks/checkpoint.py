@@ -5,8 +5,8 @@
 Each format saves the same float32 parameters and loads them; repeats go round the formats, so that all of them meet the
 same machine, and medians are compared. All of it twice: with every format's files pushed to the disk, as ours are in
 use, and with none. Ours computes and checks its digests always. tf.train.Checkpoint saves from and loads into
-variables, as ours can too, the others arrays. Then: peak memory of one save and one load, the pause of a step that takes
-a snapshot, and how much longer training steps take while a save is under way.
+variables, as ours can too, the others arrays. Then: peak memory of one save and one load, the pause of a step that
+takes a snapshot, and how much longer training steps take while a save is under way.
 """
 
 from __future__ import annotations
