@@ -28,6 +28,7 @@ class Event:
     usd_per_hour: float | None  # of the machine alone
     disk_gb: int
     disk_usd_per_hour: float | None
+    image: str = ""  # that the machine started from
 
     @property
     def hourly(self) -> float | None:

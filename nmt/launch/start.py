@@ -36,6 +36,10 @@ class Request:
     zone: str  # empty: that of launch.subnet
     parameters: dict[str, Any]  # of RunInstances, token included
 
+    @property
+    def disk_gb(self) -> int:
+        return int(self.parameters["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"])
+
 
 def load_request(folder: Path) -> Request | None:
     """The request that an earlier `up` left behind. Raises LaunchError for a broken file."""

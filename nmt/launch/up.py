@@ -10,7 +10,7 @@ from nmt.config.launch import Launch, LaunchConfig
 from nmt.errors import LaunchError
 from nmt.launch import access
 from nmt.launch.aws import Aws, connect
-from nmt.launch.bill import Event, iso, note
+from nmt.launch.bill import Event, iso, note, read_events
 from nmt.launch.found import GONE, Instance, instance, instances
 from nmt.launch.hostkeys import host_keys
 from nmt.launch.images import find_image
@@ -163,7 +163,7 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     """Running, reachable from here alone, its keys known; then it is on record."""
     options = plan.launch.launch
     running = wait_for(aws, plan.launch, found.id, ("running",))
-    event = _event("started", running, aws.region, plan, running.launched.timestamp())
+    event = _started(running, aws.region, plan)
     note(plan.folder, event)
     key_name, group_name = access.names(options, plan.public)
     if running.key_name != key_name:
@@ -188,10 +188,18 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     say(f"  {command('terminate', plan.launch)}")
 
 
-def _event(what: str, found: Instance, region: str, plan: Plan, at: float) -> Event:
-    machine = plan.prices.machine(replace(plan.launch, launch=replace(plan.launch.launch, spot=found.spot)), found.zone)
-    disk = plan.prices.disk_hour(plan.launch)
-    return Event(iso(at), what, found.id, found.type, region, found.spot, machine, plan.launch.launch.disk_gb, disk)
+def _started(found: Instance, region: str, plan: Plan) -> Event:
+    """The start of a machine, with the disk that it was given: on its bill already, or in the request for it."""
+    disk_gb = plan.launch.launch.disk_gb
+    request = load_request(plan.folder)
+    if request is not None:
+        disk_gb = request.disk_gb
+    disk_gb = next((event.disk_gb for event in read_events(plan.folder) if event.id == found.id), disk_gb)
+    launch = replace(plan.launch, launch=replace(plan.launch.launch, spot=found.spot, disk_gb=disk_gb))
+    return Event(
+        iso(found.launched.timestamp()), "started", found.id, found.type, region, found.spot,
+        plan.prices.machine(launch, found.zone), disk_gb, plan.prices.disk_hour(launch), found.image,
+    )  # fmt: skip
 
 
 def wait_for(aws: Aws, config: Launch, instance_id: str, states: tuple[str, ...]) -> Instance:

@@ -210,7 +210,20 @@ def test_what_is_kept_here_after_up(aws):
     assert stat.S_IMODE(machine.key_file.stat().st_mode) == 0o400
     assert machine.key_file.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
     assert not (machine.key_file.parent / "starting.json").exists()
-    assert [event.what for event in read_events(machine.key_file.parent)] == ["started"]
+    (event,) = read_events(machine.key_file.parent)
+    assert (event.what, event.image) == ("started", image_id(aws, REGION))
+
+
+def test_a_disk_grows_to_what_the_image_needs_and_is_paid_for(aws, monkeypatch):
+    image_id(aws, REGION)
+    root = next(ami for ami in aws.backend().amis.values() if ami.name == IMAGE_NAME).root_device_name
+    mapping = [{"DeviceName": root, "Ebs": {"VolumeSize": 75}}]
+    monkeypatch.setattr("moto.ec2.models.amis.Ami.block_device_mappings", mapping)
+    up.up(config(aws), YES)
+    (disk,) = aws.backend().describe_volumes()
+    (event,) = read_events(Path("runs/launch/nmt"))
+    assert (disk.size, event.disk_gb) == (75, 75)
+    assert event.disk_usd_per_hour == pytest.approx(75 * 0.088 / 730)
 
 
 def test_another_port_and_host_are_what_ssh_checks(aws):
