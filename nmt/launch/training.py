@@ -15,7 +15,7 @@ from nmt.launch.assignment import Assignment
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import Place, RemoteCommandError
-from nmt.launch.upload import TrainingPlan, plan_training, upload_items, upload_project
+from nmt.launch.upload import TrainingPlan, plan_training, remember, upload_items, upload_project
 
 # `uv sync` with these words, as the README says it for each lane.
 LANES = {"tf221": [], "tf214": ["--no-default-groups", "--group", "tf214", "-p", "3.11"]}
@@ -70,6 +70,7 @@ def run(
     upload_items(ssh, folder, plan.items)
     say(f"uv sync {' '.join(sync_words(machine, config))}")
     agent.install(sync_words(machine, config))
+    remember(plan)
     Assignment(list(words), plan.run, str(plan.folder), folder).save(records, machine.name)
     spec = {**specification(machine, config, plan, limit_s), "uploads": addresses(plan.run)}
     return agent.ask("start", "start of training", given=json.dumps(spec))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -16,12 +17,14 @@ from nmt.config.compose import prepare
 from nmt.config.overrides import parse_override
 from nmt.config.store import register
 from nmt.errors import ConfigError
+from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Left out whatever .gitignore says: history, runs, environments, and what a folder may hold of secrets.
 NEVER = ("/.git", "/runs", ".venv*", "/data/*", "__pycache__", ".env*", "*.pem", ".aws", ".rsync-partial")
 FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "train.init_from")
+DATA = "machine/data.json"  # in a run folder at home
 PREFIXES = ("data.train", "data.dev", "data.test")
 PREFIX_GROUPS = ("data.tests.", "data.corpora.")  # NAME -> PREFIX
 
@@ -68,8 +71,32 @@ def plan_training(words: Sequence[str], name: str) -> TrainingPlan:
         else:
             kept.append(_moved(override, items) if override else word)
     if resumes:
+        items += remembered(folder)
         items.append(Item([f"{folder}/"], f"runs/{_plain(folder.resolve().name)}"))
     return TrainingPlan(kept, _plain(folder.resolve().name), folder, resumes, items)
+
+
+def remember(plan: TrainingPlan) -> None:
+    """Write down beside the run which data it was given: its configuration knows the machine's paths alone."""
+    data = [asdict(item) for item in plan.items if item.target.startswith("data/")]
+    if data:
+        write_private(plan.folder / DATA, json.dumps(data, indent=2) + "\n")
+
+
+def remembered(folder: Path) -> list[Item]:
+    """The data of a run that goes on. Raises ConfigError where it is no longer there."""
+    try:
+        items = [Item(**item) for item in json.loads((folder / DATA).read_text(encoding="utf-8"))]
+    except FileNotFoundError:  # of the embedded corpus, or trained here
+        return []
+    for path in (path for item in items for path in item.sources if not Path(path).exists()):
+        raise ConfigError(
+            f"resume={folder}",
+            found=f"no {path}",
+            expected="the data that the run was given",
+            next_step=f"put it back, or correct the path in {folder / DATA}",
+        )
+    return items
 
 
 def _moved(override: Override, items: list[Item]) -> str:
@@ -86,14 +113,15 @@ def _moved(override: Override, items: list[Item]) -> str:
         return line
     path = Path(str(override.value())).expanduser()
     if key in FOLDERS:
-        sources, home = ([f"{path}/"] if path.is_dir() else []), path
+        sources, home = ([f"{path.resolve()}/"] if path.is_dir() else []), path
     else:
+        path = path.absolute()
         found = glob.glob(f"{glob.escape(str(path))}.*") if prefix else [str(path)] * path.is_file()
         sources, home = sorted(found), path.parent
     if not sources:
         raise ConfigError(
             key,
-            found=str(path),
+            found=str(override.value()),
             expected="a folder that exists" if key in FOLDERS else "files that exist",
             next_step="correct the path: it is uploaded from this machine",
         )
@@ -157,5 +185,12 @@ def gitignores(root: Path) -> list[Path]:
 def upload_items(ssh: Ssh, folder: str, items: Sequence[Item]) -> None:
     """Data, and the run that goes on. What is newer on the machine stays. Raises LaunchError."""
     for item in items:
-        words = ["--update", "--exclude=*.tmp", "--", *item.sources, ssh.path(f"{folder}/{item.target}/")]
+        words = [
+            "--update",
+            "--exclude=*.tmp",
+            "--exclude=/machine",
+            "--",
+            *item.sources,
+            ssh.path(f"{folder}/{item.target}/"),
+        ]
         ssh.rsync(words, f"upload of {item.target}")

@@ -15,7 +15,7 @@ from nmt.launch import upload
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.training import limit_s, specification, sync_words
-from nmt.launch.upload import filter_rules, plan_training
+from nmt.launch.upload import filter_rules, plan_training, remember
 
 TREE = ("a.py", "b.pyc", "sub/c.pyc", "sub/keep.pyc", "build/x", "sub/build/y", "top/z", "sub/top/z", "logs/1.log",
         "sub/deep/er/t.tmp", "doc/a.txt", "sub/doc/a.txt", "odd [1]/x", "sub/only/here", "only/here")  # fmt: skip
@@ -123,6 +123,22 @@ def test_a_run_that_goes_on_takes_its_folder_with_it(tmp_path, monkeypatch):
     assert spec["command"][2:] == [
         *("train.py", "resume=../runs/an_older_one", "train.usd_per_hour=0.5", "train.max_steps=900")
     ]
+
+
+def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
+    plan = plan_training(["data=files", f"data.train='{corpus}/train'", "hydra.run.dir=mine"], "box")
+    remember(plan)
+    write_run_config(tmp_path / "mine", Config())
+    again = plan_training(["resume=mine"], "other-box")
+    assert again.items[:-1] == plan.items
+    assert again.items[-1].sources == ["mine/"]
+    (corpus / "train.en").unlink()
+    with pytest.raises(ConfigError) as caught:
+        plan_training(["resume=mine"], "other-box")
+    assert str(caught.value) == (
+        f"resume=mine: found no {corpus}/train.en, expected the data that the run was given; "
+        "put it back, or correct the path in mine/machine/data.json."
+    )
 
 
 @pytest.mark.parametrize(
