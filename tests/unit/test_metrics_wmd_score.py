@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from wmd_tools import PLAIN, ROOT2, plane
+from wmd_tools import PLAIN, PLANE, ROOT2, plane
 
 from nmt.config.metrics import Aggregate, Backend, Norm, WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
-from nmt.metrics.vectors import word_vectors
+from nmt.metrics.vectors import load_vectors, open_vectors, word_vectors
 from nmt.metrics.wmd import WordMover, engine, stop_list, wmd_similarity
 from nmt.metrics.wmd import score as score_module
 
@@ -181,6 +181,17 @@ def test_a_stop_list_that_its_package_changes_makes_another_signature(monkeypatc
     after = score(["east"], [["east"]], WmdConfig(stop_words="de")).signature
     assert before.partition("|list:")[0] == after.partition("|list:")[0]
     assert before != after
+
+
+def test_a_table_that_stays_in_its_file_scores_as_one_in_memory(tmp_path):
+    path = tmp_path / "vectors"
+    path.write_text("".join(f"{word} {x:g} {y:g}\n" for word, (x, y) in PLANE.items()), encoding="utf-8")
+    loaded, opened = (WordMover(table, PLAIN, "en") for table in (load_vectors(path, None), open_vectors(path)))
+    for lines in (["east north", "zenith"], ["west south", "oriental"]):
+        references = [["north"], ["south west"]]
+        assert opened.score(lines, references) == loaded.score(lines, references)
+    assert opened.explain("east west", "north").table() == loaded.explain("east west", "north").table()
+    assert opened.vectors.select([]).words == ["east", "north", "south", "west", "oriental"]  # as they were asked for
 
 
 def test_one_pair_without_a_corpus():
