@@ -284,3 +284,17 @@ def test_training_goes_on_when_its_session_is_killed(box):
     assert agent.status()["trainer"] == trainer
     status = follow(ssh, load_assignment(Path("records"), "box"), 0.5, lambda said: None)
     assert (status["reason"], status["exit_status"]) == ("finished", 0)
+
+
+def test_the_data_that_a_command_names_lies_where_the_trainer_looks(box, tmp_path):
+    corpus = tmp_path / "my corpus"
+    corpus.mkdir()
+    for name in ("train.en", "train.de.gz", "dev.en", "dev.de", "other.en"):
+        (corpus / name).write_text(name)
+    words = [f"data.{part}='{corpus}/{name}'" for part, name in (("train", "train"), ("dev", "dev"), ("test", "dev"))]
+    launch(box, "data=files", *words)
+    told = dict(word.split("=", 1) for word in (box.folder / "job/train.out").read_text().split("\n")[0].split()[1:])
+    project = box.folder / "project"
+    for key, name in (("data.train", "train.en"), ("data.train", "train.de.gz"), ("data.dev", "dev.de")):
+        assert (project / told[key]).with_name(name).read_text() == name
+    assert not list(box.folder.rglob("other.en"))
