@@ -70,7 +70,7 @@ def compare(name: str, systems: dict[str, Scored], judge: Judge) -> str:
                 what = "the word vectors and settings" if metric == "wmd" else "the settings"
                 notes.append(f"{_NAMES[metric]} of {file} is by {what} of {baseline} here")
         rows += _rows(metric, [file for file, _ in others], statistics, judge.metrics)
-    interval = f"{100 * judge.metrics.confidence:g} % interval"
+    interval = f"its {100 * judge.metrics.confidence:g} % interval"
     header = ("metric", "system", "score", "difference", interval, "p (bootstrap)", "p (randomisation)")
     return "\n".join([f"{name}: compared with {baseline}", table(rows, header), *notes])
 
