@@ -33,7 +33,8 @@ class Swept:
 def sweep_orphans(config: Launch, flags: frozenset[str]) -> int | None:
     """List it all, and delete what no record in launch.folder speaks of; --all: the rest too. Raises LaunchError."""
     aws = connect(config.launch)
-    known = set() if "--all" in flags else _known(Path(config.launch.folder))
+    known = _known(Path(config.launch.folder))
+    kept = set() if "--all" in flags else known
     found: list[Swept] = []
     silent: list[AwsError] = []
     for region in enabled_regions(aws):
@@ -43,12 +44,12 @@ def sweep_orphans(config: Launch, flags: frozenset[str]) -> int | None:
             found.append(Swept(view, machines, look(view)))
         except AwsError as refusal:
             silent.append(refusal)
-    rows = [row for swept in found for row in _rows(swept, known)]
+    rows = [row for swept in found for row in _rows(swept, known, "known here, kept" if kept else "known here")]
     if rows:
         say(table([("region", "what", "id", "name", "state"), *rows]))
     for one in silent:
         say(f"not looked at: {one}")
-    orphans = [_orphans(swept, known) for swept in found]
+    orphans = [_orphans(swept, kept) for swept in found]
     orphans = [swept for swept in orphans if swept.machines or swept.leftovers]
     if not orphans:
         say(f"no orphans in {len(found)} regions" + ("; what is known here is kept" if rows else ""))
@@ -75,11 +76,11 @@ def _known(folder: Path) -> set[tuple[str, str]]:
     return known
 
 
-def _rows(swept: Swept, known: set[tuple[str, str]]) -> list[Row]:
+def _rows(swept: Swept, known: set[tuple[str, str]], word: str) -> list[Row]:
     region = swept.aws.region
 
     def kept(name: str) -> str:
-        return "known here, kept" if (region, name) in known else "orphan"
+        return word if (region, name) in known else "orphan"
 
     rows = [
         (region, f"machine {one.type}", one.id, one.name, f"{one.state}, {kept(one.name)}") for one in swept.machines

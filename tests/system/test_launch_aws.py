@@ -379,6 +379,7 @@ def test_orphans_of_every_region_are_found_and_what_is_known_here_is_kept(aws, m
     assert aws.left("us-east-1") == []
     assert len(aws.alive()) == 1
     assert run(["sweep-orphans", *words(aws), "--yes", "--all"]) == 0
+    assert "running, known here\n" in capsys.readouterr().out
     assert aws.left() == []
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from nmt.config.launch import Family, Lane, Launch, LaunchConfig, MachineConfig, Shutdown
@@ -131,6 +135,21 @@ def test_an_interrupt_is_130(table, monkeypatch):
 
     monkeypatch.setitem(COMMANDS, "try", Command(interrupted, "Tries."))
     assert run(["try"]) == 130
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = [
+        sys.executable,
+        "-c",
+        "import sys\nfrom nmt.launch.commands import run\nsys.exit(run(['preflight', '--policy']))",
+    ]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_page_names_every_command_and_flag(table, capsys):
