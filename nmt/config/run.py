@@ -95,7 +95,7 @@ class Job:
 
 def _hand_to_hydra(job: Job) -> None:
     """Hydra reads sys.argv, makes the run folder, sets up the log and calls the job; in a sweep, one after another."""
-    with _as_program(job.plan.argv):
+    with _as_program(job.plan):
         try:
             hydra.main(config_path=str(CONFIGS), config_name="config", version_base=VERSION_BASE)(job)()
         except (HydraException, OmegaConfBaseException) as error:
@@ -112,15 +112,24 @@ def _hand_to_hydra(job: Job) -> None:
 
 
 @contextmanager
-def _as_program(argv: list[str]) -> Iterator[None]:
-    """Hydra sees `argv`, and hands every exception on instead of cutting its traceback."""
-    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = [sys.argv[0], *argv], "1"
+def _as_program(plan: Plan) -> Iterator[None]:
+    """Hydra sees the command line, and hands every exception on instead of cutting its traceback.
+
+    The processes that a launcher of a package starts find our modules, from whatever folder they are started.
+    """
+    changed = {"HYDRA_FULL_ERROR": "1"}
+    if plan.multirun:
+        others = filter(None, [os.environ.get("PYTHONPATH")])
+        changed["PYTHONPATH"] = os.pathsep.join([str(CONFIGS.parent), *others])
+    argv, before = sys.argv, {key: os.environ.get(key) for key in changed}
+    sys.argv = [sys.argv[0], *plan.argv]
+    os.environ.update(changed)
     try:
         yield
     finally:
-        sys.argv = before[0]
-        if before[1] is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = before[1]
+        sys.argv = argv
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
