@@ -23,8 +23,7 @@ from nmt.config.saved import load_config
 from nmt.data.multi30k import read_split
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
-from nmt.training.loop import Window
-from nmt.training.state import TrainingState
+from nmt.training.state import TrainingState, Window
 
 
 class GatedHooks(RunHooks):
@@ -32,14 +31,13 @@ class GatedHooks(RunHooks):
 
     turnstile: Turnstile
     tokens_before = 0
-    window: Window | None = None
-    waited_before_s = 0.0  # in this window
+    steps_before, waited_before_s = 0, 0.0  # of the window
 
     def progress(self, state: TrainingState, window: Window) -> None:
         super().progress(state, window)
         tokens, self.tokens_before = state.target_tokens - self.tokens_before, state.target_tokens
-        before_s = self.waited_before_s if window is self.window else 0.0
-        self.window, self.waited_before_s = window, window.waited_s
+        before_s = self.waited_before_s if window.steps >= self.steps_before else 0.0  # else it is a new one
+        self.steps_before, self.waited_before_s = window.steps, window.waited_s
         self.turnstile.step(tokens, window.waited_s - before_s)
 
 
