@@ -74,6 +74,8 @@ def optimize(study: Study, overrides: Sequence[Override], evaluate: Evaluate, at
 def with_runner(study: Study, runner: Runner, make_trial: MakeTrial) -> Evaluate:
     """Runs proposals in processes of our own, where hopeless ones can be ended early."""
 
+    runner.total = study.options.trials
+
     def evaluate(proposals: Sequence[Proposal]) -> list[Ended]:
         trials = [make_trial(proposal.asked.number, proposal.words) for proposal in proposals]
         asked = {trial.ident: proposal.asked for trial, proposal in zip(trials, proposals, strict=True)}

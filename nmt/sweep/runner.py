@@ -50,6 +50,7 @@ class Runner:
     def __init__(self, pool: Pool, ledger: Ledger, fail_fast: bool, retry_failed: bool) -> None:
         self.pool, self.ledger = pool, ledger
         self.fail_fast, self.retry_failed = fail_fast, retry_failed
+        self.total: int | None = None  # of a sweep whose trials come in batches
         self._started: list[_Started] = []
         self._seconds: list[float] = []  # that trials of this process took
 
@@ -63,7 +64,7 @@ class Runner:
         with _Signals() as signals:
             while waiting or self._started:
                 while waiting and len(self._started) < self.pool.size and not signals.number:
-                    self._start(waiting.popleft(), len(trials))
+                    self._start(waiting.popleft(), self.total or len(trials))
                 time.sleep(POLL_S)
                 if signals.number:
                     waiting.clear()
@@ -164,7 +165,7 @@ class Runner:
 
     def _remaining(self, left: int) -> str:
         left += len(self._started)
-        if not left:
+        if not left or self.total is not None:
             return ""
         if not self._seconds:
             return f"; {left} left"
