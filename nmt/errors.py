@@ -7,6 +7,7 @@
       MetricError                a score that cannot be computed from what was given
       DeviceError                a GPU that was asked for and is not there
       TrainingError              a run that cannot go on (a loss that is not finite)
+        WorkerLostError          a machine that trained together with this one is gone
       LaunchError                a rented machine: refused, unreachable, too dear, or not ours
       SweepError                 a sweep: trials that failed, a folder in use, a ledger that cannot be read
 
@@ -54,6 +55,10 @@ class DeviceError(NmtError):
 
 class TrainingError(NmtError):
     """A run cannot go on, such as when its loss is not finite."""
+
+
+class WorkerLostError(TrainingError):
+    """A machine that trained together with this one is gone."""
 
 
 class LaunchError(NmtError):

@@ -15,6 +15,7 @@ from nmt.app.continuation import go_on, provenance
 from nmt.app.finish import finish
 from nmt.app.hooks import RunHooks
 from nmt.app.settings import flat
+from nmt.app.together import agree, leave, scope_of, shared, stopped_by, work_along
 from nmt.app.vectors import learn_mover, mover_from_checkpoint
 from nmt.checkpoint.file import read_extras
 from nmt.checkpoint.store import CheckpointStore
@@ -32,6 +33,7 @@ from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
 from nmt.training.device import Chosen, choose_device, make_deterministic
 from nmt.training.loop import train
+from nmt.training.placement import num_devices, spread
 from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
@@ -44,31 +46,42 @@ def train_run(config: Config, folder: Path) -> float | None:
 
     Ends the process with 130 or 143 where a signal asked it to, after saving.
     """
-    device = choose_device(config.train.device, config.train.threads)
+    device = choose_device(config.train.device, config.train.threads, num_devices(config.train))
     log.info("device: %s", device.description)
     if config.train.deterministic:
         make_deterministic()
+    replicas = spread(config.train, device)
     corpora = load_corpora(config.data)
     with CheckpointStore(folder / "checkpoints", config.train.keep) as store:
         start = store.newest_valid() if config.resume is not None else None
         vocabularies = choose_vocabularies(config, corpora, start)
         encoded = encode_training(config, corpora, vocabularies)
         report = report_corpora(config, corpora, encoded, vocabularies)
-        trainer = Trainer(build_model(config, vocabularies, config.train.precision), config.train, config.seed)
+        with scope_of(replicas):
+            model = build_model(config, vocabularies, config.train.precision)
+            trainer = Trainer(model, config.train, config.seed, replicas)
         about = provenance(corpora, device)
         state = begin(config, folder, corpora, device, trainer, start)
+        batches = plan(config, corpora, encoded, vocabularies)
+        if replicas is not None:
+            agree(replicas, config, vocabularies, about["corpus"], trainer, state)
+            if not replicas.is_chief:
+                sys.exit(work_along(config, trainer, batches, state, replicas))
         mover = choose_mover(config, corpora, start)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
             with steps_bar(config, state) as bar, StopRequest() as request:
                 hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar, about)
-                batches = plan(config, corpora, encoded, vocabularies)
-                state = train(trainer, batches, config.train, state, hooks, request.made, device.num_gpus)
+                gpus = device.num_gpus * (1 if replicas is None else replicas.num_workers)
+                over = shared(hooks, replicas)
+                state = train(trainer, batches, config.train, state, over, request.made, gpus, replicas)
                 store.drain()
-            if request.number is not None:
+                status = stopped_by(request, replicas)
+            if status:
                 log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)
-                sys.exit(request.exit_status)
+                sys.exit(status)
             conclude(lambda: finish(config, folder, corpora, hooks, state, report), folder)
+        leave(replicas, status)
     return None if state.best_score is None else config.train.early_stopping.metric.sign * state.best_score
 
 

@@ -26,6 +26,8 @@ MAY_CHANGE = (
     "train.on_disk_error",
     "train.early_stopping.patience",
     "train.device",
+    "train.distribution",
+    "train.devices",
     "train.threads",
 )
 

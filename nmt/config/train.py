@@ -37,6 +37,14 @@ class Device(Enum):
     gpu = "gpu"
 
 
+class Distribution(Enum):
+    """Over what a batch is spread."""
+
+    one = "one"
+    mirrored = "mirrored"
+    multi_worker = "multi_worker"
+
+
 class StopMetric(Enum):
     """What chooses the best checkpoint and ends a run that no longer gains."""
 
@@ -98,6 +106,8 @@ class TrainConfig:
     log_every: int = 25  # steps
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     device: Device = Device.auto
+    distribution: Distribution = Distribution.one  # mirrored: this machine's GPUs; multi_worker: TF_CONFIG's machines
+    devices: int = 0  # how many of a machine's GPUs, when distributed; 0: all; on a CPU: into how many it is split
     threads: int = 0  # for TensorFlow; 0: as many as there are cores
     deterministic: bool = False  # on a GPU the same numbers each time, at a cost; a CPU computes so without it
     precision: Precision = Precision.float32  # of the large products; float16 with a dynamic loss scale
@@ -112,7 +122,7 @@ class TrainConfig:
                     expected="at least 1",
                     next_step="the default is a good start",
                 )
-        for key in ("keep", "threads", "warmup_steps", "clip_norm", "weight_decay", "min_learning_rate"):
+        for key in ("keep", "threads", "devices", "warmup_steps", "clip_norm", "weight_decay", "min_learning_rate"):
             if getattr(self, key) < 0:
                 raise ConfigError(
                     f"train.{key}",
@@ -131,6 +141,13 @@ class TrainConfig:
         self._check_rates()
         self._check_limits()
         self._check_micro_batches()
+        if self.distribution is Distribution.one and self.devices > 1:
+            raise ConfigError(
+                "train.devices",
+                found=f"{self.devices} with train.distribution=one",
+                expected="0 or 1",
+                next_step="use train.devices=0, or train.distribution=mirrored for several devices of this machine",
+            )
 
     def _check_rates(self) -> None:
         if not 0 < self.plateau_factor < 1:

@@ -15,7 +15,9 @@ class Noise(NamedTuple):
 
     seed: tf.Tensor
     step: tf.Tensor
-    part: tf.Tensor | int = 0  # number of the micro-batch, from 0; the first part's masks are an undivided batch's
+    part: tf.Tensor | int = (
+        0  # number of the micro-batch or replica, from 0; the first part's masks are an undivided batch's
+    )
 
     def mask(self, place: str, shape: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
         """0 with probability `rate`, else 1 / (1 - rate), so that the mean is 1 (inverted dropout, Srivastava 2014)."""

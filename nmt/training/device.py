@@ -15,22 +15,24 @@ from nmt.errors import DeviceError
 
 @dataclass(frozen=True)
 class Chosen:
-    """The device in words, and its kind: cpu or gpu."""
+    """The device in words, its kind: cpu or gpu, and how many of this kind."""
 
     kind: str
     description: str
+    count: int = 1
 
     @property
     def num_gpus(self) -> int:
         """How many GPUs a run uses."""
-        return 1 if self.kind == "gpu" else 0
+        return self.count if self.kind == "gpu" else 0
 
 
-def choose_device(asked: Device, threads: int) -> Chosen:
+def choose_device(asked: Device, threads: int, count: int = 1) -> Chosen:
     """Set TensorFlow up for the device that was asked for. To be called before TensorFlow runs anything.
 
-    auto takes a GPU where there is one. Raises DeviceError where a GPU is asked for and there is none, or where this
-    TensorFlow has no code for its compute capability.
+    auto takes a GPU where there is one. `count`: how many GPUs, 0 for all; a CPU is split into so many devices. Raises
+    DeviceError where GPUs are asked for and are not there, or where this TensorFlow has no code for their compute
+    capability.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if asked is Device.cpu or not gpus:
@@ -47,15 +49,30 @@ def choose_device(asked: Device, threads: int) -> Chosen:
         tf.config.threading.set_intra_op_parallelism_threads(cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
         why = "" if asked is Device.cpu else f" ({why_no_gpu()})"
-        return Chosen("cpu", f"CPU, {cores} threads{why}")
-    tf.config.set_visible_devices(gpus[:1], "GPU")
-    tf.config.experimental.set_memory_growth(gpus[0], True)
+        split = f", split into {count} devices" if count > 1 else ""
+        if count > 1:
+            parts = [tf.config.LogicalDeviceConfiguration()] * count
+            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+        return Chosen("cpu", f"CPU, {cores} threads{split}{why}", max(1, count))
+    if count > len(gpus):
+        raise DeviceError(
+            "train.devices",
+            found=f"{len(gpus)} GPU{'s' * (len(gpus) > 1)} that TensorFlow can use",
+            expected=f"{count}, since train.devices={count}",
+            next_step=f"ask for {len(gpus)} at most, or for 0: all there are",
+        )
+    gpus = gpus[: count or None]
+    tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     capability = tuple(details["compute_capability"])
     built = list(tf.sysconfig.get_build_info()["cuda_compute_capabilities"])
     check_capability(capability, built)
-    name = f"{details['device_name']}, compute capability {capability[0]}.{capability[1]}"
-    return Chosen("gpu", f"{name}, which this TensorFlow {tf.__version__} has code for ({', '.join(built)})")
+    times = f"{len(gpus)} x " if len(gpus) > 1 else ""
+    name = f"{times}{details['device_name']}, compute capability {capability[0]}.{capability[1]}"
+    known = f"which this TensorFlow {tf.__version__} has code for ({', '.join(built)})"
+    return Chosen("gpu", f"{name}, {known}", len(gpus))
 
 
 def why_no_gpu(driver: Path = Path("/proc/driver/nvidia")) -> str:

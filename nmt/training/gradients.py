@@ -24,23 +24,41 @@ class Gradients(NamedTuple):
     gradients: list[tf.Tensor]  # one for each trainable variable, times the loss scale
 
 
+class Share(NamedTuple):
+    """Which part of a batch a replica has."""
+
+    index: tf.Tensor  # of the replica, from 0
+    num_replicas: int
+    num_tokens: tf.Tensor  # real target words of the whole batch
+
+
 def batch_gradients(
-    model: Seq2Seq, config: TrainConfig, scale: LossScale, source_BS: tf.Tensor, target_BT: tf.Tensor, noise: Noise
+    model: Seq2Seq,
+    config: TrainConfig,
+    scale: LossScale,
+    source_BS: tf.Tensor,
+    target_BT: tf.Tensor,
+    noise: Noise,
+    share: Share | None = None,
 ) -> Gradients:
     """Of the whole batch at once, or in micro-batches one after another where the configuration asks for them.
 
     Each micro-batch counts by its real target words, so loss and gradients are those of the undivided batch but for
-    the order of their sums, and for dropout, whose masks each micro-batch draws for itself.
+    the order of their sums, and for dropout, whose masks each micro-batch draws for itself. With a `share`, what is
+    given is that share of a batch, and what comes back are the summands of the whole batch's loss and gradients.
     """
+    first = 0 if share is None else tf.cast(share.index, tf.int64)
     if not config.splits_batches():
-        return _at_once(model, config, scale, source_BS, target_BT, noise, None)
-    num_tokens = count_tokens(target_BT)
+        total = None if share is None else share.num_tokens
+        return _at_once(model, config, scale, source_BS, target_BT, noise._replace(part=first), total)
+    num_tokens = count_tokens(target_BT) if share is None else share.num_tokens
+    replicas = 1 if share is None else share.num_replicas
     num_rows = tf.shape(source_BS)[0]
     count = num_micro_batches(config, num_rows, tf.maximum(tf.shape(source_BS)[1], tf.shape(target_BT)[1]))
 
     def body(number: tf.Tensor, loss: tf.Tensor, nll: tf.Tensor, totals: list[tf.Tensor]) -> tuple[object, ...]:
         rows = slice(*rows_of_part(number, count, num_rows))
-        own = noise._replace(part=tf.cast(number, tf.int64))
+        own = noise._replace(part=first + tf.cast(number, tf.int64) * replicas)
         here = _at_once(model, config, scale, source_BS[rows], target_BT[rows], own, num_tokens)
         sums = [total + gradient for total, gradient in zip(totals, here.gradients, strict=True)]
         return number + 1, loss + here.loss, nll + here.nll, sums

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,7 +14,8 @@ import tensorflow as tf
 from nmt.config.train import TrainConfig
 from nmt.data.batches import Batch, TrainingBatches
 from nmt.data.prefetch import Prefetcher
-from nmt.errors import TrainingError
+from nmt.errors import TrainingError, WorkerLostError
+from nmt.training.replicas import Replicas
 from nmt.training.schedule import learning_rate
 from nmt.training.state import TrainingState, Window
 from nmt.training.step import StepResult, Trainer
@@ -48,25 +49,24 @@ def train(
     hooks: Hooks,
     stop_requested: Stop,
     num_gpus: int = 0,
+    replicas: Replicas | None = None,
 ) -> TrainingState:
     """Train from `state` until a limit, early stopping or a request to stop; saves before it returns.
 
     A request is heeded after each step and within a validation, which is then done again when the run goes on.
-    `num_gpus` are at work: their seconds are counted.
+    `num_gpus` are at work: their seconds are counted. `replicas`: what the trainer's steps are spread over; of several
+    workers each calls this, with hooks of its own, and what ends one's run ends that of all after the same step.
 
     Raises TrainingError at the first step whose loss or gradient is not finite: the weights are then still those
-    before it, and they are not saved, since the last checkpoint may be the better place to start from.
+    before it, and they are not saved, since the last checkpoint may be the better place to start from. Raises
+    WorkerLostError, after saving, where another worker is gone.
     """
-    run = _Run(trainer, config, state, hooks, stop_requested, num_gpus)
-    if state.validation_due:
-        run.begin_epoch(batches)
-        run.validate_and_save(run.finished())
-    while True:
-        run.begin_epoch(batches)
-        if run.over():
-            break
-        with closing(Prefetcher(batches.batches(run.state.epoch, run.state.cursor), PREFETCHED)) as stream:
-            run.through(stream)
+    run = _Run(trainer, config, state, hooks, stop_requested, num_gpus, replicas)
+    try:
+        run.whole(batches)
+    except WorkerLostError:
+        run.stop()
+        raise
     run.stop()
     return run.state
 
@@ -82,7 +82,9 @@ class _Run:
         hooks: Hooks,
         stop_requested: Stop,
         num_gpus: int,
+        replicas: Replicas | None,
     ) -> None:
+        self.replicas = replicas
         self.trainer, self.config, self.hooks = trainer, config, hooks
         self.stop_requested, self.num_gpus = stop_requested, num_gpus
         self.state = replace(state, validation_due=False)
@@ -101,7 +103,23 @@ class _Run:
         )
 
     def over(self) -> bool:
-        return self.state.validation_due or self.finished() or self.stop_requested()
+        return self.for_all(self.state.validation_due or self.finished() or self.stop_requested())
+
+    def for_all(self, flag: bool) -> bool:
+        """`flag`, or that of any worker: clocks and signals are each one's own, and all leave together."""
+        return flag if self.replicas is None else self.replicas.any(flag)
+
+    def whole(self, batches: TrainingBatches) -> None:
+        """Epoch after epoch, until the run ends."""
+        if self.saved.validation_due:
+            self.begin_epoch(batches)
+            self.validate_and_save(self.for_all(self.finished()))
+        while True:
+            self.begin_epoch(batches)
+            if self.over():
+                return
+            with closing(Prefetcher(batches.batches(self.state.epoch, self.state.cursor), PREFETCHED)) as stream:
+                self.through(stream)
 
     def begin_epoch(self, batches: TrainingBatches) -> None:
         """Or go on with one: a run resumed with larger batches may have had all of them, then the next one begins."""
@@ -123,12 +141,9 @@ class _Run:
     def one(self, batch: Batch, waited_s: float) -> None:
         number, config = self.state.step + 1, self.config
         rate = learning_rate(config, number, self.state.plateau_reductions)
-        result = self.trainer.step(
-            tf.constant(batch.source_BS),
-            tf.constant(batch.target_BT),
-            tf.constant(rate, tf.float32),
-            tf.constant(number, tf.int64),
-        )
+        arguments = tf.constant(batch.source_BS), tf.constant(batch.target_BT), tf.constant(rate, tf.float32)
+        with nullcontext() if self.replicas is None else self.replicas.together():
+            result = self.trainer.step(*arguments, tf.constant(number, tf.int64))
         if not bool(result.applied) and not bool(result.overflowed):
             raise TrainingError(
                 f"step {number}",
@@ -151,7 +166,8 @@ class _Run:
     def beside(self, rate: float) -> None:
         """What is due after this step: an event, a validation, a checkpoint."""
         step, config = self.state.step, self.config
-        last = self.finished()
+        by_clock = config.max_hours is not None or config.max_usd is not None
+        last = self.for_all(self.finished()) if by_clock else self.finished()
         if step % config.log_every == 0 or last:
             self.log(rate)
         if step % config.validate_every == 0 or last:
@@ -161,7 +177,11 @@ class _Run:
 
     def validate_and_save(self, last: bool) -> None:
         """`last`: the run has come to its end."""
-        scores = self.hooks.validate(self.state, self.stop_requested)
+        try:
+            scores = self.hooks.validate(self.state, self.stop_requested)
+        except WorkerLostError:
+            self.state = replace(self.state, validation_due=True)
+            raise
         if scores is None:
             self.state = self.timed(replace(self.state, validation_due=True))
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from nmt.config.precision import Precision
+from nmt.training.optimizer import own
 
 FIRST, LARGEST = 2.0**15, 2.0**24
 PATIENCE = 1_000  # finite steps before the scale is doubled
@@ -36,7 +37,7 @@ class LossScale(tf.Module):
         """To be called once a step. -> bool: this step was left out for its scale, which is now lower."""
         if not self.values:
             return tf.constant(False)
-        scale, steps = self.values["scale"], self.values["finite_steps"]
+        scale, steps = own(self.values["scale"]), own(self.values["finite_steps"])
         halved = tf.logical_and(tf.logical_not(finite), scale > 1.0)
         doubled = tf.logical_and(finite, steps + 1 >= PATIENCE)
         smaller, larger = tf.maximum(scale / 2.0, 1.0), tf.minimum(scale * 2.0, LARGEST)

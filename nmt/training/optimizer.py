@@ -15,6 +15,15 @@ def variable_name(variable: tf.Variable) -> str:
     return name.split(":")[0]
 
 
+def own(variable: tf.Variable) -> tf.Variable:
+    """The copy that belongs to this replica; a variable that is not distributed itself."""
+    copies = tf.distribute.get_strategy().experimental_local_results(variable)
+    if len(copies) == 1:
+        return copies[0]
+    replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return copies[replica % len(copies)]
+
+
 def slots(variables: Sequence[tf.Variable], prefix: str, start_at_zero: bool = True) -> dict[str, tf.Variable]:
     """A companion for each variable: `prefix/NAME`, of zeros, or of the variable's own value."""
     return {
@@ -40,17 +49,17 @@ class Adam(tf.Module):
         self.m, self.v = slots(variables, "adam_m"), slots(variables, "adam_v")
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor) -> None:
-        """Change the variables in place. `step` counts from 1."""
+        """Change this replica's variables in place. `step` counts from 1."""
         config, t = self.config, tf.cast(step, tf.float32)
         beta1_power, beta2_power = config.beta1**t, config.beta2**t
         for variable, gradient in zip(self.weights, gradients, strict=True):
             name = variable_name(variable)
             if config.optimizer is Optimizer.adamw and len(variable.shape) > 1:
-                variable.assign_sub(learning_rate * config.weight_decay * variable)
+                own(variable).assign_sub(learning_rate * config.weight_decay * own(variable))
             tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=self.m[name].handle,
-                v=self.v[name].handle,
+                var=own(variable).handle,
+                m=own(self.m[name]).handle,
+                v=own(self.v[name]).handle,
                 beta1_power=beta1_power,
                 beta2_power=beta2_power,
                 lr=learning_rate,
@@ -81,8 +90,8 @@ class MovingAverage(tf.Module):
         t = tf.cast(step, tf.float32)
         keep = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
         for variable in self.weights:
-            average = self.values[variable_name(variable)]
-            average.assign_sub((1.0 - keep) * (average - variable))
+            average = own(self.values[variable_name(variable)])
+            average.assign_sub((1.0 - keep) * (average - own(variable)))
 
 
 def clip(gradients: Sequence[tf.Tensor], largest: float) -> tuple[list[tf.Tensor], tf.Tensor]:

@@ -212,6 +212,13 @@ CASES = [
         {"batch_sentences": 0},
         "train.batch_sentences: found 0, expected at least 1, or null to count tokens; 80 is usual.",
     ),
+    (
+        TrainConfig,
+        {"devices": 2},
+        "train.devices: found 2 with train.distribution=one, expected 0 or 1; "
+        "use train.devices=0, or train.distribution=mirrored for several devices of this machine.",
+    ),
+    (TrainConfig, {"devices": -1}, f"train.devices: found -1, expected at least 0; {GOOD}"),
     *(
         (
             TrainConfig,

@@ -59,7 +59,7 @@ def test_a_gpu_without_code_is_named_with_what_there_is_code_for():
 @pytest.fixture
 def tensorflow(monkeypatch):
     """What TensorFlow was told to do; `tensorflow["gpus"]` are the GPUs that it finds."""
-    told = {"gpus": []}
+    told = {"gpus": [], "growing": []}
 
     def note(name):
         return lambda *arguments: told.__setitem__(name, arguments)
@@ -68,10 +68,11 @@ def tensorflow(monkeypatch):
         (tf.config, "set_visible_devices"),
         (tf.config.threading, "set_intra_op_parallelism_threads"),
         (tf.config.threading, "set_inter_op_parallelism_threads"),
-        (tf.config.experimental, "set_memory_growth"),
+        (tf.config, "set_logical_device_configuration"),
     ):
         monkeypatch.setattr(place, name, note(name))
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: told["gpus"] if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: told["growing"].append((gpu, on)))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: told["gpus"] if kind == "GPU" else ["a CPU"])
     details = {"device_name": "Tesla K80", "compute_capability": (3, 7)}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: {"cuda_compute_capabilities": BUILT_2_14})
@@ -119,7 +120,40 @@ def test_a_gpu_is_named_with_its_capability_and_what_there_is_code_for(tensorflo
         "(sm_35, sm_50, sm_60, sm_70, sm_75, compute_80)"
     )
     assert tensorflow["set_visible_devices"] == (["first"], "GPU")
-    assert tensorflow["set_memory_growth"] == ("first", True)
+    assert tensorflow["growing"] == [("first", True)]
+    assert (chosen.count, chosen.num_gpus) == (1, 1)
+
+
+@pytest.mark.parametrize("count, taken", [(2, ["first", "second"]), (0, ["first", "second", "third"])])
+def test_several_gpus_of_a_machine(tensorflow, count, taken):
+    tensorflow["gpus"] = ["first", "second", "third"]
+    chosen = choose_device(Device.auto, 0, count)
+    assert (chosen.count, chosen.num_gpus) == (len(taken), len(taken))
+    assert chosen.description.startswith(f"{len(taken)} x Tesla K80, compute capability 3.7, ")
+    assert tensorflow["set_visible_devices"] == (taken, "GPU")
+    assert tensorflow["growing"] == [(gpu, True) for gpu in taken]
+
+
+@pytest.mark.parametrize("gpus, there", [(["first"], "1 GPU"), (["first", "second"], "2 GPUs")])
+def test_more_gpus_than_there_are(tensorflow, gpus, there):
+    tensorflow["gpus"] = gpus
+    with pytest.raises(DeviceError) as caught:
+        choose_device(Device.gpu, 0, 4)
+    assert str(caught.value) == (
+        f"train.devices: found {there} that TensorFlow can use, expected 4, since train.devices=4; "
+        f"ask for {len(gpus)} at most, or for 0: all there are."
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_cpu_is_split_where_several_devices_are_asked_for(tensorflow, count):
+    chosen = choose_device(Device.cpu, 2, count)
+    assert (chosen.count, chosen.num_gpus) == (max(1, count), 0)
+    assert ("set_logical_device_configuration" in tensorflow) == (count > 1)
+    if count > 1:
+        cpu, parts = tensorflow["set_logical_device_configuration"]
+        assert (cpu, len(parts)) == ("a CPU", 2)
+        assert chosen.description == "CPU, 2 threads, split into 2 devices"
 
 
 @pytest.mark.parametrize("asked", [Device.auto, Device.gpu])

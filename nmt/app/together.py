@@ -1,0 +1,104 @@
+"""A run of several machines: who does what beside the steps, and whether all train the same thing."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from typing import Any
+
+from nmt.app.hooks import RunHooks
+from nmt.config.root import Config
+from nmt.config.train import Device
+from nmt.data.batches import TrainingBatches
+from nmt.data.subwords import Vocabularies
+from nmt.training.loop import Event, Hooks, Stop, train
+from nmt.training.replicas import Replicas
+from nmt.training.signals import StopRequest
+from nmt.training.state import TrainingState, Window
+from nmt.training.step import Trainer
+
+log = logging.getLogger(__name__)
+SCORES = ("loss", "perplexity", "bleu", "chrf", "wmd_similarity")
+OTHERS_SIGNAL = 143  # exit status where the signal came to another machine
+
+
+class SharedHooks:
+    """The chief's hooks, whose scores are told to all; on another worker, which has none, they are received."""
+
+    def __init__(self, hooks: RunHooks | None, replicas: Replicas) -> None:
+        self.hooks, self.replicas = hooks, replicas
+
+    def validate(self, state: TrainingState, stop_requested: Stop) -> dict[str, float] | None:
+        scores = None if self.hooks is None else self.hooks.validate(state, stop_requested)
+        told = {"done": 0.0} | dict.fromkeys(SCORES, 0.0) if scores is None else {"done": 1.0, **scores}
+        received = self.replicas.from_chief(None if self.hooks is None else told, ("done", *SCORES))
+        return received if received.pop("done") else None
+
+    def event(self, event: Event) -> None:
+        if self.hooks is not None:
+            self.hooks.event(event)
+
+    def progress(self, state: TrainingState, window: Window) -> None:
+        if self.hooks is not None:
+            self.hooks.progress(state, window)
+
+    def save(self, state: TrainingState, best: bool) -> None:
+        if self.hooks is not None:
+            self.hooks.save(state, best)
+
+
+def shared(hooks: RunHooks, replicas: Replicas | None) -> Hooks:
+    """A run's hooks, for one machine or several."""
+    return hooks if replicas is None else SharedHooks(hooks, replicas)
+
+
+def scope_of(replicas: Replicas | None) -> AbstractContextManager[Any]:
+    """Where variables are made."""
+    return nullcontext() if replicas is None else replicas.scope()
+
+
+def agree(
+    replicas: Replicas, config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trainer, state: TrainingState
+) -> None:
+    """Raises DeviceError, on every worker, where not all train the same thing. `corpus`: a hexadecimal digest."""
+    own = replace(config.train, device=Device.auto, threads=0, init_from=None)
+    settings = [asdict(part) for part in (config.model, config.subword, own)]
+    weights = 0
+    for weight in trainer.weights:
+        weights = zlib.crc32(weight.numpy().tobytes(), weights)
+    replicas.agree(
+        {
+            "configuration": zlib.crc32(repr((config.seed, settings)).encode()),
+            "text": int(corpus[:8], 16),
+            "vocabulary": zlib.crc32(vocabularies.src.to_bytes() + vocabularies.tgt.to_bytes()),
+            "step to begin at": state.step,
+            "weights to begin with": weights,
+        }
+    )
+
+
+def stopped_by(request: StopRequest, replicas: Replicas | None) -> int:
+    """Exit status for a request to stop that came to any worker; 0: there was none."""
+    if replicas is None or not replicas.any(request.made()):
+        return request.exit_status
+    return request.exit_status or OTHERS_SIGNAL
+
+
+def work_along(
+    config: Config, trainer: Trainer, batches: TrainingBatches, state: TrainingState, replicas: Replicas
+) -> int:
+    """The whole run on a worker that is not the chief: steps alone. -> exit status."""
+    with StopRequest() as request:
+        state = train(trainer, batches, config.train, state, SharedHooks(None, replicas), request.made, 0, replicas)
+        status = stopped_by(request, replicas)
+    log.info("worker done at step %d; scores and checkpoints are the chief's", state.step)
+    leave(replicas, status)
+    return status
+
+
+def leave(replicas: Replicas | None, status: int) -> None:
+    """Wait until the chief has scored: where one worker leaves, TensorFlow may end the others."""
+    if replicas is not None and not status:
+        replicas.any(False)

@@ -1,0 +1,102 @@
+"""What a batch is spread over: nothing, the devices of this machine, or several machines."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from nmt.config.train import Distribution, TrainConfig
+from nmt.errors import ConfigError, DeviceError
+from nmt.training.cluster import Cluster, read_cluster
+from nmt.training.device import Chosen
+from nmt.training.replicas import Replicas
+
+log = logging.getLogger(__name__)
+
+
+def num_devices(config: TrainConfig) -> int:
+    """How many devices of this machine a run asks for; 0: all."""
+    return 1 if config.distribution is Distribution.one else config.devices
+
+
+def spread(config: TrainConfig, chosen: Chosen) -> Replicas | None:
+    """tf.distribute's strategy for a run on the chosen devices; None: one device.
+
+    With several workers it returns when all of them are there. To be called before TensorFlow runs anything.
+
+    Raises DeviceError where TF_CONFIG or the devices do not allow it, ConfigError for a batch of fewer sentences than
+    there are replicas.
+    """
+    if config.distribution is Distribution.one:
+        return None
+    if config.distribution is Distribution.mirrored:
+        replicas = _mirrored(chosen)
+    else:
+        replicas = _multi_worker(read_cluster(os.environ.get("TF_CONFIG")), chosen)
+    if config.batch_sentences is not None and config.batch_sentences < replicas.count:
+        raise ConfigError(
+            "train.batch_sentences",
+            found=config.batch_sentences,
+            expected=f"at least one sentence for each of the {replicas.count} replicas",
+            next_step=f"use {replicas.count} or more: a batch is that of all replicas together",
+        )
+    return replicas
+
+
+@contextmanager
+def signals_end() -> Iterator[None]:
+    """Within this context SIGINT and SIGTERM end the process at once.
+
+    TensorFlow waits for other workers where Python's own handlers would not be called; nothing is to be saved yet.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _mirrored(chosen: Chosen) -> Replicas:
+    if chosen.count < 2:
+        raise DeviceError(
+            "train.distribution=mirrored",
+            found=f"one device ({chosen.kind.upper()})",
+            expected="several",
+            next_step="use train.distribution=one, or split a CPU with train.device=cpu train.devices=2",
+        )
+    names = [f"/{chosen.kind}:{number}" for number in range(chosen.count)]
+    return Replicas(tf.distribute.MirroredStrategy(names))
+
+
+def _multi_worker(cluster: Cluster, chosen: Chosen) -> Replicas:
+    if chosen.kind == "cpu" and chosen.count > 1:
+        raise DeviceError(
+            "train.devices",
+            found=f"{chosen.count} with train.distribution=multi_worker on a CPU",
+            expected="0 or 1",
+            next_step="a worker has one CPU or any number of GPUs",
+        )
+    number = len(cluster.workers)
+    log.info("worker %d of %d, %s: waiting for all", cluster.index + 1, number, cluster.workers[cluster.index])
+    try:
+        with signals_end():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise DeviceError(
+            "train.distribution=multi_worker",
+            found=f"that the {number} workers do not come together ({type(error).__name__})",
+            expected=f"a free port at {cluster.workers[cluster.index]}, and the others within reach",
+            next_step="check TF_CONFIG, firewalls, and whether an earlier run still holds the port",
+        ) from error
+    log.info("all %d workers are here, %d devices together", number, strategy.num_replicas_in_sync)
+    return Replicas(strategy, number, cluster.is_chief)

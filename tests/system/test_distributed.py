@@ -1,0 +1,145 @@
+"""Two processes on loopback train as one does; a worker that is killed leaves what one machine goes on from."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_tools import TINY, read_events
+
+from nmt.checkpoint.file import read_extras, read_parameters
+
+# Adam makes whole steps of gradients that are no larger than rounding; its epsilon keeps such out of the comparison.
+ROOT = Path(__file__).resolve().parents[2]
+RUN = [*TINY, "train.device=cpu", "train.threads=1", "train.batch_sentences=16", "search.beam=1", "metrics.bootstrap=0"]
+RUN += ["model.dropout_embedding=0", "model.dropout_state=0", "model.dropout_output=0", "train.epsilon=1e-6"]
+RUN += ["data.dev_pairs=8", "data.test_pairs=8"]
+pytestmark = pytest.mark.long
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def environment(cache: Path, workers=None, index=0) -> dict[str, str]:
+    own = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    own.pop("TF_CONFIG", None)
+    if workers is not None:
+        own["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+    return own
+
+
+def start(folder: Path, words: list[str], where: dict[str, str]) -> subprocess.Popen[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "output.txt").open("a") as output:
+        return subprocess.Popen(
+            [sys.executable, "train.py", *words],
+            cwd=ROOT,
+            env=where,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def output_of(folder: Path) -> str:
+    return (folder / "output.txt").read_text(encoding="utf-8")
+
+
+def alone(folder: Path, *words: str, cache: Path) -> None:
+    place = [] if any(word.startswith("resume=") for word in words) else [f"hydra.run.dir={folder}"]
+    assert start(folder, [*place, *words], environment(cache)).wait(240) == 0, output_of(folder)
+
+
+def two(folder: Path, stack: ExitStack, *words: str, cache: Path) -> list[subprocess.Popen[str]]:
+    """Chief and worker, ended with the stack."""
+    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    found = []
+    for index in range(2):
+        place = folder / f"worker-{index}"
+        process = start(place, [f"hydra.run.dir={place}", *words], environment(cache, workers, index))
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        found.append(process)
+    return found
+
+
+def assert_same_weights(ours: Path, theirs: Path) -> None:
+    first, second = (read_parameters(folder / "checkpoints" / "last.h5") for folder in (ours, theirs))
+    assert first.keys() == second.keys()
+    for name, value in second.items():
+        np.testing.assert_allclose(first[name], value, atol=1e-5, rtol=0, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    """One machine with the whole batch, and the cache that all share."""
+    folder = tmp_path_factory.mktemp("single")
+    alone(folder / "run", *RUN, cache=folder / "cache")
+    return folder / "run", folder / "cache"
+
+
+def test_two_workers_have_the_weights_of_one(single, tmp_path):
+    whole, cache = single
+    with ExitStack() as stack:
+        chief, worker = two(tmp_path, stack, *RUN, "train.distribution=multi_worker", cache=cache)
+        assert chief.wait(240) == 0, output_of(tmp_path / "worker-0")
+        assert worker.wait(60) == 0, output_of(tmp_path / "worker-1")
+    ours = tmp_path / "worker-0"
+    assert_same_weights(ours, whole)
+    events, expected = read_events(ours), read_events(whole)
+    assert [(e["event"], e["step"]) for e in events] == [(e["event"], e["step"]) for e in expected]
+    assert (ours / "results.json").exists()
+    other = tmp_path / "worker-1"
+    for name in ("metrics.jsonl", "results.json", "checkpoints/last.h5", "translations"):
+        assert not (other / name).exists(), f"{name} is the chief's"
+    assert "worker done at step 12" in output_of(other)
+
+
+def test_two_devices_of_one_machine_too(single, tmp_path):
+    whole, cache = single
+    alone(tmp_path / "run", *RUN, "train.distribution=mirrored", "train.devices=2", cache=cache)
+    assert_same_weights(tmp_path / "run", whole)
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    log = folder / "metrics.jsonl"
+    for _ in range(2400):
+        if log.exists() and any(f'"step": {number}' in log.read_text(encoding="utf-8") for number in (step, step + 1)):
+            return
+        time.sleep(0.1)
+    raise AssertionError(output_of(folder))
+
+
+def test_a_worker_that_is_killed_leaves_a_checkpoint_that_one_machine_goes_on_from(single, tmp_path):
+    _, cache = single
+    endless = [*RUN, "train.max_steps=5000", "train.save_every=40", "train.validate_every=5000", "train.log_every=1"]
+    with ExitStack() as stack:
+        chief, worker = two(tmp_path, stack, *endless, "train.distribution=multi_worker", cache=cache)
+        wait_for_step(tmp_path / "worker-0", 50)
+        worker.send_signal(signal.SIGKILL)
+        assert chief.wait(120) == 2, output_of(tmp_path / "worker-0")
+    folder = tmp_path / "worker-0"
+    last = output_of(folder).splitlines()[-1]
+    assert last.startswith(
+        "train.distribution=multi_worker: found that one of 2 workers is gone or cannot be reached ("
+    )
+    assert last.endswith("on one machine with train.distribution=one.")
+    assert "Traceback" not in output_of(folder)
+    step = int(read_extras(folder / "checkpoints" / "last.h5")["step"])
+    assert step >= 50
+    words = [f"resume={folder}", "train.distribution=one", f"train.max_steps={step + 3}"]
+    alone(folder, *words, cache=cache)
+    assert int(read_extras(folder / "checkpoints" / "last.h5")["step"]) == step + 3

@@ -1,0 +1,98 @@
+# B batch, S source step, T target step
+"""Two devices train as one does. TensorFlow divides a CPU only as it starts, so this is a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Batches of six sentences, of five, and of one, which leaves the other replica without any.
+PROGRAM = """
+import json
+import numpy as np
+import tensorflow as tf
+from nmt.config.model import Cell, Decoder, ModelConfig, Tie
+from nmt.config.train import Device, Distribution, Optimizer, TrainConfig
+from nmt.model.seq2seq import Seq2Seq
+from nmt.training.device import choose_device
+from nmt.training.placement import num_devices, spread
+from nmt.training.optimizer import variable_name
+from nmt.training.step import Trainer
+
+OPTIONS = {"optimizer": Optimizer.adamw, "average": 0.9, "device": Device.cpu, "threads": 2, "warmup_steps": 0}
+SPREAD = TrainConfig(distribution=Distribution.mirrored, devices=2, **OPTIONS)
+SIZES = {"embedding": 6, "encoder_units": 5, "units": 7, "attention_units": 4}
+SIZES |= {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.target}
+replicas = spread(SPREAD, choose_device(SPREAD.device, SPREAD.threads, num_devices(SPREAD)))
+
+def trainer(config, dropout, replicas=None):
+    rates = dict.fromkeys(("dropout_embedding", "dropout_state", "dropout_output"), dropout)
+    return Trainer(Seq2Seq(ModelConfig(**SIZES, **rates), 11, 11, 1), config, 1, replicas)
+
+def batch(rows):
+    rng = np.random.default_rng(rows)
+    ids = rng.integers(3, 11, (2, rows, 6)).astype(np.int32)
+    lengths = rng.integers(1, 7, (2, rows, 1))
+    return np.where(np.arange(6) < lengths - 1, ids, np.where(np.arange(6) == lengths - 1, 2, 0)).astype(np.int32)
+
+def steps(one):
+    told = []
+    for number, rows in enumerate((6, 5, 1), start=1):
+        source, target = batch(rows)
+        result = one.step(tf.constant(source), tf.constant(target), tf.constant(0.01), tf.constant(number, tf.int64))
+        told.append([float(result.loss), float(result.nll), int(result.num_tokens), float(result.gradient_norm)])
+        assert bool(result.applied)
+    return np.array(told), {v.name.split(":")[0]: v.numpy() for v in one.variables}
+
+def apart(first, second):
+    assert first[1].keys() == second[1].keys()
+    return max(float(np.abs(first[1][name] - second[1][name]).max()) for name in first[1]), float(
+        np.abs(first[0] / second[0] - 1).max())
+
+with replicas.scope():
+    both, dropped = trainer(SPREAD, 0.0, replicas), trainer(SPREAD, 0.3, replicas)
+found = steps(both)
+single = TrainConfig(**OPTIONS)
+told = {"apart": apart(found, steps(trainer(single, 0.0)))}
+told["copies"] = max(
+    float(np.abs(np.diff([x.numpy() for x in replicas.strategy.experimental_local_results(v)], axis=0)).max())
+    for v in both.variables)
+told["traces"] = both.step.experimental_get_tracing_count()
+# A replica draws the masks of a micro-batch: three and three sentences, three and two, one and none.
+halves = TrainConfig(micro_batch_sentences=3, **OPTIONS)
+told["with dropout"] = apart(steps(dropped), steps(trainer(halves, 0.3)))[0]
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told():
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def test_two_devices_take_the_steps_of_one(told):
+    weights, results = told["apart"]
+    assert weights < 1e-5
+    assert results < 1e-5
+
+
+def test_a_replica_drops_what_a_micro_batch_does(told):
+    assert told["with dropout"] < 1e-5
+
+
+def test_both_hold_the_same_to_the_last_bit(told):
+    assert told["copies"] == 0
+
+
+def test_batches_of_all_sizes_are_traced_once(told):
+    assert told["traces"] == 1
