@@ -123,8 +123,9 @@ class Ssh:
 
         def once() -> Answer:
             answer = self._once([*common, *(["--info=progress2"] if seen else []), *words], place, shown=seen)
-            if answer.status in RSYNC_LOST:
-                raise UnreachableError(place, Fault.lost, answer.err)
+            if answer.status in RSYNC_LOST:  # or 255, as it notices the client's end first, or only the stream's
+                fault = classify(answer.status, answer.err)
+                raise UnreachableError(place, Fault.lost if fault is Fault.unknown else fault, answer.err)
             if answer.status == RSYNC_KILLED:
                 raise UnreachableError(place, Fault.killed, answer.err)
             return answer

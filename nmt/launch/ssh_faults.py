@@ -69,6 +69,13 @@ _SIGNS = (  # the first that matches; texts of OpenSSH's client, and of rsync, w
 )
 
 
+_RSYNC_ECHOES = (  # what rsync adds to the client's own words
+    "rsync error: unexplained",
+    "rsync error: error in rsync protocol data stream",
+    "rsync: connection unexpectedly",
+)
+
+
 def classify(status: int, said: str) -> Fault:
     """What the client's exit status and its words on standard error mean."""
     if status < 0:
@@ -129,10 +136,8 @@ class RemoteCommandError(LaunchError):
 def last_line(said: str) -> str:
     """The last words of a program that are not its banner, short enough for a sentence."""
     lines = [line.strip().rstrip(".") for line in said.splitlines() if line.strip()]
-    lines = [
-        line for line in lines if not line.startswith(("rsync error: unexplained", "rsync: connection unexpectedly"))
-    ]
-    return lines[-1][:200] if lines else ""
+    told = [line for line in lines if not line.startswith(_RSYNC_ECHOES)] or lines
+    return told[-1][:200] if told else ""
 
 
 def remote_line(words: Sequence[str]) -> str:

@@ -113,6 +113,20 @@ def test_a_half_uploaded_file_is_told(ssh, status, fault):
     assert bool(pauses) == (fault == "lost")
 
 
+@pytest.mark.parametrize("fault", [Fault.refused, Fault.timed_out, Fault.host_key, Fault.authentication])
+def test_the_clients_own_words_count_also_where_rsync_gives_its_own_status(ssh, fault):
+    """rsync ends with 12 in place of 255 where it meets the end of the stream before the end of the client."""
+    ssh, folder, _ = ssh
+    ssh = Ssh(ssh.machine, RemoteConfig(wait_s=0.0))
+    echo = "rsync: connection unexpectedly closed (0 bytes received so far) [Receiver]\n"
+    echo += "rsync error: error in rsync protocol data stream (code 12) at io.c(231) [Receiver=3.2.7]\n"
+    play(folder, f"12\n{SAID[fault]}\n{echo}")
+    with pytest.raises(LaunchError) as caught:
+        ssh.rsync(["--", "a", ssh.path("b")], "upload")
+    last = SAID[fault].splitlines()[-1].rstrip(".")
+    assert f"{WHERE}upload: found {fault.value[0]} ({last})" in str(caught.value)
+
+
 def test_a_program_that_is_missing_is_named(ssh, monkeypatch, tmp_path_factory):
     ssh, _, _ = ssh
     monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("empty")))
