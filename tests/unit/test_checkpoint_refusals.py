@@ -532,11 +532,11 @@ def test_whatever_the_child_does_the_parent_goes_on(tmp_path, monkeypatch, case)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is Linux's")
 def test_the_child_has_little_memory(tmp_path, monkeypatch):
-    """One chunk of 128 MB, which has to be whole in memory, does not fit."""
+    """One chunk as large as all its memory, which has to be whole there, does not fit."""
     monkeypatch.setattr(foreign, "MEMORY", 1 << 28)
     monkeypatch.setattr(foreign, "ROOM", 1 << 40)
     with h5py.File(tmp_path / "f.h5", "w") as file:
-        file.create_dataset("x", shape=(1 << 27,), dtype="u1", chunks=(1 << 27,), compression=1)
+        file.create_dataset("x", shape=(1 << 28,), dtype="u1", chunks=(1 << 28,), compression=1)
         file["x"][0] = 1
     with pytest.raises(CheckpointError, match=r"more memory|broken HDF5 file|library fails"):
         read_parameters(tmp_path / "f.h5")
