@@ -115,12 +115,14 @@ def _hand_to_hydra(job: Job) -> None:
 def _as_program(plan: Plan) -> Iterator[None]:
     """Hydra sees the command line, and hands every exception on instead of cutting its traceback.
 
-    The processes that a launcher of a package starts find our modules, from whatever folder they are started.
+    The processes that a launcher of a package starts find our modules, from whatever folder they are started. Ray's,
+    where this was started by `uv run`, would work in a copy of this folder, and a relative run folder would be lost.
     """
     changed = {"HYDRA_FULL_ERROR": "1"}
     if plan.multirun:
         others = filter(None, [os.environ.get("PYTHONPATH")])
         changed["PYTHONPATH"] = os.pathsep.join([str(CONFIGS.parent), *others])
+        changed["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     argv, before = sys.argv, {key: os.environ.get(key) for key in changed}
     sys.argv = [sys.argv[0], *plan.argv]
     os.environ.update(changed)
