@@ -27,6 +27,7 @@ from nmt.launch.machine import Machine
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 PROGRAMS = ("ssh", "ssh-keygen", "rsync", "tmux")
+HANGS_S = 600.0  # a wait that ends later than this does not end
 
 
 def needs_a_server() -> pytest.MarkDecorator:
@@ -53,7 +54,7 @@ def children(pid: int) -> list[int]:
 
 def read_until(stream: int, wanted: str) -> str:
     """What comes until `wanted` is in it."""
-    seen, end = "", time.monotonic() + 60
+    seen, end = "", time.monotonic() + HANGS_S
     while wanted not in seen:
         assert time.monotonic() < end, seen
         if select.select([stream], [], [], 0.1)[0]:
@@ -74,12 +75,13 @@ def in_terminal(words: list[str], cwd: Path | None = None) -> tuple[subprocess.P
 
 def ended(client: subprocess.Popen[bytes], terminal: int) -> int:
     """The exit status of what runs in a terminal, which waits until its last words are read."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANGS_S
+    seen = b""
     while client.poll() is None:
-        assert time.monotonic() < end
+        assert time.monotonic() < end, seen
         if select.select([terminal], [], [], 0.1)[0]:
             with contextlib.suppress(OSError):  # the other end has been closed
-                os.read(terminal, 4096)
+                seen += os.read(terminal, 4096)
     os.close(terminal)
     return client.returncode
 
@@ -164,6 +166,10 @@ class Server:
         )
 
 
+# Named here, for some version managers put a Python, and a uv with it, before everything else on the path.
+PYTHON = """#!/bin/sh
+exec {python} "$@"
+"""
 FAKE_UV = """#!{python}
 import os, pathlib, sys
 log = pathlib.Path(__file__).with_name("uv.log")
@@ -241,7 +247,8 @@ def fake_machine(tmp_path: Path, steps: int) -> Iterator[FakeMachine]:
     programs, there = tmp_path / "programs", tmp_path / "machine" / "home"
     programs.mkdir()
     there.parent.mkdir()
-    for name, text in (("uv", FAKE_UV), ("trainer", FAKE_TRAINER), ("timer.py", FAKE_POWER_OFF)):
+    texts = {"uv": FAKE_UV, "trainer": FAKE_TRAINER, "timer.py": FAKE_POWER_OFF, "python3": PYTHON}
+    for name, text in texts.items():
         (programs / name).write_text(text.format(python=sys.executable, steps=steps, config=dump(Config())))
         (programs / name).chmod(0o755)
     server = Server(tmp_path / "sshd", path=f"{programs}{os.pathsep}{os.environ['PATH']}")

@@ -16,6 +16,7 @@ from nmt.launch.agent.timer import arm
 
 TICK_S = 0.2
 SESSION = "train"  # of tmux
+AS_TYPED = [";", "set-option", "-g", "assume-paste-time", "0"]  # Ctrl-b d leaves, even if both keys arrive at once
 START_S = 60.0  # for tmux and the supervisor to come up
 
 
@@ -36,7 +37,7 @@ def start(job: Job, spec: dict[str, Any]) -> dict[str, Any]:
         job.write("status.json", record)
         words = [sys.executable, "-m", "nmt.launch.agent", "supervise", str(job.folder)]
         session = ["new-session", "-d", "-s", SESSION, "-x", "180", "-y", "50", "-c", str(job.project)]
-        code, said = call(["tmux", "-L", job.socket, *session, *words])
+        code, said = call(["tmux", "-f", "/dev/null", "-L", job.socket, *session, *words, *AS_TYPED])
         if code != 0:
             raise AgentError(f"tmux says: {said}", "a session that outlives the connection", "install tmux there")
         return {"started": True, **_wait_for_trainer(job)}
