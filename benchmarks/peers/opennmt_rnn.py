@@ -42,6 +42,7 @@ def piece(name):
 
 
 def configuration():
+    os.makedirs(asked.work, exist_ok=True)
     vocabulary = os.path.join(asked.work, "opennmt-vocabulary.txt")
     with open(vocabulary, "w", encoding="utf-8") as file:
         file.writelines(f"{name}\n" for name in ["<blank>", "<s>", "</s>", *read(asked.pieces, "vocabulary.txt")])
