@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from nmt.checkpoint.file import load, read_extras
+from nmt.checkpoint.file import extra_names, load, load_extras, read_extras
 from nmt.checkpoint.names import key_of
 from nmt.checkpoint.parameters import parameters
 from nmt.config.precision import Precision
@@ -102,10 +102,11 @@ def _bytes(value: object) -> bytes:
 
 def restore(path: Path, trainer: Trainer) -> TrainingState:
     """Put a checkpoint's weights, slots and averages into a trainer; -> how far its run had come."""
-    extras = read_extras(path)
     slots = slot_variables(trainer)
+    extras = read_extras(path, only=lambda name: name not in slots)
+    there = extra_names(path)
     for key in ("state", *slots):
-        if key not in extras:
+        if key not in there:
             raise CheckpointError(
                 str(path),
                 found=f"no <{key}>",
@@ -113,8 +114,7 @@ def restore(path: Path, trainer: Trainer) -> TrainingState:
                 next_step="start a new run with train.init_from, which takes the weights alone",
             )
     load(path, trainer.model)
-    for key, variable in slots.items():
-        variable.assign(extras[key])
+    load_extras(path, slots)
     return TrainingState.from_json(str(extras["state"]))
 
 
@@ -130,7 +130,6 @@ def open_checkpoint(path: Path, overrides: tuple[str, ...] = ()) -> Loaded:
 def assign_best(path: Path, model: Seq2Seq) -> None:
     """Give a model a checkpoint's weights: the averaged ones where the file has them, else the trained ones."""
     load(path, model)
-    averages = read_extras(path, only=lambda name: name.startswith(AVERAGE))
-    for name, variable in parameters(model).items():
-        if AVERAGE + key_of(name) in averages:
-            variable.assign(averages[AVERAGE + key_of(name)])
+    there = extra_names(path)
+    averages = {AVERAGE + key_of(name): variable for name, variable in parameters(model).items()}
+    load_extras(path, {key: variable for key, variable in averages.items() if key in there})

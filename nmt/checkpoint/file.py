@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from nmt.checkpoint.names import DIGESTS, extra_name, is_parameter, name_of
+from nmt.checkpoint.handover import can_fill, fill_variable
+from nmt.checkpoint.names import DIGESTS, extra_key, extra_name, is_parameter, name_of
+from nmt.checkpoint.pace import Pace
 from nmt.checkpoint.parameters import Module, dtype_of, named, parameters, shape_of
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
 from nmt.checkpoint.values import Value
@@ -61,19 +63,20 @@ def save(
     extras: Mapping[str, Value] | None,
     keep: Predicate | None = None,
     sync: bool = True,
+    pace: Pace | None = None,
 ) -> None:
     """Write parameters and extras to `path`, whole or not at all.
 
     Parameters are a module's variables or a mapping of arrays by name; `keep` says which names are written. Extras
     are text, bytes, numbers or arrays by name; None writes a file that the loader of 2018 reads too. With `sync` the
-    file is on the disk when this returns.
+    file is on the disk when this returns. With `pace` it takes only that share of the processor.
 
     Raises CheckpointError for names or types that the file cannot hold, and where the disk refuses; a file that was
     there before is then untouched.
     """
     parameters = named(module_or_mapping)
     chosen = {name: value for name, value in parameters.items() if keep is None or keep(name)}
-    write_checkpoint(Path(path), chosen, extras, sync)
+    write_checkpoint(Path(path), chosen, extras, sync, pace)
 
 
 def load(
@@ -98,10 +101,9 @@ def load(
         report = _compare(file, keys, renamed, variables, only)
         if strict:
             _insist(path, report)
+        file.check_all(keys[fit.name] for fit in report.matched)
         for fit in report.matched:
-            file.check(keys[fit.name])
-        for fit in report.matched:
-            variables[fit.name].assign(read_value(path, file, keys[fit.name]))
+            _assign(path, file, keys[fit.name], variables[fit.name])
     return report
 
 
@@ -122,14 +124,35 @@ def read_extras(path: str | Path, only: Predicate | None = None) -> dict[str, Va
         return {name: read_value(Path(path), file, key) for key, name in names.items() if only is None or only(name)}
 
 
+def extra_names(path: str | Path) -> set[str]:
+    """Names of everything in a file that is not a parameter. Raises CheckpointError."""
+    with open_checkpoint_file(path) as file:
+        return {extra_name(key) for key in file.datasets if not is_parameter(key) and key != DIGESTS}
+
+
+def load_extras(path: str | Path, variables: Mapping[str, Any]) -> None:
+    """Assign arrays among the extras of a file, by name, to variables: all of them or none.
+
+    Raises CheckpointError where one is missing or of another shape or type, before anything is assigned.
+    """
+    path = Path(path)
+    with open_checkpoint_file(path) as file:
+        keys = {name: extra_key(name) for name in variables}
+        report = _compare(file, {name: key for name, key in keys.items() if key in file.datasets}, {}, variables, None)
+        _insist(path, report)
+        file.check_all(keys.values())
+        for name, variable in variables.items():
+            _assign(path, file, keys[name], variable)
+
+
 def verify(path: str | Path) -> int:
     """Check every byte of a file against its digests; -> number of datasets. Raises CheckpointError.
 
     Foreign files have none: for those it says only that they can be read.
     """
     with open_checkpoint_file(path) as file:
+        file.check_all(file.datasets)
         for key, dataset in file.datasets.items():
-            file.check(key)
             if dataset.kind == "bool" or dataset.kind == "text":  # not every byte is one
                 read_value(Path(path), file, key)
         return len(file.datasets)
@@ -199,6 +222,16 @@ def _insist(path: Path, report: LoadReport) -> None:
             expected="the parameters of this model, each once",
             next_step="build the model from the file's own configuration, or say what to rename or leave out",
         )
+
+
+def _assign(path: Path, file: OpenCheckpoint, key: str, variable: Any) -> None:
+    """Numbers that fit, without a copy where that is possible."""
+    dataset = file.datasets[key]
+    dtype = decoded_dtype(dataset).newbyteorder("=")
+    if not dataset.kind and can_fill(variable, dataset.shape, dtype):
+        fill_variable(variable, dataset.shape, dtype, lambda array: file.read_into(key, array))
+    else:
+        variable.assign(read_value(path, file, key))
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

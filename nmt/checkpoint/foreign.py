@@ -13,7 +13,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class ForeignFile:
         """There is nothing to check the numbers against, but they must be there."""
         self.read(key)
 
+    def check_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.check(key)
+
     def read(self, key: str) -> Stored:
         if key in self._arrays:
             return Stored(self._arrays[key])
@@ -58,6 +62,9 @@ class ForeignFile:
         if not read_into(self._fd, bytes_of(array), place.offset):
             raise damaged(self._path, f"an end of file inside {key!r}")
         return Stored(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+    def read_into(self, key: str, array: np.ndarray) -> None:
+        array[...] = self.read(key).array
 
 
 def read_foreign(path: Path, fd: int) -> ForeignFile:

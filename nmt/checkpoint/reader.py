@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +20,9 @@ from nmt.checkpoint.hdf5_dataset import Dataset
 from nmt.checkpoint.header import MAGIC, Header, Region, read_header
 from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, TF_VERSION, is_parameter
 from nmt.checkpoint.refusals import cannot_read, damaged, not_a_checkpoint
-from nmt.checkpoint.values import ARRAY_KINDS, BFLOAT16, Stored, Value, decode
+from nmt.checkpoint.values import ARRAY_KINDS, BFLOAT16, Array, Stored, Value, decode
 
+CHECKERS = 2  # threads; reading and digesting leave the interpreter to others
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -32,8 +34,17 @@ class OpenCheckpoint(Protocol):
     def check(self, key: str) -> None:
         """Raises CheckpointError unless the numbers of a dataset are those that were written."""
 
+    def check_all(self, keys: Iterable[str]) -> None:
+        """As `check`, of each."""
+
     def read(self, key: str) -> Stored:
         """Checked numbers. Raises CheckpointError."""
+
+    def read_into(self, key: str, array: Array) -> None:
+        """Checked numbers into a contiguous array of the dataset's shape and type, in this machine's byte order.
+
+        Raises CheckpointError; the array may then have been written into.
+        """
 
 
 @contextmanager
@@ -85,15 +96,24 @@ class OwnFile:
             digest.update(buffer[: stop - start])
         self._compare(key, digest.digest())
 
+    def check_all(self, keys: Iterable[str]) -> None:
+        with ThreadPoolExecutor(CHECKERS) as pool:
+            for _ in pool.map(self.check, keys):  # raises what they raise
+                pass
+
     def read(self, key: str) -> Stored:
-        dataset, digest = self.datasets[key], xxhash.xxh3_128()
+        dataset = self.datasets[key]
         array = np.empty(dataset.shape, dataset.dtype)
+        self.read_into(key, array)
+        return Stored(array, dataset.kind)
+
+    def read_into(self, key: str, array: Array) -> None:
+        dataset, digest = self.datasets[key], xxhash.xxh3_128()
         numbers = bytes_of(array)
         for start, stop in pieces(dataset.num_bytes):
             self._fill(numbers[start:stop], dataset.offset + start)
             digest.update(numbers[start:stop])
         self._compare(key, digest.digest())
-        return Stored(array, dataset.kind)
 
     def digests(self) -> dict[str, str]:
         """Key -> XXH3-128 of its numbers, in hexadecimal, as the header has it."""

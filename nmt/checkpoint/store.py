@@ -14,6 +14,7 @@ from types import TracebackType
 
 from nmt.checkpoint.atomic import TEMPORARY, give_name
 from nmt.checkpoint.file import read_extras, save, verify
+from nmt.checkpoint.pace import Pace
 from nmt.checkpoint.refusals import cannot_write
 from nmt.checkpoint.values import Array, Value
 from nmt.errors import CheckpointError
@@ -28,9 +29,9 @@ _LEFT_OVER = re.compile(rf"(last|best|step-\d+)\.h5\.\d+-\d+{re.escape(TEMPORARY
 class CheckpointStore:
     """A folder of checkpoints that one run writes. `keep` of the step-N.h5 stay, the newest; 0 makes none.
 
-    A save is a snapshot that a thread writes; the next one waits for it, so there are never two under way and never
-    more than two snapshots in memory. An error of the thread is raised by the next call of `save` or `drain`. Used
-    as a context, the store drains itself at the end.
+    A save is a snapshot that a thread writes, at an easy pace until something waits for it. The next one does, so there
+    are never two under way and never more than two snapshots in memory. An error of the thread is raised by the next
+    call of `save` or `drain`. Used as a context, the store drains itself at the end.
 
     Raises CheckpointError where the folder cannot be made or tidied.
     """
@@ -38,6 +39,7 @@ class CheckpointStore:
     def __init__(self, folder: Path, keep: int, sync: bool = True) -> None:
         self.folder, self.keep, self.sync = folder, keep, sync
         self._thread: threading.Thread | None = None
+        self._pace = Pace()
         self._error: BaseException | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,7 @@ class CheckpointStore:
         """
         self._wait()
         failed, self._error = self._error, None
+        self._pace = Pace()
         arguments = (step, parameters, {**extras, "step": step}, best)
         self._thread = threading.Thread(target=self._write, args=arguments, name=f"save of step {step}")
         self._thread.start()
@@ -128,7 +131,7 @@ class CheckpointStore:
             paths = [self.folder / "best.h5"] if best else []
             paths += [self.folder / f"step-{step}.h5"] if self.keep else []
             paths += [self.folder / "last.h5"]
-            save(paths[0], parameters, extras, sync=self.sync)
+            save(paths[0], parameters, extras, sync=self.sync, pace=self._pace)
             for path in paths[1:]:
                 give_name(paths[0], path, self.sync)
             self._forget_old()
@@ -144,6 +147,7 @@ class CheckpointStore:
 
     def _wait(self) -> None:
         if self._thread is not None:
+            self._pace.hurry()
             self._thread.join()
             self._thread = None
 

@@ -22,6 +22,7 @@ from nmt.checkpoint.blocks import bytes_of, pieces, reserve, write_at
 from nmt.checkpoint.hdf5_dataset import ATTRIBUTE
 from nmt.checkpoint.header import MOST_DATASETS, VERSION, Header, Region, header_bytes
 from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, TF_VERSION, extra_key, key_of
+from nmt.checkpoint.pace import Pace
 from nmt.checkpoint.parameters import dtype_of, shape_of
 from nmt.checkpoint.reader import digests_text
 from nmt.checkpoint.values import Array, Value, encode, encode_array, stored_type
@@ -43,14 +44,20 @@ class Item:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def write_checkpoint(path: Path, parameters: Mapping[str, Any], extras: Mapping[str, Value] | None, sync: bool) -> None:
+def write_checkpoint(
+    path: Path,
+    parameters: Mapping[str, Any],
+    extras: Mapping[str, Value] | None,
+    sync: bool,
+    pace: Pace | None = None,
+) -> None:
     """Values of parameters are arrays or variables; variables are read one at a time. Raises CheckpointError.
 
     Without extras (None) there is no key in angle brackets but <tf_version>.
     """
     items = _items(path, parameters, extras)
     with replaced(path, sync) as fd:
-        _write(fd, items)
+        _write(fd, items, pace)
 
 
 def tensorflow_version() -> str:
@@ -97,7 +104,7 @@ def _whole(key: str, array: Array, kind: str = "") -> Item:
     return Item(key, array.shape, array.dtype, kind, lambda: array)
 
 
-def _write(fd: int, items: Sequence[Item]) -> None:
+def _write(fd: int, items: Sequence[Item], pace: Pace | None) -> None:
     """The whole file: structure, numbers, header."""
     size = header_bytes(sum(1 for item in items if item.num_bytes))
     file = RawFile(fd)
@@ -108,7 +115,7 @@ def _write(fd: int, items: Sequence[Item]) -> None:
     digests: dict[str, str] = {}
     for item in items:
         text = np.frombuffer(digests_text(digests), np.uint8) if item.key == DIGESTS else None
-        digest = _write_numbers(fd, item, offsets[item.key], text)
+        digest = _write_numbers(fd, item, offsets[item.key], text, pace)
         digests[item.key] = digest.hex()
         if item.num_bytes:
             regions.append(Region(offsets[item.key], item.num_bytes, digest))
@@ -122,7 +129,7 @@ def _write(fd: int, items: Sequence[Item]) -> None:
     write_at(fd, replace(header, structure=header.structure_digest(read_at)).pack(), 0)
 
 
-def _write_numbers(fd: int, item: Item, offset: int, instead: Array | None) -> bytes:
+def _write_numbers(fd: int, item: Item, offset: int, instead: Array | None, pace: Pace | None) -> bytes:
     """-> their digest. An array lives no longer than this call, so there is one at a time."""
     array = item.numbers() if instead is None else instead
     assert array.shape == item.shape, f"{item.key} changed its shape while it was saved"
@@ -130,6 +137,8 @@ def _write_numbers(fd: int, item: Item, offset: int, instead: Array | None) -> b
     for start, stop in pieces(len(numbers)):
         digest.update(numbers[start:stop])
         write_at(fd, numbers[start:stop], offset + start)
+        if pace is not None:
+            pace.rest()
     return bytes(digest.digest())
 
 

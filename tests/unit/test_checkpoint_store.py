@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from nmt.checkpoint import store as store_module
+from nmt.checkpoint.blocks import CHUNK
 from nmt.checkpoint.file import read_extras, read_parameters, save
+from nmt.checkpoint.pace import Pace
 from nmt.checkpoint.store import CheckpointStore
 from nmt.errors import CheckpointError
 
@@ -126,6 +128,38 @@ def test_the_thread_gives_way_to_training(tmp_path, monkeypatch):
         store.save(1, weights(1), {}, best=False)
     assert theirs == [min(19, ours + store_module.NICENESS)]
     assert os.getpriority(os.PRIO_PROCESS, 0) == ours
+
+
+@pytest.mark.parametrize("wait", ["drain", "save", "last", "exit"])
+def test_a_save_rests_until_something_waits_for_it(tmp_path, monkeypatch, wait):
+    resting, paces = threading.Event(), []
+
+    def slow(*arguments: object, pace: Pace, **named: object) -> None:
+        paces.append(pace)
+        resting.set()
+        if len(paces) == 1:
+            assert pace._hurried.wait(10)  # a rest that would never end
+        save(*arguments, pace=pace, **named)
+
+    monkeypatch.setattr(store_module, "save", slow)
+    with CheckpointStore(tmp_path, 0, sync=False) as store:
+        store.save(1, weights(1), {}, best=False)
+        assert resting.wait(10)
+        assert not paces[0]._hurried.is_set()
+        if wait == "save":
+            store.save(2, weights(2), {}, best=False)
+        elif wait != "exit":
+            assert store.drain() is None if wait == "drain" else store.last.exists()
+    assert paces[0]._hurried.is_set()
+    assert read_extras(tmp_path / "last.h5")["step"] == len(paces)
+
+
+def test_the_store_s_pace_reaches_the_bytes(tmp_path, monkeypatch):
+    rests = []
+    monkeypatch.setattr(Pace, "rest", lambda self: rests.append(threading.current_thread().name))
+    with CheckpointStore(tmp_path, 0) as store:
+        store.save(1, {"a": np.zeros(3 * CHUNK, np.uint8)}, {}, best=False)
+    assert rests.count("save of step 1") >= 3
 
 
 def test_an_error_of_the_thread_is_raised_by_the_next_call(tmp_path, monkeypatch):
