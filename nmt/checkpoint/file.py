@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt.checkpoint.handover import can_fill, fill_variable
+from nmt.checkpoint.handover import assign_all
 from nmt.checkpoint.names import DIGESTS, extra_key, extra_name, is_parameter, name_of
 from nmt.checkpoint.pace import Pace
 from nmt.checkpoint.parameters import Module, dtype_of, named, parameters, shape_of
@@ -90,7 +90,7 @@ def load(
 
     `rename` turns a name in the file into one of the module; `only` says which names of the module are wanted. With
     `strict` every wanted variable must be there, no parameter be left over, and shapes and types be equal; otherwise
-    what fits is assigned and the rest reported. Needs memory for the largest single variable.
+    what fits is assigned and the rest reported. Needs memory for two variables, the largest ones.
 
     Raises CheckpointError before anything is assigned.
     """
@@ -102,8 +102,7 @@ def load(
         if strict:
             _insist(path, report)
         file.check_all(keys[fit.name] for fit in report.matched)
-        for fit in report.matched:
-            _assign(path, file, keys[fit.name], variables[fit.name])
+        assign_all(path, file, [(keys[fit.name], variables[fit.name]) for fit in report.matched])
     return report
 
 
@@ -141,8 +140,7 @@ def load_extras(path: str | Path, variables: Mapping[str, Any]) -> None:
         report = _compare(file, {name: key for name, key in keys.items() if key in file.datasets}, {}, variables, None)
         _insist(path, report)
         file.check_all(keys.values())
-        for name, variable in variables.items():
-            _assign(path, file, keys[name], variable)
+        assign_all(path, file, [(keys[name], variable) for name, variable in variables.items()])
 
 
 def verify(path: str | Path) -> int:
@@ -222,16 +220,6 @@ def _insist(path: Path, report: LoadReport) -> None:
             expected="the parameters of this model, each once",
             next_step="build the model from the file's own configuration, or say what to rename or leave out",
         )
-
-
-def _assign(path: Path, file: OpenCheckpoint, key: str, variable: Any) -> None:
-    """Numbers that fit, without a copy where that is possible."""
-    dataset = file.datasets[key]
-    dtype = decoded_dtype(dataset).newbyteorder("=")
-    if not dataset.kind and can_fill(variable, dataset.shape, dtype):
-        fill_variable(variable, dataset.shape, dtype, lambda array: file.read_into(key, array))
-    else:
-        variable.assign(read_value(path, file, key))
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from ml_dtypes import bfloat16
 
-from nmt.checkpoint import file as file_module
+from nmt.checkpoint import handover
 from nmt.checkpoint.file import extra_names, load, load_extras, read_extras, read_parameters, save
-from nmt.checkpoint.handover import LEAST, can_fill, fill_variable
+from nmt.checkpoint.handover import LEAST, Blank, assign_all, can_fill
+from nmt.checkpoint.hdf5_dataset import Dataset
 from nmt.errors import CheckpointError
 
 SIZE = LEAST  # items: LEAST bytes or more of any type
@@ -29,31 +30,36 @@ def address(value: tf.Tensor) -> int:
 
 @pytest.mark.parametrize("code", ["f2", "f4", "f8", "i1", "i4", "u1", "i8"])
 def test_a_variable_takes_over_the_memory(code):
-    filled = []
     expected = (np.arange(SIZE) % 100).astype(code).reshape(2, -1)
-
-    def fill(array: np.ndarray) -> None:
-        filled.append(array.ctypes.data)
-        assert (array.shape, array.dtype) == (expected.shape, expected.dtype)
-        array[...] = expected
-
     variable = tf.Variable(np.zeros_like(expected))
     assert can_fill(variable, expected.shape, expected.dtype)
-    fill_variable(variable, expected.shape, expected.dtype, fill)
-    assert filled == [address(variable.read_value())]
+    blank = Blank(expected.shape, expected.dtype)
+    assert (blank.array.shape, blank.array.dtype) == (expected.shape, expected.dtype)
+    blank.array[...] = expected
+    variable.assign(blank.tensor)
+    assert address(variable.read_value()) == blank.array.ctypes.data
     np.testing.assert_array_equal(variable.numpy(), expected)
 
 
-def test_a_failure_leaves_the_variable_as_it_was():
-    variable = tf.Variable(np.ones(SIZE, np.float32))
+class Changing:
+    """A file whose third dataset has gone when it is read again."""
 
-    def fail(array: np.ndarray) -> None:
+    def __init__(self) -> None:
+        self.datasets = {key: Dataset(key, (SIZE,), np.dtype(np.float32), "", 0, 4 * SIZE) for key in "abcd"}
+
+    def read_into(self, key: str, array: np.ndarray) -> None:
         array[...] = 5
-        raise RuntimeError
+        if key == "c":
+            raise CheckpointError("a.h5", found="damage", expected="none", next_step="take another")
 
-    with pytest.raises(RuntimeError):
-        fill_variable(variable, (SIZE,), np.dtype(np.float32), fail)
-    assert float(variable[0]) == 1.0
+
+def test_a_file_that_changes_between_is_an_error_and_nothing_is_half_assigned(tmp_path):
+    variables = {key: tf.Variable(np.ones(SIZE, np.float32)) for key in "abcd"}
+    with pytest.raises(CheckpointError, match="damage"):
+        assign_all(tmp_path, Changing(), variables.items())
+    for variable in variables.values():
+        assert len(set(variable.numpy().tolist())) == 1
+    assert float(variables["c"][0]) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -86,9 +92,7 @@ def module_of_all_kinds(value: int) -> Module:
 
 def test_loading_fills_what_it_can_and_copies_the_rest(tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(
-        file_module, "fill_variable", lambda *arguments: given.append(arguments[2].name) or fill_variable(*arguments)
-    )
+    monkeypatch.setattr(handover, "Blank", lambda shape, dtype: given.append(dtype.name) or Blank(shape, dtype))
     save(tmp_path / "a.h5", module_of_all_kinds(1), {})
     load(tmp_path / "a.h5", module := module_of_all_kinds(0))
     assert given == ["float32", "float16", "int64"]
@@ -125,14 +129,17 @@ def test_training_in_place_changes_one_variable_alone(tmp_path):
 def test_two_devices_each_have_their_value():
     code = f"""
 import numpy as np, tensorflow as tf
-from nmt.checkpoint.handover import can_fill, fill_variable
+from nmt.checkpoint.handover import Blank, can_fill
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     variable = tf.Variable(np.zeros({SIZE}, np.float32))
 assert can_fill(variable, ({SIZE},), np.dtype(np.float32))
-fill_variable(variable, ({SIZE},), np.dtype(np.float32), lambda array: array.fill(3))
+blank = Blank(({SIZE},), np.dtype(np.float32))
+blank.array.fill(3)
+variable.assign(blank.tensor)
+del blank
 first, second = strategy.experimental_local_results(variable)
 first.assign_add(np.ones({SIZE}, np.float32))
 print(float(first[5]), float(second[5]))
