@@ -7,6 +7,8 @@ import os
 import sys
 import tempfile
 
+from nmt import arenas
+
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # TensorFlow's own switch: 0 tells everything, 3 almost nothing
 
 
@@ -15,6 +17,8 @@ def load_tensorflow() -> None:
 
     Whoever has set TF_CPP_MIN_LOG_LEVEL gets what it says. Otherwise it becomes 3 for this process.
     """
+    if "tensorflow" not in sys.modules:
+        arenas.limit_arenas()
     if LEVEL in os.environ or "tensorflow" in sys.modules:
         return
     os.environ[LEVEL] = "3"

@@ -64,10 +64,15 @@ def batch_gradients(
         return number + 1, loss + here.loss, nll + here.nll, sums
 
     zero = tf.zeros([], model.dtype)
-    start = (tf.constant(0), zero, zero, [tf.zeros_like(weight) for weight in model.trainable_variables])
+    start = (tf.constant(0), zero, zero, [_zeros(weight) for weight in model.trainable_variables])
     # One after another: two micro-batches at a time would need the memory of both.
     _, loss, nll, totals = tf.while_loop(lambda number, *_: number < count, body, start, parallel_iterations=1)
     return Gradients(loss, nll, num_tokens, totals)
+
+
+def _zeros(weight: tf.Variable) -> tf.Tensor:
+    """Of its shape, made in each step: tf.zeros_like would become a constant that the graph holds, twice, for ever."""
+    return tf.raw_ops.Empty(shape=weight.shape, dtype=weight.dtype, init=True)
 
 
 def count_tokens(target_BT: tf.Tensor) -> tf.Tensor:
