@@ -9,6 +9,7 @@ of our own. They are kept in a cache under the hash of all they depend on.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import logging
 import os
 import tempfile
@@ -17,9 +18,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import gensim
 import numpy as np
-from gensim.models import Word2Vec
 from numpy.typing import NDArray
 
 from nmt.config.metrics import WmdConfig
@@ -59,6 +58,8 @@ def train_vectors(sentences: Sequence[Sequence[str]], cfg: WmdConfig, seed: int)
 
 
 def _learn(sentences: Sequence[Sequence[str]], cfg: WmdConfig, seed: int) -> tuple[list[str], NDArray[np.float32]]:
+    from gensim.models import Word2Vec  # more than half a second and 30 MB, for nothing where the cache answers
+
     model = Word2Vec(
         [list(sentence) for sentence in sentences],
         vector_size=cfg.dimensions,
@@ -80,7 +81,15 @@ def _hash(text: str) -> int:
 
 def _key(sentences: Sequence[Sequence[str]], cfg: WmdConfig, seed: int) -> str:
     digest = hashlib.sha256()
-    settings = (_FORMAT, gensim.__version__, np.__version__, cfg.dimensions, cfg.epochs, cfg.window, seed)
+    settings = (
+        _FORMAT,
+        importlib.metadata.version("gensim"),
+        np.__version__,
+        cfg.dimensions,
+        cfg.epochs,
+        cfg.window,
+        seed,
+    )
     digest.update(repr(settings).encode())
     for sentence in sentences:
         digest.update("\0".join(sentence).encode() + b"\n")

@@ -46,6 +46,21 @@ def test_the_second_time_the_cache_answers(cfg, monkeypatch):
     assert len(list(Path(cfg.cache).iterdir())) == 1  # and no temporary file is left
 
 
+def test_where_the_cache_answers_gensim_is_not_even_imported(cfg):
+    code = (
+        "import sys\n"
+        "from nmt.config.metrics import WmdConfig\n"
+        "from nmt.metrics.trained import train_vectors\n"
+        f"train_vectors([['a', 'b']] * 9, WmdConfig(dimensions=4, epochs=1, cache={cfg.cache!r}), seed=1)\n"
+        "print('gensim' in sys.modules)"
+    )
+    told = [
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+        for _ in range(2)
+    ]
+    assert told == ["True", "False"]
+
+
 @pytest.mark.parametrize("change", [{"dimensions": 9}, {"epochs": 6}, {"window": 2}])
 def test_other_settings_make_other_vectors(cfg, change):
     base = train_vectors(SENTENCES, cfg, seed=1)
