@@ -56,8 +56,7 @@ class Blank:
     """A tensor that nobody has seen, and `array`, its memory to be written into for as long as this object lives."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        import tensorflow as tf
-
+        tf = sys.modules["tensorflow"]  # of whoever made the variable; this package is of use without it
         with tf.device("CPU:0"):  # a variable elsewhere, or on several devices, gets copies
             self.tensor = tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False)
         address = np.asarray(memoryview(self.tensor)).ctypes.data  # a tensor shows its memory, but for reading

@@ -11,15 +11,16 @@ from pathlib import Path
 
 # fmt: off
 FLOORS = {
-    "": 0, "__version__": 0, "errors": 0, "arithmetic": 0, "config": 0,  # "" is nmt itself, which holds its version
+    "": 0, "__version__": 0, "errors": 0, "arithmetic": 0, "arenas": 0, "config": 0,  # "" is nmt itself: its version
     "data": 1, "model": 2, "search": 3, "checkpoint": 4, "training": 5, "metrics": 6, "report": 7,
     "launch": 8, "sweep": 8, "app": 9,
 }
 # fmt: on
 ALONE = {"metrics": {0}, "report": {0}, "launch": {0}, "sweep": {0, 7}}  # floors that may be imported, where not all
 ENTRY_POINTS = ("train.py", "evaluate.py", "translate.py")
-WITHOUT_TENSORFLOW = {"errors", "arithmetic", "config", "metrics", "report", "launch", "sweep"}
+WITHOUT_TENSORFLOW = {"errors", "arithmetic", "arenas", "config", "metrics", "report", "launch", "sweep"}
 OPTIONAL = {"boto3", "botocore", "optuna", "safetensors", "pyemd"}  # third-party packages that may be absent
+COSTLY = {"gensim"}  # half a second or more to import, and most runs do without
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 50
 
@@ -116,11 +117,16 @@ def _wrong_imports(module: Module) -> Iterator[str]:
 
 
 def _hidden_imports(module: Module) -> Iterator[str]:
-    """Allowed in `main` of an entry point, for optional packages, and in Hydra plugins."""
+    """Allowed in `main` of an entry point, for optional and costly packages, and in Hydra plugins."""
     for found in module.imports:
         top = found.name.partition(".")[0]
         in_main = module.path in ENTRY_POINTS and found.function == "main"
-        if found.function and not in_main and top not in OPTIONAL and not module.path.startswith("hydra_plugins/"):
+        if (
+            found.function
+            and not in_main
+            and top not in OPTIONAL | COSTLY
+            and not module.path.startswith("hydra_plugins/")
+        ):
             yield f"{module.path}:{found.line}: {found.name} is imported inside {found.function}"
 
 
