@@ -15,8 +15,8 @@ def limit_arenas(cores: int | None = None, environment: MutableMapping[str, str]
     """Let threads share arenas of malloc, half as many as there are cores; -> whether anything was done.
 
     Left alone, each of TensorFlow's threads gets an arena of its own, and what one has freed the others cannot use.
-    Large tensors come from TensorFlow's own pool, so sharing costs next to no time. To be called before the threads are
-    there.
+    Large tensors come from TensorFlow's own pool, so threads seldom wait for each other here. To be called before the
+    threads are there.
     """
     if sys.platform != "linux" or any(name in environment for name in ASKED_BY):
         return False
