@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tqdm import tqdm
 
+from nmt import mapped
 from nmt.app.bundle import pack, search_model
 from nmt.app.scoring import Scored, score
 from nmt.app.vectors import vectors_to_extras
@@ -61,6 +62,7 @@ class RunHooks:
         self.encoded = encode_corpus(dev.src, dev.tgt, vocabularies, name="the dev set")
         greedy = replace(config.search, beam=1, nbest=1)
         self.translator = Translator(search_model(config, trainer.model), vocabularies, greedy)
+        self.traced = False  # whether the graph of a step has been built in this process
 
     def loss(self, text: ParallelText, look_up: LookUp = lambda _: None) -> float:
         """Mean negative log-likelihood, nats a target piece, under the model as it is."""
@@ -95,6 +97,7 @@ class RunHooks:
             self._show_attention(scored, state.step)
         told = f"perplexity {figures['perplexity']:.2f}, BLEU {figures['bleu']:.2f}, chrF {figures['chrf']:.2f}"
         log.info("step %d, dev: %s, WMD similarity %.4f", state.step, told, figures["wmd_similarity"])
+        mapped.release_files()  # graphs of validation may have been built
         return figures
 
     def _show_attention(self, scored: Scored, step: int) -> None:
@@ -126,6 +129,9 @@ class RunHooks:
             {"loss": f"{window.mean_loss:.3f}", "tokens/s": f"{window.tokens_per_second:,.0f}"}, refresh=False
         )
         self.bar.update(state.step - self.bar.n)
+        if not self.traced:
+            self.traced = True
+            mapped.release_files()
 
     def save(self, state: TrainingState, best: bool) -> None:
         extras = pack(self.config, self.vocabularies, self.trainer, state)

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 
-from nmt import arenas
+from nmt import arenas, mapped
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # TensorFlow's own switch: 0 tells everything, 3 almost nothing
 
@@ -17,11 +17,18 @@ def load_tensorflow() -> None:
 
     Whoever has set TF_CPP_MIN_LOG_LEVEL gets what it says. Otherwise it becomes 3 for this process.
     """
-    if "tensorflow" not in sys.modules:
-        arenas.limit_arenas()
-    if LEVEL in os.environ or "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules:
         return
-    os.environ[LEVEL] = "3"
+    arenas.limit_arenas()
+    if LEVEL in os.environ:
+        importlib.import_module("tensorflow")
+    else:
+        os.environ[LEVEL] = "3"
+        _import_silently()
+    mapped.release_files()
+
+
+def _import_silently() -> None:
     with tempfile.TemporaryFile() as kept:
         # The lines come from C++, some before any log level is heeded, so the descriptor itself is turned aside.
         sys.stderr.flush()
