@@ -69,7 +69,7 @@ def ours_to_train(
     size = (
         [f"train.batch_sentences={setting.sentences}"]
         if setting.sentences
-        else ["train.batch_sentences=null", f"train.batch_tokens={setting.tokens}"]
+        else ["train.batch_sentences=null", "train.micro_batch_gb=null", f"train.batch_tokens={setting.tokens}"]
     )
     kind = [f"train.precision={precision}"] if precision != "float32" else []
     where = [f"train.device={device}", f"train.threads={threads}"]

@@ -30,7 +30,7 @@ def alone(start: Start, seconds: float) -> dict[str, Any]:
 def whole_command(setting: Setting, data: str, steps: int, folder: Path, precision: str, threads: int) -> float:
     """Peak of train.py for a short run, from reading the corpus to writing the report."""
     size = f"train.batch_sentences={setting.sentences or 'null'}"
-    budget = [f"train.batch_tokens={setting.tokens}"] if setting.tokens else []
+    budget = ["train.micro_batch_gb=null", f"train.batch_tokens={setting.tokens}"] if setting.tokens else []
     kind = [f"train.precision={precision}"] if precision != "float32" else []
     limits = [f"train.max_steps={steps}", "train.warmup_steps=1", f"train.validate_every={steps}"]
     command = [sys.executable, "train.py", f"experiment={setting.recipe}", f"data.dir={data}", size, *budget, *kind]

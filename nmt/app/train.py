@@ -13,6 +13,7 @@ from tqdm import tqdm
 from nmt.app.bundle import assign_best, build_model, read_bundle
 from nmt.app.continuation import go_on, provenance
 from nmt.app.finish import finish
+from nmt.app.fitting import fit
 from nmt.app.hooks import RunHooks
 from nmt.app.settings import flat
 from nmt.app.together import agree, leave, scope_of, shared, stopped_by, work_along
@@ -25,8 +26,11 @@ from nmt.config.stopping import Stopped
 from nmt.config.subword import SubwordConfig
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
+from nmt.data.corpus_cache import encode_stored
 from nmt.data.encode import EncodedCorpus, encode_corpus
+from nmt.data.lines import Chain
 from nmt.data.report import describe, render
+from nmt.data.subword_cache import default_folder
 from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.wmd import WordMover
@@ -59,8 +63,9 @@ def train_run(config: Config, folder: Path) -> float | None:
         report = report_corpora(config, corpora, encoded, vocabularies)
         with scope_of(replicas):
             model = build_model(config, vocabularies, config.train.precision)
-            trainer = Trainer(model, config.train, config.seed, replicas)
-        about = provenance(corpora, device)
+            fitted, told = fit(config, vocabularies.tgt.size, list(model.trainable_variables), device, start)
+            trainer = Trainer(model, fitted, config.seed, replicas)
+        about = provenance(corpora, device) | told
         state = begin(config, folder, corpora, device, trainer, start)
         batches = plan(config, corpora, encoded, vocabularies)
         if replicas is not None:
@@ -134,8 +139,7 @@ def choose_vocabularies(config: Config, corpora: Corpora, start: Path | None) ->
 
 def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
     """The pieces of both languages, from the training side alone."""
-    src = [line for text in corpora.train for line in text.src]
-    tgt = [line for text in corpora.train for line in text.tgt]
+    src, tgt = Chain([text.src for text in corpora.train]), Chain([text.tgt for text in corpora.train])
     return learn_vocabularies(config, src, tgt)
 
 
@@ -147,7 +151,8 @@ def choose_mover(config: Config, corpora: Corpora, start: Path | None) -> WordMo
 def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies) -> list[EncodedCorpus]:
     """Every training corpus as pieces, what is too long or too uneven left out."""
     limits = config.data.max_length, config.data.max_ratio
-    return [encode_corpus(text.src, text.tgt, vocabularies, *limits, name=text.name) for text in corpora.train]
+    folder = default_folder() if config.subword.cache is None else Path(config.subword.cache)
+    return [encode_stored(text, vocabularies, *limits, folder / "corpora") for text in corpora.train]
 
 
 def report_corpora(config: Config, corpora: Corpora, encoded: list[EncodedCorpus], vocabularies: Vocabularies) -> str:

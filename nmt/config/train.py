@@ -85,6 +85,7 @@ class TrainConfig:
     batch_tokens: int = 1_024  # target subwords a step, padding included
     micro_batch_sentences: int | None = None  # most sentence pairs computed at once, gradients summed; None: the batch
     micro_batch_tokens: int | None = None  # most subwords of either side computed at once, padding included
+    micro_batch_gb: float | None = None  # memory that sets micro_batch_tokens where it is null; 0: all that is free
     optimizer: Optimizer = Optimizer.adam
     learning_rate: float = 3e-3
     beta1: float = 0.9
@@ -209,6 +210,13 @@ class TrainConfig:
                     expected="at least 1, or null to compute a batch at once",
                     next_step="take the largest that fits into memory",
                 )
+        if self.micro_batch_gb is not None and self.micro_batch_gb < 0:
+            raise ConfigError(
+                "train.micro_batch_gb",
+                found=self.micro_batch_gb,
+                expected="at least 0, or null to compute a batch at once",
+                next_step="use 0 for what the device has free",
+            )
         if self.micro_batch_sentences is None or self.batch_sentences is None:
             return
         size = largest_divisor(self.batch_sentences, self.micro_batch_sentences)

@@ -60,19 +60,22 @@ def batch_gradients(
         rows = slice(*rows_of_part(number, count, num_rows))
         own = noise._replace(part=first + tf.cast(number, tf.int64) * replicas)
         here = _at_once(model, config, scale, source_BS[rows], target_BT[rows], own, num_tokens)
-        sums = [total + gradient for total, gradient in zip(totals, here.gradients, strict=True)]
-        return number + 1, loss + here.loss, nll + here.nll, sums
 
-    zero = tf.zeros([], model.dtype)
-    start = (tf.constant(0), zero, zero, [_zeros(weight) for weight in model.trainable_variables])
+        def sums() -> list[tf.Tensor]:
+            return [total + gradient for total, gradient in zip(totals, here.gradients, strict=True)]
+
+        # A batch that is not divided has its gradients as they are, and pays for no sums.
+        return number + 1, loss + here.loss, nll + here.nll, tf.cond(number == 0, lambda: here.gradients, sums)
+
+    zero, weights = tf.zeros([], model.dtype), model.trainable_variables
+    start = (tf.constant(0), zero, zero, [tf.zeros([0], weight.dtype) for weight in weights])
+    shapes = (zero.shape, zero.shape, zero.shape, [tf.TensorShape(None) for _ in weights])
     # One after another: two micro-batches at a time would need the memory of both.
-    _, loss, nll, totals = tf.while_loop(lambda number, *_: number < count, body, start, parallel_iterations=1)
-    return Gradients(loss, nll, num_tokens, totals)
-
-
-def _zeros(weight: tf.Variable) -> tf.Tensor:
-    """Of its shape, made in each step: tf.zeros_like would become a constant that the graph holds, twice, for ever."""
-    return tf.raw_ops.Empty(shape=weight.shape, dtype=weight.dtype, init=True)
+    _, loss, nll, totals = tf.while_loop(
+        lambda number, *_: number < count, body, start, shape_invariants=shapes, parallel_iterations=1
+    )
+    shaped = [tf.ensure_shape(total, weight.shape) for total, weight in zip(totals, weights, strict=True)]
+    return Gradients(loss, nll, num_tokens, shaped)
 
 
 def count_tokens(target_BT: tf.Tensor) -> tf.Tensor:

@@ -37,7 +37,7 @@ RUNS = {
         ),
         *("train.optimizer=adamw", "train.schedule=inverse_sqrt", "train.early_stopping.metric=chrf"),
         *("metrics.chrf.word_order=2", "metrics.wmd.norm=raw", "metrics.wmd.aggregate=mean"),
-        *("train.precision=float16", "search.precision=float16"),
+        *("train.precision=float16", "search.precision=float16", "train.micro_batch_gb=0"),
     ],
     "characters, counter-example": [
         *("subword=characters", "model.attention=single_layer", "model.tie=target", "data.max_length=60"),

@@ -230,6 +230,12 @@ CASES = [
     ),
     (
         TrainConfig,
+        {"micro_batch_gb": -1},
+        "train.micro_batch_gb: found -1, expected at least 0, or null to compute a batch at once; "
+        "use 0 for what the device has free.",
+    ),
+    (
+        TrainConfig,
         {"batch_sentences": 83, "micro_batch_sentences": 50},
         "train.micro_batch_sentences: found 50 with train.batch_sentences=83, whose largest divisor that fits is 1, "
         "expected a divisor from 25 to 50; use train.batch_sentences=82 (micro-batches of 41).",

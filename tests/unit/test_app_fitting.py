@@ -1,0 +1,65 @@
+"""Micro-batches that fit into memory: found once a run, and kept for as long as it goes on."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nmt.app import fitting
+from nmt.checkpoint.file import save
+from nmt.config.model import ModelConfig
+from nmt.config.root import Config
+from nmt.config.train import TrainConfig
+from nmt.training.device import Chosen
+
+CPU = Chosen("cpu", "CPU")
+WEIGHTS = [tf.Variable(tf.zeros([100, 10])), tf.Variable(tf.zeros([24]))]
+TINY = ModelConfig(embedding=4, encoder_units=4, units=8, attention_units=4)
+
+
+def config(**train):
+    return Config(model=TINY, train=TrainConfig(**train))
+
+
+@pytest.mark.parametrize("options", [{}, {"micro_batch_gb": 1.0, "micro_batch_tokens": 7}])
+def test_nothing_is_found_where_nothing_is_asked_or_the_tokens_are_given(options):
+    asked = config(**options)
+    assert fitting.fit(asked, 100, WEIGHTS, CPU, None) == (asked.train, {})
+
+
+def test_so_many_gigabytes(caplog):
+    caplog.set_level(logging.INFO)
+    small, told = fitting.fit(config(micro_batch_gb=0.001), 100, WEIGHTS, CPU, None)
+    large, _ = fitting.fit(config(micro_batch_gb=0.002), 100, WEIGHTS, CPU, None)
+    assert small.splits_batches()
+    assert 2 * small.micro_batch_tokens <= large.micro_batch_tokens <= 2 * small.micro_batch_tokens + 1
+    assert told == {"micro_batch_tokens": str(small.micro_batch_tokens)}
+    assert f"micro-batches of at most {small.micro_batch_tokens:,} subwords a side, for 0.00 GB" in caplog.text
+
+
+def test_what_is_free_less_the_weights(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    asked = []
+    monkeypatch.setattr(fitting, "free_gigabytes", lambda *given: asked.append(given) or 0.001)
+    found, _ = fitting.fit(config(micro_batch_gb=0), 100, WEIGHTS, Chosen("cpu", "CPU", 2), None)
+    assert asked == [("cpu", 2, 4 * 1_024)]
+    given, _ = fitting.fit(config(micro_batch_gb=0.001), 100, WEIGHTS, CPU, None)
+    assert found.micro_batch_tokens == given.micro_batch_tokens
+    assert "which are free" in caplog.text
+
+
+def test_a_run_that_goes_on_keeps_what_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "free_gigabytes", lambda *given: pytest.fail("it is known"))
+    start = tmp_path / "last.h5"
+    save(start, {"w": np.zeros(2, np.float32)}, {"micro_batch_tokens": "1234"})
+    found, told = fitting.fit(config(micro_batch_gb=0), 100, WEIGHTS, CPU, start)
+    assert (found.micro_batch_tokens, told) == (1_234, {"micro_batch_tokens": "1234"})
+
+
+def test_a_checkpoint_of_before_does_not_tell(tmp_path):
+    start = tmp_path / "last.h5"
+    save(start, {"w": np.zeros(2, np.float32)}, {"corpus": "ab"})
+    assert fitting.fit(config(micro_batch_gb=0.001), 100, WEIGHTS, CPU, start)[1]["micro_batch_tokens"]
