@@ -11,6 +11,8 @@ from nmt.model.indexing import take_per_row
 from nmt.model.output import DeepOutput
 from nmt.model.products import multiply
 
+_SMALL = 1e-30  # probabilities above it have all their digits in float32
+
 
 def output_loss(
     output: DeepOutput, readout_NR: tf.Tensor, target_N: tf.Tensor, smoothing: float
@@ -35,26 +37,57 @@ def output_loss(
     def cross_entropy(
         t_NR: tf.Tensor, table_VR: tf.Tensor, bias_V: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]]:
-        logits_NV = multiply(t_NR, table_VR, output.compute, transpose_b=True) + bias_V
-        right_N = take_per_row(logits_NV, target_N)
-        mean_N = tf.reduce_mean(logits_NV, axis=1) if smoothing else tf.zeros_like(right_N)
+        product_NV = multiply(t_NR, table_VR, output.compute, transpose_b=True)
+        logits_NV = tf.nn.bias_add(product_NV, bias_V)  # by this name TensorFlow takes it together with the product
         softmax_NV = tf.nn.softmax(logits_NV)
-        # The largest probability is 1 / sum_v exp(l_v - max l), and at least 1 / V: its logarithm is safe.
-        log_sum_N = tf.reduce_max(logits_NV, axis=1) - tf.math.log(tf.reduce_max(softmax_NV, axis=1))
-        loss_N = log_sum_N - (1.0 - smoothing) * right_N - smoothing * mean_N
-        with tf.control_dependencies([log_sum_N]):  # after its last reader softmax may be changed where it lies
-            place_N2 = tf.stack([tf.range(tf.size(target_N)), tf.cast(target_N, tf.int32)], axis=1)
-            wanted_N = tf.fill(tf.shape(target_N), tf.constant(1.0 - smoothing, softmax_NV.dtype))
-            difference_NV = tf.tensor_scatter_nd_sub(softmax_NV, place_N2, wanted_N)
+        nll_N = _nll(logits_NV, softmax_NV, target_N)
+        loss_N = nll_N
+        if smoothing:
+            loss_N += smoothing * (take_per_row(logits_NV, target_N) - tf.reduce_mean(logits_NV, axis=1))
+        with tf.control_dependencies([nll_N]):  # its last reader: from here on softmax may be changed where it lies
+            difference_NV = _take_away(softmax_NV, target_N, 1.0 - smoothing)
 
         def backward(g_N: tf.Tensor, unused: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return _backward(output.compute, difference_NV, t_NR, table_VR, g_N, smoothing)
 
-        return (loss_N, log_sum_N - right_N), backward
+        return (loss_N, nll_N), backward
 
     weights = tf.convert_to_tensor(output.table_VR), tf.convert_to_tensor(output.bias_V)
     loss_N, nll_N = cross_entropy(readout_NR, *weights)
     return loss_N, tf.stop_gradient(nll_N)
+
+
+def _take_away(x_NV: tf.Tensor, column_N: tf.Tensor, amount: float) -> tf.Tensor:
+    """x less `amount` at one place of each row; x itself is changed, so nobody may read it any more.
+
+    Scattering copies all of x first, and takes as long as the softmax; in place it is N subtractions. Places are told
+    to the latter as int32, which x may outgrow.
+    """
+    shape = tf.shape(x_NV)
+    row_N, column_N = tf.range(shape[0]), tf.cast(column_N, tf.int32)
+    amount_N = tf.fill(shape[:1], tf.constant(amount, x_NV.dtype))
+
+    def in_place() -> tf.Tensor:
+        place_N, flat = row_N * shape[1] + column_N, tf.reshape(x_NV, [-1, 1])
+        return tf.reshape(tf.raw_ops.InplaceSub(x=flat, i=place_N, v=amount_N[:, tf.newaxis]), shape)
+
+    def copied() -> tf.Tensor:
+        return tf.tensor_scatter_nd_sub(x_NV, tf.stack([row_N, column_N], axis=1), amount_N)
+
+    taken_NV = tf.cond(tf.size(x_NV, tf.int64) <= tf.int32.max, in_place, copied)
+    return tf.ensure_shape(taken_NV, x_NV.shape)
+
+
+def _nll(logits_NV: tf.Tensor, softmax_NV: tf.Tensor, target_N: tf.Tensor) -> tf.Tensor:
+    """-log p of the targets. From the logits' maxima, two more passes over them, only where some p is nearly 0."""
+    right_N = take_per_row(softmax_NV, target_N)
+
+    def by_maxima() -> tf.Tensor:
+        # The largest probability is 1 / sum_v exp(l_v - max l), and at least 1 / V: its logarithm is safe.
+        log_sum_N = tf.reduce_max(logits_NV, axis=1) - tf.math.log(tf.reduce_max(softmax_NV, axis=1))
+        return log_sum_N - take_per_row(logits_NV, target_N)
+
+    return tf.cond(tf.reduce_all(right_N > _SMALL), lambda: -tf.math.log(right_N), by_maxima)
 
 
 def _backward(
