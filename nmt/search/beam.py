@@ -1,11 +1,15 @@
-# B batch, A sentences still searched, K beam width, N = A*K prefixes, C candidates of a prefix, X = K*C candidates of
-# a sentence, M hypotheses kept a sentence, S source step, T target step, V vocabulary
+# B batch, A sentences still searched, K beam width, N = A*K places for prefixes, R prefixes that are continued,
+# C candidates of a prefix, X = K*C candidates of a sentence, M hypotheses kept a sentence, S source step, T target
+# step, V vocabulary
 """Batched beam search as one graph.
 
 At every step each sentence keeps its best prefixes. One that ends in EOS is a finished hypothesis and takes its place
 in the beam with it, so the beam narrows and ends once K are finished (as in Bahdanau, Cho & Bengio 2015); a beam of
 width 1 is greedy search. The best M finished ones stay. A sentence stops earlier where no prefix can still enter those
-M (`scores.upper_bound`), and what is finished leaves the batch.
+M (`scores.upper_bound`).
+
+The model sees rows: each sentence has as many as it has prefixes to continue, one at first, K at most, fewer as the
+beam narrows, and none once it is finished. Rows are cut down when enough of them have no prefix (nmt/search/rows.py).
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from nmt.data.specials import BOS, EOS
 from nmt.model.indexing import take_per_row
 from nmt.search.history import History, walk_back
 from nmt.search.interface import Hypotheses, SearchModel, State
-from nmt.search.rows import gather_rows, keep_shapes, repeat_rows, survivors, varying_rows
+from nmt.search.rows import gather_rows, keep_shapes, must_change, repeat_rows, varying_rows
 from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.words import best_words
 
@@ -42,10 +46,12 @@ class Beams(NamedTuple):
     place_A: tf.Tensor  # int32: which sentence of the batch
     limit_A: tf.Tensor  # int32: its longest translation
     width_A: tf.Tensor  # int32: K less the hypotheses it has finished
-    token_N: tf.Tensor  # int32: the last word of each prefix
-    log_prob_N: tf.Tensor  # float32; -inf: no prefix here
-    origin_N: tf.Tensor  # int32: the row in the last step's history
-    coverage_NS: tf.Tensor  # float32: attention that each source word got
+    room_A: tf.Tensor  # int32: its rows
+    place_R: tf.Tensor  # int32: which of the N places a row has; those of a sentence are its first ones
+    token_R: tf.Tensor  # int32: the last word of each prefix
+    log_prob_R: tf.Tensor  # float32; -inf: no prefix here
+    origin_R: tf.Tensor  # int32: the row in the last step's history
+    coverage_RS: tf.Tensor  # float32: attention that each source word got
     state: State
     memory: Any
     finished: Finished
@@ -57,20 +63,25 @@ class Choice(NamedTuple):
 
     log_prob_AK: tf.Tensor  # -inf past the width
     token_N: tf.Tensor
-    parent_N: tf.Tensor  # the row it continues
+    parent_N: tf.Tensor  # the row, of R, that it continues
 
 
-def choose(beams: Beams, logits_NV: tf.Tensor, width: int) -> Choice:
+def choose(beams: Beams, logits_RV: tf.Tensor, width: int) -> Choice:
     """The best continuations of each sentence, as many as its beam is wide."""
-    last_N = tf.repeat(beams.step + 1 >= beams.limit_A, width)
-    word_NC, token_NC = best_words(logits_NV, width, last_N)
-    count = word_NC.shape[1]
-    total_AX = tf.reshape(beams.log_prob_N[:, tf.newaxis] + word_NC, [-1, width * count])
-    log_prob_AK, which_AK = tf.math.top_k(total_AX, width)
+    sentence_R = beams.place_R // width
+    last_R = tf.gather(beams.step + 1 >= beams.limit_A, sentence_R)
+    word_RC, token_RC = best_words(logits_RV, width, last_R)
+    size, count = width * tf.size(beams.limit_A), word_RC.shape[1]
+    place_R1 = beams.place_R[:, tf.newaxis]
+    total_NC = tf.tensor_scatter_nd_update(
+        tf.fill([size, count], DEAD), place_R1, beams.log_prob_R[:, tf.newaxis] + word_RC
+    )
+    log_prob_AK, which_AK = tf.math.top_k(tf.reshape(total_NC, [-1, width * count]), width)
     log_prob_AK = tf.where(tf.range(width) < beams.width_A[:, tf.newaxis], log_prob_AK, DEAD)
     first_A1 = width * tf.range(tf.shape(which_AK)[0])[:, tf.newaxis]
-    parent_N = tf.reshape(first_A1 + which_AK // count, [-1])
-    token_N = take_per_row(tf.gather(token_NC, parent_N), tf.reshape(which_AK % count, [-1]))
+    row_N = tf.scatter_nd(place_R1, tf.range(tf.size(beams.place_R)), [size])  # a place without a row has no candidate
+    parent_N = tf.gather(row_N, tf.reshape(first_A1 + which_AK // count, [-1]))
+    token_N = take_per_row(tf.gather(token_RC, parent_N), tf.reshape(which_AK % count, [-1]))
     return Choice(log_prob_AK, token_N, parent_N)
 
 
@@ -107,19 +118,22 @@ class BeamSearch:
         memory, width = model.encode(source_BS), self.cfg.beam
         size = tf.shape(source_BS)[0]
         limit_B = limits(memory.mask_BS, self.cfg)
-        memory = repeat_rows(memory, width)
         none_BM = tf.zeros([size, self.cfg.nbest], tf.int32)
         worst_BM = tf.fill([size, self.cfg.nbest], DEAD)
-        only_first_K = tf.where(tf.range(width) == 0, 0.0, DEAD)  # K equal beginnings would stay equal
+        # K equal beginnings would stay equal: there is one, and the plain search has K - 1 rows without a prefix.
+        rows = width if self.plain else 1
+        memory = repeat_rows(memory, rows)
         return Beams(
             step=tf.constant(0),
             place_A=tf.range(size),
             limit_A=limit_B,
             width_A=tf.fill([size], width),
-            token_N=tf.fill([size * width], BOS),
-            log_prob_N=tf.tile(only_first_K, [size]),
-            origin_N=tf.range(size * width),
-            coverage_NS=tf.zeros(tf.shape(memory.mask_BS), tf.float32),
+            room_A=tf.fill([size], rows),
+            place_R=tf.reshape(width * tf.range(size)[:, tf.newaxis] + tf.range(rows), [-1]),
+            token_R=tf.fill([size * rows], BOS),
+            log_prob_R=tf.tile(tf.where(tf.range(rows) == 0, 0.0, DEAD), [size]),
+            origin_R=tf.range(size * rows),
+            coverage_RS=tf.zeros(tf.shape(memory.mask_BS), tf.float32),
             state=memory.initial,
             memory=memory,
             finished=Finished(worst_BM, worst_BM, none_BM, none_BM),
@@ -132,8 +146,8 @@ class BeamSearch:
         ended_AK = tf.reshape(choice.token_N == EOS, shape) & tf.math.is_finite(choice.log_prob_AK)
         score_AK = choice.log_prob_AK / length_penalty(beams.step + 1, self.cfg)
         if self.cfg.coverage:
-            covered_N = coverage_penalty(coverage_NS, beams.memory.mask_BS, self.cfg)
-            score_AK += tf.reshape(covered_N, shape)
+            mask_NS = tf.gather(beams.memory.mask_BS, choice.parent_N)
+            score_AK += tf.reshape(coverage_penalty(coverage_NS, mask_NS, self.cfg), shape)
         score_AK = tf.where(ended_AK, score_AK, DEAD)
         finished = collect(beams.finished, beams, score_AK, choice.log_prob_AK)
         width_A = beams.width_A - tf.reduce_sum(tf.cast(ended_AK, tf.int32), axis=1)
@@ -148,29 +162,43 @@ class BeamSearch:
     def _step(self, model: SearchModel, beams: Beams) -> Beams:
         """One word further."""
         width = self.cfg.beam
-        logits_NV, state, weight_NS = model.step(beams.token_N, beams.state, beams.memory)
-        choice = choose(beams, logits_NV, width)
-        weight_NS = tf.gather(tf.cast(weight_NS, tf.float32), choice.parent_N)
-        coverage_NS = tf.gather(beams.coverage_NS, choice.parent_N) + weight_NS
-        parent_N = tf.gather(beams.origin_N, choice.parent_N)
+        logits_RV, state, weight_RS = model.step(beams.token_R, beams.state, beams.memory)
+        choice = choose(beams, logits_RV, width)
+        weight_NS = tf.gather(tf.cast(weight_RS, tf.float32), choice.parent_N)
+        coverage_NS = tf.gather(beams.coverage_RS, choice.parent_N) + weight_NS
+        parent_N = tf.gather(beams.origin_R, choice.parent_N)
         history = beams.history.record(beams.step, choice.token_N, parent_N, weight_NS)
         finished, alive_AK, width_A = self._finish(beams, choice, coverage_NS)
 
-        stay_A, leave = survivors(tf.reduce_any(alive_AK > DEAD, axis=1))
-        if self.plain:
-            stay_A, leave = tf.range(tf.size(width_A)), tf.constant(False)
-        stay_N = tf.reshape(width * stay_A[:, tf.newaxis] + tf.range(width), [-1])
-        memory = tf.cond(leave, lambda: gather_rows(beams.memory, stay_N), lambda: beams.memory)
+        # Prefixes that go on come first, best first: the first places are those that have rows.
+        alive_AK, order_AK = tf.math.top_k(alive_AK, width)
+        alive_A = tf.reduce_sum(tf.cast(alive_AK > DEAD, tf.int32), axis=1)
+        anew = tf.constant(False) if self.plain else must_change(alive_A, beams.room_A)
+        room_A = tf.where(anew, alive_A, beams.room_A)
+        stay_A = tf.where(room_A > 0)[:, 0]
+        room_A = tf.gather(room_A, stay_A)
+        taken_R2 = tf.where(tf.range(width) < room_A[:, tf.newaxis])  # sentence and place of each new row
+        from_AK = tf.cast(stay_A[:, tf.newaxis], tf.int32) * width + tf.gather(order_AK, stay_A)
+        from_R = tf.gather_nd(from_AK, taken_R2)
+
+        def moved() -> Any:
+            """The sources once more: a row for each of a sentence's, from its first one before."""
+            first_A = tf.gather(tf.cumsum(beams.room_A, exclusive=True), stay_A)
+            return gather_rows(beams.memory, tf.gather(first_A, taken_R2[:, 0]))
+
+        memory = tf.cond(anew, moved, lambda: beams.memory)
         return Beams(
             step=beams.step + 1,
             place_A=tf.gather(beams.place_A, stay_A),
             limit_A=tf.gather(beams.limit_A, stay_A),
             width_A=tf.gather(width_A, stay_A),
-            token_N=tf.gather(choice.token_N, stay_N),
-            log_prob_N=tf.gather(tf.reshape(alive_AK, [-1]), stay_N),
-            origin_N=stay_N,
-            coverage_NS=tf.gather(coverage_NS, stay_N),
-            state=keep_shapes(gather_rows(state, tf.gather(choice.parent_N, stay_N)), beams.state),
+            room_A=room_A,
+            place_R=tf.cast(taken_R2[:, 0] * width + taken_R2[:, 1], tf.int32),
+            token_R=tf.gather(choice.token_N, from_R),
+            log_prob_R=tf.gather_nd(tf.gather(alive_AK, stay_A), taken_R2),
+            origin_R=from_R,
+            coverage_RS=tf.gather(coverage_NS, from_R),
+            state=keep_shapes(gather_rows(state, tf.gather(choice.parent_N, from_R)), beams.state),
             memory=keep_shapes(memory, beams.memory),
             finished=keep_shapes(finished, beams.finished),
             history=history,
@@ -180,7 +208,7 @@ class BeamSearch:
         model = self.model.for_loop()
         start = self._start(model, source_BS)
         beams = tf.while_loop(
-            lambda beams: tf.reduce_any(beams.log_prob_N > DEAD),
+            lambda beams: tf.reduce_any(beams.log_prob_R > DEAD),
             lambda beams: (self._step(model, beams),),
             (start,),
             shape_invariants=(varying_rows(start),),

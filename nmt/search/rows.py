@@ -1,4 +1,4 @@
-# N rows
+# N rows, A sentences still searched
 """Moving rows of nested tensors, and loops over them."""
 
 from __future__ import annotations
@@ -50,3 +50,14 @@ def survivors(alive_A: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     leave = tf.logical_and(alive > 0, share >= SHRINK_SHARE)
     stay_A = tf.cond(leave, lambda: tf.cast(tf.where(alive_A)[:, 0], tf.int32), lambda: tf.range(count))
     return stay_A, leave
+
+
+def must_change(alive_A: tf.Tensor, room_A: tf.Tensor) -> tf.Tensor:
+    """Whether sentences need other numbers of rows than they have.
+
+    `alive_A`: how many they would use. True where one lacks rows, and where the share of rows that nobody uses is
+    worth a move (SHRINK_SHARE); never where nobody uses any, since then the search is over.
+    """
+    used, rows = tf.reduce_sum(alive_A), tf.reduce_sum(room_A)
+    idle = 1.0 - tf.cast(used, tf.float32) / tf.cast(rows, tf.float32)
+    return (used > 0) & (tf.reduce_any(alive_A > room_A) | (idle >= SHRINK_SHARE))
