@@ -39,7 +39,8 @@ def digest_of(corpora: Corpora) -> str:
     for text in (*corpora.train, corpora.dev):
         for side in (text.src, text.tgt):
             digest.update(f"{len(side)}\n".encode())
-            digest.update("\n".join(side).encode())
+            for number, line in enumerate(side):
+                digest.update(f"\n{line}".encode() if number else line.encode())
     return digest.hexdigest()
 
 

@@ -26,7 +26,7 @@ class SubwordConfig:
     sampling: float = (
         0.0  # BPE-dropout rate (Provilkov 2020), or 1 - alpha-smoothing of unigram sampling (Kudo 2018); 0 is off
     )
-    cache: str | None = None  # folder; None: the user's cache folder
+    cache: str | None = None  # folder of what was learnt, and of corpora cut into it; None: the user's cache folder
 
     def __post_init__(self) -> None:
         if self.size < 5:

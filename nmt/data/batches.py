@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from nmt.data.encode import EncodedCorpus, Int32, Int64, Ragged, pad_right, pad_rows
+from nmt.data.encode import EncodedCorpus, Int32, Int64, Rows, pad_right
 from nmt.data.mixture import MixtureSchedule
 from nmt.data.subwords import EOS, Vocabularies
 
@@ -66,7 +66,7 @@ def evaluation_batches(corpus: EncodedCorpus, batch_tokens: int) -> Iterator[Bat
     """Every pair once, alike lengths together, shortest first; `index_B` tells where each belongs."""
     order_N = _by_length(corpus.lengths_src, corpus.lengths_tgt, np.arange(len(corpus)))
     for row_B in _cut(order_N, corpus.lengths_src, corpus.lengths_tgt, batch_tokens):
-        yield Batch(pad_rows(corpus.src, row_B), pad_rows(corpus.tgt, row_B), row_B)
+        yield Batch(corpus.src.padded(row_B), corpus.tgt.padded(row_B), row_B)
 
 
 def generator(purpose: int, seed: int, *place: int) -> np.random.Generator:
@@ -102,7 +102,7 @@ class TrainingBatches:
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._src = _joined([corpus.src for corpus in corpora])
         self._tgt = _joined([corpus.tgt for corpus in corpora])
-        self._lines = np.concatenate([corpus.line_N for corpus in corpora])
+        self._lines = [corpus.line_N for corpus in corpora]
         self._plan = lru_cache(maxsize=1)(self._plan_anew)
 
     def num_batches(self, epoch: int) -> int:
@@ -126,8 +126,8 @@ class TrainingBatches:
         )
         return _Plan(pair_P, pass_P, batches)
 
-    def _draw(self, epoch: int) -> tuple[Int64, Int64]:
-        """Which pair stands at each place of the epoch, and how many times all of its corpus came before."""
+    def _draw(self, epoch: int) -> tuple[Int64, Int64 | None]:
+        """Which pair stands at each place of the epoch, and, for sampling, how often all of its corpus came before."""
         count = self._schedule.places_in_epoch
         place_P = np.arange(epoch * count, (epoch + 1) * count, dtype=np.int64)
         corpus_P, turn_P = self._schedule.corpus_of(place_P), self._schedule.turn_of(place_P)
@@ -136,7 +136,7 @@ class TrainingBatches:
             here_P = corpus_P == corpus
             turns = turn_P[here_P]  # without a gap
             pair_P[here_P] = self._starts[corpus] + self._order(corpus, int(turns[0]), len(turns))
-        return pair_P, turn_P // self._sizes[corpus_P]
+        return pair_P, None if self._sampling is None else turn_P // self._sizes[corpus_P]
 
     def _order(self, corpus: int, first: int, count: int) -> Int64:
         """Pairs that a corpus gives at its turns from `first` on: all of them in one order, then in another, ..."""
@@ -149,15 +149,15 @@ class TrainingBatches:
 
     def _batch(self, plan: _Plan, place_B: Int64) -> Batch:
         pair_B = plan.pair_P[place_B]
-        if self._sampling is None:
-            return Batch(pad_rows(self._src, pair_B), pad_rows(self._tgt, pair_B), pair_B)
+        if self._sampling is None or plan.pass_P is None:
+            return Batch(self._src.padded(pair_B), self._tgt.padded(pair_B), pair_B)
         passes = plan.pass_P[place_B].tolist()
         sampled = [self._sample(self._sampling, *where) for where in zip(pair_B.tolist(), passes, strict=True)]
         return Batch(pad_right([src for src, _ in sampled]), pad_right([tgt for _, tgt in sampled]), pair_B)
 
     def _sample(self, sampling: Sampling, pair: int, passed: int) -> tuple[list[int], list[int]]:
         corpus = int(np.searchsorted(self._starts, pair, side="right")) - 1
-        texts, line = sampling.texts[corpus], self._lines[pair]
+        texts, line = sampling.texts[corpus], int(self._lines[corpus][pair - self._starts[corpus]])
         rng = generator(SAMPLE, self._seed, passed, pair)
         src = sampling.vocabularies.src.encode_sampled(texts[0][line], sampling.rate, rng)
         tgt = sampling.vocabularies.tgt.encode_sampled(texts[1][line], sampling.rate, rng)
@@ -169,7 +169,7 @@ class _Plan:
     """One epoch."""
 
     pair_P: Int64
-    pass_P: Int64
+    pass_P: Int64 | None
     batches: list[Int64]  # of places
 
 
@@ -197,11 +197,37 @@ def _cut(order_N: Int64, lengths_src: Int64, lengths_tgt: Int64, batch_tokens: i
     return np.split(order_N, cuts) if len(order_N) else []
 
 
-def _joined(parts: Sequence[Ragged]) -> Ragged:
-    """One after another; a single one is not copied."""
-    if len(parts) == 1:
-        return parts[0]
-    offsets = [np.zeros(1, np.int64)]
-    for part in parts:
-        offsets.append(part.offsets[1:] + offsets[-1][-1])
-    return Ragged(np.concatenate([part.ids for part in parts]), np.concatenate(offsets))
+class _Joined:
+    """Rows of several corpora, one after another."""
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+    @property
+    def lengths(self) -> Int64:
+        return np.concatenate([part.lengths for part in self._parts])
+
+    def row(self, i: int) -> Int32:
+        part = int(np.searchsorted(self._starts, i, side="right")) - 1
+        return self._parts[part].row(i - int(self._starts[part]))
+
+    def padded(self, row_B: Int64) -> Int32:
+        """[B, longest] of the rows asked for, padded with PAD (0)."""
+        part_B = np.searchsorted(self._starts, row_B, side="right") - 1
+        pieces = {}
+        for part in np.unique(part_B).tolist():
+            pieces[part] = self._parts[part].padded(row_B[part_B == part] - self._starts[part])
+        longest = max((piece_BS.shape[1] for piece_BS in pieces.values()), default=0)
+        padded_BS = np.zeros((len(row_B), longest), np.int32)
+        for part, piece_BS in pieces.items():
+            padded_BS[part_B == part, : piece_BS.shape[1]] = piece_BS
+        return padded_BS
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    """One after another; a single one is what it was."""
+    return parts[0] if len(parts) == 1 else _Joined(parts)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nmt.config.data import CaptionsConfig, DataConfig, MixtureConfig, Multi30kConfig
 from nmt.data.captions import write_captions
+from nmt.data.lines import open_parallel
 from nmt.data.multi30k import read_split
 from nmt.data.text import ParallelText, read_parallel
 from nmt.errors import DataError
@@ -39,13 +41,13 @@ def load_train(config: DataConfig) -> tuple[list[ParallelText], list[int]]:
         names = [name for name, part in config.ratio.items() if part]
         if not names:
             raise _needed("data.corpora", "a PREFIX for each name, and its parts in data.ratio")
-        texts = [read_parallel(name, config.corpora[name], config.src, config.tgt) for name in names]
+        texts = [open_parallel(name, config.corpora[name], config.src, config.tgt) for name in names]
         return texts, [config.ratio[name] for name in names]
     if isinstance(config, CaptionsConfig):
         return [write_captions(config)[0]], [1]
     if isinstance(config, Multi30kConfig):
         return [read_split(config, "train")], [1]
-    return [_files(config, "train", config.train)], [1]
+    return [_files(config, "train", config.train, open_parallel)], [1]
 
 
 def load_dev(config: DataConfig) -> ParallelText:
@@ -82,11 +84,13 @@ def _refuse_folder(config: DataConfig) -> None:
         )
 
 
-def _files(config: DataConfig, name: str, prefix: str | None) -> ParallelText:
+def _files(
+    config: DataConfig, name: str, prefix: str | None, read: Callable[..., ParallelText] = read_parallel
+) -> ParallelText:
     _refuse_folder(config)
     if prefix is None:
         raise _needed(f"data.{name}", "a PREFIX, the path of a pair of files without their endings")
-    return read_parallel(name, prefix, config.src, config.tgt)
+    return read(name, prefix, config.src, config.tgt)
 
 
 def _needed(key: str, expected: str) -> DataError:

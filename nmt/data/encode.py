@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,13 +39,36 @@ class Ragged:
         """The ids of row i, unpadded."""
         return self.ids[self.offsets[i] : self.offsets[i + 1]]
 
+    def padded(self, row_B: Int64) -> Int32:
+        """[B, longest] of the rows asked for, padded with PAD (0)."""
+        starts_B = self.offsets[row_B]
+        columns_BS, real_BS = _columns(self.offsets[row_B + 1] - starts_B)
+        padded_BS = np.zeros(real_BS.shape, np.int32)
+        padded_BS[real_BS] = self.ids[(starts_B[:, np.newaxis] + columns_BS)[real_BS]]
+        return padded_BS
+
+
+class Rows(Protocol):
+    """Rows of unequal length, in memory (Ragged) or in a file (nmt/data/corpus_cache.py)."""
+
+    def __len__(self) -> int: ...
+    @property
+    def lengths(self) -> Int64:
+        """[N], the end mark included."""
+
+    def row(self, i: int) -> Int32:
+        """The ids of row i, unpadded."""
+
+    def padded(self, row_B: Int64) -> Int32:
+        """[B, longest] of the rows asked for, padded with PAD (0)."""
+
 
 @dataclass(frozen=True)
 class EncodedCorpus:
     """Pairs of sentences as ids. Both sides of each end in EOS, which counts in the lengths."""
 
-    src: Ragged
-    tgt: Ragged
+    src: Rows
+    tgt: Rows
     line_N: Int64  # where in the text each pair stood, from 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> pairs; only reasons that there were
     unknown_src: int = 0  # UNK among the ids kept
@@ -83,22 +107,41 @@ def encode_corpus(
     """
     assert len(text_src) == len(text_tgt), "a parallel text has as many lines on either side"
     rows_src, rows_tgt, lines = _Rows(), _Rows(), array("q")
-    dropped = {EMPTY: 0, LONG: 0, RATIO: 0}
+    dropped: dict[str, int] = {}
+    for line, src, tgt in kept_pairs(text_src, text_tgt, vocabularies, max_length, max_ratio, dropped, name):
+        rows_src.add(src)
+        rows_tgt.add(tgt)
+        lines.append(line)
+    src_rows, tgt_rows = rows_src.ragged(), rows_tgt.ragged()
+    unknown = [int(np.count_nonzero(rows.ids == UNK)) for rows in (src_rows, tgt_rows)]
+    return EncodedCorpus(src_rows, tgt_rows, np.array(lines, np.int64), dropped, *unknown)
+
+
+def kept_pairs(
+    text_src: Sequence[str],
+    text_tgt: Sequence[str],
+    vocabularies: Vocabularies,
+    max_length: int | None,
+    max_ratio: float | None,
+    dropped: dict[str, int],
+    name: str,
+) -> Iterator[tuple[int, list[int], list[int]]]:
+    """Line, source and target ids of each pair that is kept, without EOS; the others are counted in `dropped`.
+
+    Raises DataError, in the end, where there was none.
+    """
+    counts, kept = {EMPTY: 0, LONG: 0, RATIO: 0}, 0
     for line, (source, target) in enumerate(zip(text_src, text_tgt, strict=True)):
         src, tgt = vocabularies.src.encode(source), vocabularies.tgt.encode(target)
         reason = _reason(len(src), len(tgt), max_length, max_ratio)
         if reason is not None:
-            dropped[reason] += 1
+            counts[reason] += 1
             continue
-        rows_src.add(src)
-        rows_tgt.add(tgt)
-        lines.append(line)
-    dropped = {reason: count for reason, count in dropped.items() if count}
-    if not lines:
+        kept += 1
+        yield line, src, tgt
+    dropped.update({reason: count for reason, count in counts.items() if count})
+    if not kept:
         raise _nothing_left(name, len(text_src), dropped, max_length, max_ratio)
-    src_rows, tgt_rows = rows_src.ragged(), rows_tgt.ragged()
-    unknown = [int(np.count_nonzero(rows.ids == UNK)) for rows in (src_rows, tgt_rows)]
-    return EncodedCorpus(src_rows, tgt_rows, np.array(lines, np.int64), dropped, *unknown)
 
 
 def encode_lines(lines: Sequence[str], subwords: Subwords) -> Ragged:
@@ -113,17 +156,20 @@ def pad_right(sentences: Sequence[Sequence[int] | Int32]) -> Int32:
     """[B, longest] of the sentences as they are, padded with PAD (0)."""
     offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in sentences], dtype=np.int64)])
     flat = np.fromiter((i for ids in sentences for i in ids), np.int32, int(offsets[-1]))
-    return pad_rows(Ragged(flat, offsets), np.arange(len(sentences)))
+    return Ragged(flat, offsets).padded(np.arange(len(sentences)))
 
 
-def pad_rows(ragged: Ragged, row_B: Int64) -> Int32:
-    """[B, longest] of the rows asked for, padded with PAD (0)."""
-    starts_B = ragged.offsets[row_B]
-    lengths_B = ragged.offsets[row_B + 1] - starts_B
-    columns_S = np.arange(lengths_B.max(initial=0))
-    real_BS = columns_S < lengths_B[:, np.newaxis]
+def _columns(lengths_B: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+    """Numbers of columns [1, longest], and where rows of these lengths have something [B, longest]."""
+    columns_BS = np.arange(lengths_B.max(initial=0))[np.newaxis]
+    return columns_BS, columns_BS < lengths_B[:, np.newaxis]
+
+
+def pad_flat(flat: npt.NDArray[np.generic], lengths_B: Int64) -> Int32:
+    """[B, longest] of rows that lie one after another in `flat`, padded with PAD (0)."""
+    _, real_BS = _columns(lengths_B)
     padded_BS = np.zeros(real_BS.shape, np.int32)
-    padded_BS[real_BS] = ragged.ids[(starts_B[:, np.newaxis] + columns_S)[real_BS]]
+    padded_BS[real_BS] = flat
     return padded_BS
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import sentencepiece
@@ -92,22 +92,23 @@ class SentencePieces:
 
 
 def learn_sentencepieces(
-    kind: SubwordKind, lines: Sequence[str], size: int, min_count: int, side: str
+    kind: SubwordKind, lines: Iterable[str], size: int, min_count: int, side: str
 ) -> SentencePieces:
     """Learn a model of exactly `size` pieces, the four special ones included, always the same from the same lines.
 
     Characters seen less than `min_count` times are unknown. Raises DataError where `lines` do not yield so many
     pieces, or have more characters than that.
     """
-    lines = [line.replace(SPACE, STAND_IN) for line in lines]
+    replaced = {ord(SPACE): STAND_IN}
     if min_count > 1:
-        counts = Counter(character for line in lines for character in line)
-        rare = {ord(character): " " for character, count in counts.items() if count < min_count}
-        lines = [line.translate(rare) for line in lines]
+        counts = Counter(character for line in lines for character in line.replace(SPACE, STAND_IN))
+        rare = {character for character, count in counts.items() if count < min_count}
+        replaced |= {ord(character): " " for character in rare}
+        replaced[ord(SPACE)] = " " if STAND_IN in rare else STAND_IN
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=(line.translate(replaced) for line in lines),
             model_writer=model,
             model_type=kind.value,
             vocab_size=size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from nmt.config.subword import SubwordConfig, SubwordKind
+from nmt.data.lines import Chain
 from nmt.data.sentencepieces import SentencePieces, broken_model, learn_sentencepieces
 from nmt.data.specials import BOS, EOS, PAD, UNK, UNKNOWN
 from nmt.data.subword_cache import content_key, default_folder, recall
@@ -69,25 +70,26 @@ def subwords_from_bytes(kind: SubwordKind, data: bytes) -> Subwords:
     return ListedSubwords(kind, entries)
 
 
-def learn_vocabularies(cfg: SubwordConfig, src_lines: Sequence[str], tgt_lines: Sequence[str]) -> Vocabularies:
+def learn_vocabularies(cfg: SubwordConfig, src_lines: Iterable[str], tgt_lines: Iterable[str]) -> Vocabularies:
     """Learn the vocabularies of a training set, or take them from the cache if they were learnt from it before.
 
-    SentencePiece models have exactly `cfg.size` pieces; words and characters are as many as there are, up to that.
+    Lines are gone through several times, so they are no iterators. SentencePiece models have exactly `cfg.size` pieces;
+    words and characters are as many as there are, up to that.
     Raises DataError where the text does not yield so many SentencePiece pieces.
     """
     if cfg.joint:
-        both = _recall(cfg, "text of both sides", [*src_lines, *tgt_lines])
+        both = _recall(cfg, "text of both sides", Chain([src_lines, tgt_lines]))
         return Vocabularies(both, both, joint=True)
     return Vocabularies(_recall(cfg, "source text", src_lines), _recall(cfg, "target text", tgt_lines), joint=False)
 
 
-def _recall(cfg: SubwordConfig, side: str, lines: Sequence[str]) -> Subwords:
+def _recall(cfg: SubwordConfig, side: str, lines: Iterable[str]) -> Subwords:
     folder = default_folder() if cfg.cache is None else Path(cfg.cache)
     key = content_key([cfg.kind.value, str(cfg.size), str(cfg.min_count)], lines)
     return subwords_from_bytes(cfg.kind, recall(folder, key, lambda: _learn(cfg, side, lines).to_bytes()))
 
 
-def _learn(cfg: SubwordConfig, side: str, lines: Sequence[str]) -> Subwords:
+def _learn(cfg: SubwordConfig, side: str, lines: Iterable[str]) -> Subwords:
     if cfg.kind in (SubwordKind.bpe, SubwordKind.unigram):
         return learn_sentencepieces(cfg.kind, lines, cfg.size, cfg.min_count, side)
     return count_listed(cfg.kind, lines, cfg.size, cfg.min_count)

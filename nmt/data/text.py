@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,8 +20,8 @@ class ParallelText:
     """`src[i]` and `tgt[i]` translate each other."""
 
     name: str
-    src: list[str]
-    tgt: list[str]
+    src: Sequence[str]
+    tgt: Sequence[str]
 
     def __post_init__(self) -> None:
         assert len(self.src) == len(self.tgt), f"{self.name}: {len(self.src)} and {len(self.tgt)} lines"
@@ -66,6 +67,12 @@ def read_parallel(name: str, prefix: Path | str, src: str, tgt: str) -> Parallel
     """
     paths = [find_side(prefix, language) for language in (src, tgt)]
     lines = [read_lines(path) for path in paths]
+    same_length(paths, lines)
+    return ParallelText(name, *lines)
+
+
+def same_length(paths: Sequence[Path], lines: Sequence[Sequence[str]]) -> None:
+    """Raises DataError where two files have different numbers of lines."""
     if len(lines[0]) != len(lines[1]):
         raise DataError(
             f"{paths[0]}, {paths[1]}",
@@ -73,7 +80,6 @@ def read_parallel(name: str, prefix: Path | str, src: str, tgt: str) -> Parallel
             expected="as many lines on both sides, line n translating line n",
             next_step="find the line that one side lost or gained",
         )
-    return ParallelText(name, *lines)
 
 
 def find_side(prefix: Path | str, language: str) -> Path:

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from nmt.config.subword import SubwordConfig, SubwordKind
 from nmt.data.batches import Sampling, TrainingBatches, evaluation_batches, plan_epoch
-from nmt.data.encode import EncodedCorpus, Ragged, encode_corpus, encode_lines, pad_right, pad_rows
+from nmt.data.encode import EncodedCorpus, Ragged, encode_corpus, encode_lines, pad_right
 from nmt.data.subwords import EOS, PAD, UNK, Vocabularies, learn_vocabularies
 from nmt.data.words import count_listed
 from nmt.errors import DataError
@@ -98,8 +98,8 @@ def test_padding_is_on_the_right():
     assert_array_equal(pad_right([[5, 2], [2], [6, 7, 2]]), [[5, 2, PAD], [2, PAD, PAD], [6, 7, 2]])
     assert pad_right([[5]]).dtype == np.int32
     rows = encode_lines(["a a", "", "a"], words("a").src)
-    assert_array_equal(pad_rows(rows, np.array([2, 1])), [[4, EOS], [EOS, PAD]])
-    assert pad_rows(rows, np.array([], np.int64)).shape == (0, 0)
+    assert_array_equal(rows.padded(np.array([2, 1])), [[4, EOS], [EOS, PAD]])
+    assert rows.padded(np.array([], np.int64)).shape == (0, 0)
 
 
 # ---- planning

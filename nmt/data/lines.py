@@ -1,0 +1,135 @@
+# N lines
+"""Lines of a text that stay in their file: millions of them do not fit as Python objects."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import itertools
+import os
+import shutil
+import tempfile
+import weakref
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.data.text import BYTE_ORDER_MARK, GZIP_MAGIC, ParallelText, find_side, read_lines, same_length
+from nmt.errors import DataError
+
+BLOCK = 2**22  # bytes looked at at once
+LINES = 4_096  # read at once by who goes through all
+
+
+class Lines(Sequence[str]):
+    """What `read_lines` returns of a UTF-8 file, read as it is asked for; from any thread.
+
+    Holds 8 bytes a line: where it begins. The file stays open, so it may be renamed or removed meanwhile, but must not
+    be written to: a line that is no longer there raises DataError.
+    """
+
+    def __init__(self, name: str, file: int, begins: npt.NDArray[np.int64]) -> None:
+        """`file`: a descriptor, closed with this object. `begins`: of each line, and past the last one, [N + 1]."""
+        self._name, self._file, self._begins = name, file, begins
+        weakref.finalize(self, os.close, file)
+
+    def __len__(self) -> int:
+        return len(self._begins) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            first, last, step = place.indices(len(self))
+            return self._read(first, last) if step == 1 else [self[i] for i in range(first, last, step)]
+        where = int(place) + len(self) * (place < 0)
+        if not 0 <= where < len(self):
+            raise IndexError(f"line {place} of {len(self)}")
+        return self._read(where, where + 1)[0]
+
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), LINES):
+            yield from self._read(first, min(first + LINES, len(self)))
+
+    def _read(self, first: int, last: int) -> list[str]:
+        """Lines `first` to `last`, the latter left out."""
+        if first >= last:
+            return []
+        begin, size = int(self._begins[first]), int(self._begins[last] - 1 - self._begins[first])
+        content = os.pread(self._file, size, begin)
+        try:
+            lines = content.decode("utf-8").split("\n")
+        except UnicodeDecodeError:
+            lines = []
+        if len(lines) != last - first or len(content) != size:
+            raise DataError(
+                self._name,
+                found="another text than when it was opened",
+                expected="a file that nobody writes to while it is in use",
+                next_step="start again, and put new text into a new file",
+            )
+        return [line.removesuffix("\r") for line in lines]
+
+
+def open_lines(path: Path) -> Lines | list[str]:
+    """The lines of a UTF-8 file, plain or gzip, left in it; what is packed is unpacked into a file without a name.
+
+    Raises DataError as `read_lines` does.
+    """
+    try:
+        with path.open("rb") as file, tempfile.TemporaryFile() as unpacked:
+            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
+            if packed:
+                with gzip.open(file) as content:
+                    shutil.copyfileobj(content, unpacked, BLOCK)
+                unpacked.seek(0)
+            text = unpacked if packed else file
+            begins = _begins(text)
+            if begins is not None:
+                return Lines(str(path), os.dup(text.fileno()), begins)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        pass  # read_lines has the words for it
+    return read_lines(path)
+
+
+def _begins(file: BinaryIO) -> npt.NDArray[np.int64] | None:
+    """Where lines begin, and where a further one would; None for an empty file. Raises UnicodeDecodeError."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    mark = BYTE_ORDER_MARK.encode()
+    found, size = [np.zeros(1, np.int64)], 0
+    while block := file.read(max(BLOCK, len(mark))):
+        decoder.decode(block)
+        if size == 0 and block.startswith(mark):
+            found[0][0] = len(mark)
+        found.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + (size + 1))
+        size += len(block)
+    decoder.decode(b"", final=True)
+    if size == 0:
+        return None
+    begins = np.concatenate(found)
+    return begins if begins[-1] == size and len(begins) > 1 else np.append(begins, size + 1)
+
+
+def open_parallel(name: str, prefix: Path | str, src: str, tgt: str) -> ParallelText:
+    """As `read_parallel`, the lines left in their files."""
+    paths = [find_side(prefix, language) for language in (src, tgt)]
+    lines = [open_lines(path) for path in paths]
+    same_length(paths, lines)
+    return ParallelText(name, *lines)
+
+
+class Chain(Iterable[str]):
+    """All lines of several texts, one after another, as often as they are asked for."""
+
+    def __init__(self, parts: Sequence[Iterable[str]]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(self._parts)
