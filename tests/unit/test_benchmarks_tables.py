@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import contestants, data, flops, search, start, step
+from benchmarks import contestants, data, flops, harness, scaling, search, start, step
 from benchmarks.contestants import ProgramError
 
 
@@ -114,3 +115,18 @@ def test_turns_begin_with_another_one_each_round_and_who_fails_is_left_out():
 
 def test_without_anyone_there_are_no_turns():
     assert contestants.take_turns([], 3, lambda contestant: None) == {}
+
+
+def test_scaling_compares_with_one_worker():
+    found = {"one worker": harness.summarise([100.0]), "two workers": harness.summarise([160.0, 150.0, 170.0])}
+    assert scaling.rows(found) == [["one worker", "100", "0 %", "1.00"], ["two workers", "160", "12 %", "1.60"]]
+
+
+def test_the_first_line_of_a_log_does_not_count(tmp_path):
+    speeds = [1.0, 40.0, 60.0]
+    events = [{"event": "train", "tokens_per_second": speed} for speed in speeds] + [{"event": "validate"}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert scaling.speeds(tmp_path / "metrics.jsonl") == [40.0, 60.0]
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(events[0]) + '\n{"event": "tra')
+    assert scaling.speeds(tmp_path / "metrics.jsonl") == []
+    assert scaling.speeds(tmp_path / "none.jsonl") == []
