@@ -71,7 +71,8 @@ def start(folder: Path, pairs: int, sides: dict[str, list[str]], threads: int) -
     write_vectors(vectors, {word for line in sides["de"][:500] for word in line.split()})
     data = ["data=files", "data.src=en", "data.tgt=de", f"data.train={prefix}", f"data.dev={dev}"]
     rest = [f"metrics.wmd.vectors={vectors}", "subword=words", f"subword.size={WORDS}", f"train.threads={threads}"]
-    overrides = [*data, *rest, SMALL, *SIZES, *ALIKE, *ENDLESS, *SILENT]
+    cache = f"subword.cache={folder / 'cache'}"  # empty, so that all is cut here
+    overrides = [*data, *rest, cache, SMALL, *SIZES, *ALIKE, *ENDLESS, *SILENT]
     command = [sys.executable, "-m", "benchmarks.ours", f"--folder={RUNS}", *overrides]
     return Start(f"pairs{pairs}", f"{pairs:,} pairs", command, quiet_environment(threads, "cpu"))
 

@@ -31,9 +31,11 @@ if [ "${major:-9}" -lt 6 ] 2>/dev/null; then
   export UV_PROJECT_ENVIRONMENT=.venv-tf214
   run() { uv run -q --no-default-groups --group tf214 --extra k80 -p 3.11 "$@"; }
   precisions="float32"
+  xla=
 else
   run() { uv run -q --extra gpu "$@"; }
   precisions="float32 float16"
+  xla=--xla
   [ "${major:-0}" -ge 8 ] 2>/dev/null && precisions="float32 bfloat16 float16"
 fi
 
@@ -45,13 +47,18 @@ sys.exit(0 if found else "TensorFlow finds no GPU: the driver is too old for its
   stop "nothing was measured"
 
 say "the same numbers as the CPU"
-run python -m benchmarks.gpu_equal --precision $precisions || stop "the GPU does not compute what the CPU does; speed does not matter then"
+run python -m benchmarks.gpu_equal --precision $precisions $xla || stop "the GPU does not compute what the CPU does; speed does not matter then"
 
 say "matrix products"
 run python -m benchmarks.peak --device gpu
 
 say "training"
 run python -m benchmarks.step --data "$data" --device gpu --only ours --precision $precisions --noisy $write
+
+if [ -n "$xla" ]; then
+  say "training, compiled by XLA: take train.xla=true where this is faster"
+  run python -m benchmarks.step --data "$data" --device gpu --only ours --precision $precisions --ours train.xla=true --noisy $write
+fi
 
 say "translating"
 run python -m benchmarks.search --data "$data" --device gpu --peers --precision $precisions --noisy $write

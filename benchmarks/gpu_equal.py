@@ -1,6 +1,6 @@
 """Whether a GPU computes what the CPU does: loss, gradients and a few steps of training, on the same made-up batch.
 
-    python -m benchmarks.gpu_equal [--precision float32 bfloat16 float16]
+    python -m benchmarks.gpu_equal [--precision float32 bfloat16 float16] [--xla]
 
 Each device and precision is a process of its own. Compared with the CPU in float32: exact arithmetic differs only in
 the order of its sums, the 16-bit types by their rounding. Exit status 1 where a difference is larger than that allows,
@@ -27,7 +27,7 @@ ALLOWED = {"float32": 2e-3, "float16": 5e-3, "bfloat16": 1e-2}
 SIZES = ("model.embedding=64", "model.encoder_units=64", "model.units=128", "model.attention_units=64")
 
 
-def losses_and_gradients(precision: str, device: str) -> dict[str, object]:
+def losses_and_gradients(precision: str, device: str, xla: bool) -> dict[str, object]:
     """Losses of a few steps from the same start, and the gradients' norm before each."""
     import tensorflow as tf
 
@@ -35,10 +35,12 @@ def losses_and_gradients(precision: str, device: str) -> dict[str, object]:
     from nmt.config.root import Config
     from nmt.config.train import Device
     from nmt.model.seq2seq import Seq2Seq
-    from nmt.training.device import choose_device
+    from nmt.training.device import choose_device, use_xla
     from nmt.training.step import Trainer
 
     chosen = choose_device(Device(device), 0)
+    if xla:
+        use_xla(chosen)
     config = Config()
     for assignment in SIZES:
         name, _, value = assignment.removeprefix("model.").partition("=")
@@ -72,9 +74,10 @@ def batch(vocabulary: int) -> tuple[np.ndarray, np.ndarray]:
     return sides[0], sides[1]
 
 
-def in_a_process(precision: str, device: str) -> dict[str, object]:
+def in_a_process(precision: str, device: str, xla: bool = False) -> dict[str, object]:
+    more = ["--xla"] if xla else []
     ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu_equal", "--one", device, "--precision", precision],
+        [sys.executable, "-m", "benchmarks.gpu_equal", "--one", device, "--precision", precision, *more],
         cwd=harness.ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
@@ -96,23 +99,26 @@ def difference(found: dict[str, object], wanted: dict[str, object]) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--precision", nargs="+", choices=ALLOWED, default=["float32"])
+    parser.add_argument("--xla", action="store_true", help="on the GPU also with train.xla=true")
     parser.add_argument("--one", choices=["cpu", "gpu"], help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.one:
         try:
-            print(json.dumps(losses_and_gradients(parsed.precision[0], parsed.one)))
+            print(json.dumps(losses_and_gradients(parsed.precision[0], parsed.one, parsed.xla)))
         except NmtError as mistake:
             print(mistake, file=sys.stderr)
             return mistake.exit_status
         return 0
     wanted = in_a_process("float32", "cpu")
     status = 0
-    for precision in parsed.precision:
-        found = in_a_process(precision, "gpu")
+    ways = [(precision, xla) for precision in parsed.precision for xla in ((False, True) if parsed.xla else (False,))]
+    for precision, xla in ways:
+        found = in_a_process(precision, "gpu", xla)
         apart = difference(found, wanted)
         good = apart <= ALLOWED[precision]
         verdict = "as the CPU" if good else "NOT as the CPU"
-        print(f"{precision}: {verdict}, largest relative difference {apart:.1e} (allowed {ALLOWED[precision]:.0e})")
+        name = f"{precision}, XLA" if xla else precision
+        print(f"{name}: {verdict}, largest relative difference {apart:.1e} (allowed {ALLOWED[precision]:.0e})")
         status = status if good else 1
     return status
 

@@ -35,7 +35,7 @@ from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
-from nmt.training.device import Chosen, choose_device, make_deterministic
+from nmt.training.device import Chosen, choose_device, make_deterministic, use_xla
 from nmt.training.loop import train
 from nmt.training.placement import num_devices, spread
 from nmt.training.signals import StopRequest
@@ -54,6 +54,8 @@ def train_run(config: Config, folder: Path) -> float | None:
     log.info("device: %s", device.description)
     if config.train.deterministic:
         make_deterministic()
+    if config.train.xla:
+        use_xla(device)
     replicas = spread(config.train, device)
     corpora = load_corpora(config.data)
     with CheckpointStore(folder / "checkpoints", config.train.keep) as store:

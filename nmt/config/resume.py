@@ -29,6 +29,7 @@ MAY_CHANGE = (
     "train.distribution",
     "train.devices",
     "train.threads",
+    "train.xla",
 )
 
 

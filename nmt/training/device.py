@@ -90,6 +90,22 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def use_xla(chosen: Chosen) -> None:
+    """Let XLA compile clusters of operations in all that this process computes from now on.
+
+    Raises DeviceError on a CPU, where compiling each shape of batch takes longer than it saves, unless TensorFlow was
+    told to do so all the same (TF_XLA_FLAGS=--tf_xla_cpu_global_jit), as tests do.
+    """
+    if chosen.kind == "cpu" and "--tf_xla_cpu_global_jit" not in os.environ.get("TF_XLA_FLAGS", ""):
+        raise DeviceError(
+            "train.xla",
+            found="true on a CPU",
+            expected="a GPU, since compiling for each shape of batch takes a CPU longer than it saves",
+            next_step="leave it out, or use train.device=gpu",
+        )
+    tf.config.optimizer.set_jit("autoclustering")
+
+
 def check_capability(capability: tuple[int, int], built: Sequence[str]) -> None:
     """Raises DeviceError unless a build with code for `built` (sm_60, compute_90, ...) runs on the capability.
 

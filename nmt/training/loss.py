@@ -12,6 +12,7 @@ from nmt.model.output import DeepOutput
 from nmt.model.products import multiply
 
 _SMALL = 1e-30  # probabilities above it have all their digits in float32
+_PLACES = 2**31 - 1  # that an int32 can tell
 
 
 def output_loss(
@@ -74,7 +75,7 @@ def _take_away(x_NV: tf.Tensor, column_N: tf.Tensor, amount: float) -> tf.Tensor
     def copied() -> tf.Tensor:
         return tf.tensor_scatter_nd_sub(x_NV, tf.stack([row_N, column_N], axis=1), amount_N)
 
-    taken_NV = tf.cond(tf.size(x_NV, tf.int64) <= tf.int32.max, in_place, copied)
+    taken_NV = tf.cond(tf.size(x_NV, tf.int64) <= _PLACES, in_place, copied)
     return tf.ensure_shape(taken_NV, x_NV.shape)
 
 

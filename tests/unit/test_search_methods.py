@@ -18,6 +18,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.greedy import GreedySearch
+from nmt.search.rows import must_change
 from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.scoring import Scorer
 from nmt.search.words import best_words
@@ -127,7 +128,9 @@ def test_a_beam_stops_when_no_prefix_can_win_and_what_is_finished_leaves():
     source_BS = tf.constant([[5, EOS, 0, 0, 0, 0, 0]] * 8 + [[5, 6, 7, 8, 5, 6, EOS]])
     cfg = SearchConfig(beam=2, normalisation=Normalisation.none)
     found = BeamSearch(model, cfg)(source_BS)
-    assert model.rows.numpy() == 2 * 9 + 5 * 1  # one prefix a sentence is possible; from the third step on one sentence
+    assert (
+        model.rows.numpy() == 2 * 9 + 5 * 1
+    )  # its second best word is the end mark; from the third step on one sentence
     model.rows.assign(0)
     plain = BeamSearch(model, cfg, plain=True)(source_BS)
     assert model.rows.numpy() == 2 * 9 * 7  # all of them until the last one's beam has finished twice
@@ -189,3 +192,32 @@ def test_the_real_model_scores_what_it_found_whatever_the_padding():
     length = int(alone.length_BM[0, 0])
     assert_array_equal(alone.tokens_BMT[0, 0, :length], hypotheses.tokens_BMT[1, 0, :length])
     assert_allclose(alone.score_BM[0], hypotheses.score_BM[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "alive, room, change",
+    [
+        ([1, 1], [1, 1], False),
+        ([2, 1], [1, 1], True),  # one lacks a row
+        ([5, 5, 5, 0], [5, 5, 5, 1], False),  # one of 16 idle
+        ([5, 5, 4, 0], [5, 5, 5, 1], True),  # two of 16
+        ([0, 3], [5, 5], True),
+        ([0, 0], [5, 5], False),  # the search is over
+    ],
+)
+def test_rows_are_moved_where_one_is_lacking_or_enough_are_idle(alive, room, change):
+    assert bool(must_change(tf.constant(alive), tf.constant(room))) is change
+
+
+def test_rows_follow_the_prefixes():
+    """Six words, each as likely as the others: a beam of 4 has 1 prefix, then 4, and 3 once one has ended."""
+    model = Copier(8, sharpness=0.0)
+    source_BS = tf.constant([[5, 6, EOS]])
+    cfg = SearchConfig(beam=4, nbest=4, normalisation=Normalisation.none, max_ratio=1.0, max_extra=1)
+    found = BeamSearch(model, cfg)(source_BS)
+    rows = int(model.rows.numpy())
+    model.rows.assign(0)
+    plain = BeamSearch(model, cfg, plain=True)(source_BS)
+    assert_array_equal(found.tokens_BMT, plain.tokens_BMT)
+    assert_array_equal(found.score_BM, plain.score_BM)
+    assert rows < int(model.rows.numpy())

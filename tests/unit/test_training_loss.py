@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nmt.config.model import ModelConfig
 from nmt.model.initial import Initial
 from nmt.model.output import DeepOutput
+from nmt.training import loss
 from nmt.training.loss import output_loss
 
 SMOOTHINGS = [0.0, 0.1, 0.5]
@@ -105,3 +106,25 @@ def test_in_16_bits_a_sure_word_has_a_small_gradient_still(kind):
     assert_allclose(nll_N, [-np.log1p(-rest)], rtol=2e-2)
     others = rest / 4
     assert_allclose(tape.gradient(loss_N, readout_NR), [[others, others, others, -rest, others]], rtol=5e-2)
+
+
+@pytest.mark.parametrize("places", [2**31 - 1, 3])
+def test_taken_away_in_place_and_from_a_copy(monkeypatch, places):
+    monkeypatch.setattr(loss, "_PLACES", places)
+
+    @tf.function(autograph=False)
+    def taken(x_NV):
+        return loss._take_away(tf.nn.softmax(x_NV), tf.constant([1, 0, 1]), 0.75)
+
+    x_NV = drawn(3, 2, scale=1)
+    expected_NV = tf.nn.softmax(x_NV).numpy()
+    expected_NV[[0, 1, 2], [1, 0, 1]] -= 0.75
+    assert_allclose(taken(x_NV), expected_NV, rtol=1e-12)
+
+
+@pytest.mark.parametrize("difference", [50.0, 70.0, 200.0, 1e4])
+def test_a_word_that_is_all_but_impossible_has_its_true_cost(difference):
+    """Its probability is 0 in float32 from a difference of 104 on, and has few digits from 87 on."""
+    logits_NV = tf.constant([[0.0, -difference, -difference], [0.0, 0.0, 0.0]])
+    _, nll_N = loss_of_logits(logits_NV, tf.constant([1, 2]), 0.0)
+    assert_allclose(nll_N, [difference, np.log(3)], rtol=1e-6)
