@@ -305,7 +305,7 @@ class TestResume:
             f"resume=old run: found train.learning_rate {RATE} -> 0.5, seed 7 -> 8, expected no change but of "
             "train.max_steps, train.max_hours, train.usd_per_hour, train.max_usd, train.log_every, train.save_every, "
             "train.keep, train.on_disk_error, train.early_stopping.patience, train.device, train.distribution, "
-            "train.devices, train.threads; start a new run, with train.init_from to begin at these weights."
+            "train.devices, train.threads, train.xla; start a new run, with train.init_from to begin at these weights."
         )
 
     def test_a_new_test_set_is_a_change(self, edge, folder, capsys):
