@@ -38,8 +38,7 @@ def output_loss(
     def cross_entropy(
         t_NR: tf.Tensor, table_VR: tf.Tensor, bias_V: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]]:
-        product_NV = multiply(t_NR, table_VR, output.compute, transpose_b=True)
-        logits_NV = tf.nn.bias_add(product_NV, bias_V)  # by this name TensorFlow takes it together with the product
+        logits_NV = multiply(t_NR, table_VR, output.compute, transpose_b=True) + bias_V
         softmax_NV = tf.nn.softmax(logits_NV)
         nll_N = _nll(logits_NV, softmax_NV, target_N)
         loss_N = nll_N
