@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import sentencepiece
 import xxhash
 
 from nmt.data.encode import EncodedCorpus, Int32, Int64, encode_corpus, kept_pairs, pad_flat
@@ -101,7 +102,7 @@ def encode_stored(
 
 
 def _key(text: ParallelText, vocabularies: Vocabularies, limits: Sequence[object]) -> str:
-    digest = xxhash.xxh3_128(repr((FORMAT, len(text), *limits)).encode())
+    digest = xxhash.xxh3_128(repr((FORMAT, sentencepiece.__version__, len(text), *limits)).encode())
     for side in (vocabularies.src, vocabularies.tgt):
         digest.update(side.kind.value.encode() + side.to_bytes())
     for lines in (text.src, text.tgt):
@@ -206,7 +207,7 @@ def _whole(place: Path) -> bool:
         broken = "digests differ"
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         broken = repr(error)
     log.warning("The corpus kept in %s is broken (%s); it is cut into subwords anew.", place, broken)
     return False
