@@ -62,18 +62,29 @@ def quiet_environment(threads: int, device: str) -> dict[str, str]:
     return chosen if device == "gpu" else chosen | {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
+def batch_of(setting: Setting) -> list[str]:
+    """How large our batches are in a setting; those of many tokens are not divided."""
+    if setting.sentences:
+        return [f"train.batch_sentences={setting.sentences}"]
+    return ["train.batch_sentences=null", "train.micro_batch_gb=null", f"train.batch_tokens={setting.tokens}"]
+
+
 def ours_to_train(
     setting: Setting, data: str, precision: str, threads: int, device: str, extra: Sequence[str] = ()
 ) -> Start:
     """Our training run, `--precision` given only where it is not float32, so that older versions are measured too."""
-    size = (
-        [f"train.batch_sentences={setting.sentences}"]
-        if setting.sentences
-        else ["train.batch_sentences=null", "train.micro_batch_gb=null", f"train.batch_tokens={setting.tokens}"]
-    )
     kind = [f"train.precision={precision}"] if precision != "float32" else []
     where = [f"train.device={device}", f"train.threads={threads}"]
-    overrides = [f"experiment={setting.recipe}", f"data.dir={data}", *size, *kind, *where, *ALIKE, *ENDLESS, *SILENT]
+    overrides = [
+        f"experiment={setting.recipe}",
+        f"data.dir={data}",
+        *batch_of(setting),
+        *kind,
+        *where,
+        *ALIKE,
+        *ENDLESS,
+        *SILENT,
+    ]
     command = [sys.executable, "-m", "benchmarks.ours", f"--folder={RUNS}", *overrides, *extra]
     return Start(f"{OURS}-{precision}", f"ours, {precision}", command, quiet_environment(threads, device))
 

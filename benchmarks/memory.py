@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import environments, harness, pieces
-from benchmarks.contestants import OURS, RUNS, Contestant, ProgramError, Setting, Start, fresh_runs
+from benchmarks.contestants import OURS, RUNS, Contestant, ProgramError, Setting, Start, batch_of, fresh_runs
 from benchmarks.step import SETTINGS, starts
 
 
@@ -29,11 +29,16 @@ def alone(start: Start, seconds: float) -> dict[str, Any]:
 
 def whole_command(setting: Setting, data: str, steps: int, folder: Path, precision: str, threads: int) -> float:
     """Peak of train.py for a short run, from reading the corpus to writing the report."""
-    size = f"train.batch_sentences={setting.sentences or 'null'}"
-    budget = ["train.micro_batch_gb=null", f"train.batch_tokens={setting.tokens}"] if setting.tokens else []
     kind = [f"train.precision={precision}"] if precision != "float32" else []
     limits = [f"train.max_steps={steps}", "train.warmup_steps=1", f"train.validate_every={steps}"]
-    command = [sys.executable, "train.py", f"experiment={setting.recipe}", f"data.dir={data}", size, *budget, *kind]
+    command = [
+        sys.executable,
+        "train.py",
+        f"experiment={setting.recipe}",
+        f"data.dir={data}",
+        *batch_of(setting),
+        *kind,
+    ]
     command += [*limits, f"train.threads={threads}", f"hydra.run.dir={folder}"]
     with (folder.parent / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=harness.ROOT, stdout=log, stderr=log)

@@ -204,16 +204,10 @@ class _Joined:
         self._parts = parts
         self._starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
 
-    def __len__(self) -> int:
-        return sum(len(part) for part in self._parts)
-
     @property
     def lengths(self) -> Int64:
+        """[N], the end mark included."""
         return np.concatenate([part.lengths for part in self._parts])
-
-    def row(self, i: int) -> Int32:
-        part = int(np.searchsorted(self._starts, i, side="right")) - 1
-        return self._parts[part].row(i - int(self._starts[part]))
 
     def padded(self, row_B: Int64) -> Int32:
         """[B, longest] of the rows asked for, padded with PAD (0)."""
@@ -228,6 +222,6 @@ class _Joined:
         return padded_BS
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
+def _joined(parts: Sequence[Rows]) -> Rows | _Joined:
     """One after another; a single one is what it was."""
     return parts[0] if len(parts) == 1 else _Joined(parts)
