@@ -71,7 +71,7 @@ class AdditiveAttention(tf.Module):
         return _project(values_BSD, self.memory_DA, self.compute)
 
     def energy(self, weights: Weights, query_BH: tf.Tensor, keys_BSA: tf.Tensor) -> tf.Tensor:
-        hidden_BSA = tf.tanh(weights.product(query_BH, self.query_HA)[:, tf.newaxis] + keys_BSA)
+        hidden_BSA = tf.tanh(tf.expand_dims(weights.product(query_BH, self.query_HA), 1) + keys_BSA)
         shape, v_A1 = tf.shape(hidden_BSA), weights.read(self.v_A)[:, tf.newaxis]
         return tf.reshape(tf.reshape(hidden_BSA, [-1, shape[2]]) @ v_A1, shape[:2])
 

@@ -6,12 +6,14 @@ The projection of the input, x W + b, does not depend on the state, so layers do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from nmt.config.model import Cell
+from nmt.model.embedding import Embedded, Words, spread
 from nmt.model.initial import Initial
 from nmt.model.products import multiply
 from nmt.model.recurrence import Nest
@@ -63,12 +65,35 @@ class GRUCell(tf.Module):
     def __call__(self, weights: Weights, gates_BG: tf.Tensor, state: Nest, mask_BU: tf.Tensor | None) -> Nest:
         (h_BU,) = state
         recurrent_BG = weights.product(_masked(h_BU, mask_BU), self.recurrent_UG)
-        sizes = [2 * self.units, self.units]
-        gates_B2U, candidate_BU = tf.split(gates_BG, sizes, axis=1)
-        recurrent_B2U, recurrent_BU = tf.split(recurrent_BG, sizes, axis=1)
-        z_BU, r_BU = tf.split(tf.sigmoid(gates_B2U + recurrent_B2U), 2, axis=1)
-        n_BU = tf.tanh(candidate_BU + r_BU * recurrent_BU)
-        return (n_BU + z_BU * (h_BU - n_BU),)
+        return (_gru(gates_BG, recurrent_BG, h_BU),)
+
+
+@tf.custom_gradient
+def _gru(
+    gates_BG: tf.Tensor, recurrent_BG: tf.Tensor, h_BU: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+    """The new state, given what of the gates comes from the input and what from the state.
+
+    The gradient is written out since TensorFlow's own puts each gate's share together twice, and negates and adds up
+    where one difference will do:
+
+        dh = z dh'   dn = (dh' - dh) (1 - n^2)   dr = dn (h U_n) r (1 - r)   dz = dh' (h - n) z (1 - z)
+    """
+    input_z, input_r, input_n = tf.split(gates_BG, 3, axis=1)
+    state_z, state_r, state_n = tf.split(recurrent_BG, 3, axis=1)
+    z_BU, r_BU = tf.sigmoid(input_z + state_z), tf.sigmoid(input_r + state_r)
+    n_BU = tf.tanh(input_n + r_BU * state_n)
+    apart_BU = h_BU - n_BU
+
+    def backward(d_BU: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        d_h_BU = z_BU * d_BU
+        d_n_BU = tf.raw_ops.TanhGrad(y=n_BU, dy=d_BU - d_h_BU)
+        d_r_BU = tf.raw_ops.SigmoidGrad(y=r_BU, dy=d_n_BU * state_n)
+        d_z_BU = tf.raw_ops.SigmoidGrad(y=z_BU, dy=d_BU * apart_BU)
+        d_gates_BG = tf.concat([d_z_BU, d_r_BU, d_n_BU], axis=1)
+        return d_gates_BG, tf.concat([d_z_BU, d_r_BU, r_BU * d_n_BU], axis=1), d_h_BU
+
+    return n_BU + z_BU * apart_BU, backward
 
 
 class LSTMCell(tf.Module):
@@ -107,7 +132,7 @@ def make_cell(kind: Cell, initial: Initial, prefix: str, units: int) -> Recurren
 
 
 class Projection(tf.Module):
-    """x W + b onto the gates of a cell, for any number of leading axes."""
+    """x W + b onto the gates of a cell, for any number of leading axes; of each distinct word once."""
 
     def __init__(self, initial: Initial, prefix: str, width: int, cell: RecurrentCell) -> None:
         super().__init__(name="projection")
@@ -115,7 +140,9 @@ class Projection(tf.Module):
         self.kernel_IG = initial.glorot(f"{prefix}/kernel", width, *[cell.units] * cell.num_gates)
         self.bias_G = initial.constant(f"{prefix}/bias", cell.gate_bias())
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+    def __call__(self, x: Embedded) -> tf.Tensor:
+        if isinstance(x, Words):
+            return spread(self(x.row_UE), x.place)
         flat_NI = tf.reshape(x, [-1, self.kernel_IG.shape[0]])
         shape = tf.concat([tf.shape(x)[:-1], [self.kernel_IG.shape[1]]], 0)
         return tf.reshape(multiply(flat_NI, self.kernel_IG, self.compute) + self.bias_G, shape)

@@ -12,6 +12,7 @@ from nmt.config.model import Decoder as DecoderKind
 from nmt.config.model import ModelConfig
 from nmt.model.attention import attend, make_attention
 from nmt.model.cells import Projection, make_cell
+from nmt.model.embedding import Embedded
 from nmt.model.initial import Initial
 from nmt.model.noise import Noise, state_mask
 from nmt.model.products import multiply
@@ -90,10 +91,11 @@ class AttentiveLayer(tf.Module):
         if self.conditional:
             gates = context_BG + weights.read(self.second_bias_G)
             return self.second(weights, gates, state, dropped[1]), context_BD, weight_BS
-        return self.cell(weights, gates_BG + context_BG, state, dropped[0]), context_BD, weight_BS
+        # add_n and not +: both have one gradient then, which the loop keeps once.
+        return self.cell(weights, tf.add_n([gates_BG, context_BG]), state, dropped[0]), context_BD, weight_BS
 
     def unroll(
-        self, embedded_TBE: tf.Tensor, memory: Memory, noise: Noise | None, with_attention: bool
+        self, embedded_TBE: Embedded, memory: Memory, noise: Noise | None, with_attention: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
         """All steps of a given target: -> states [T, B, U], contexts [T, B, D], attention [T, B, S] if asked for."""
         dropped = self.masks(memory.initial[0][0], noise)
@@ -160,7 +162,7 @@ class Decoder(tf.Module):
         initial = tuple(cell.start(start_BU) for cell, start_BU in zip(cells, starts, strict=True))
         return Memory(states_BSD, self.first.attention.project(states_BSD), mask_BS, initial)
 
-    def unroll(self, embedded_TBE: tf.Tensor, memory: Memory, noise: Noise | None, with_attention: bool) -> Decoded:
+    def unroll(self, embedded_TBE: Embedded, memory: Memory, noise: Noise | None, with_attention: bool) -> Decoded:
         """All steps of a given target, whose embedded words come shifted by one."""
         states_TBU, contexts_TBD, weight_TBS = self.first.unroll(embedded_TBE, memory, noise, with_attention)
         for layer, start in zip(self.upper, memory.initial[1:], strict=True):

@@ -38,12 +38,12 @@ class _Arguments(NamedTuple):
 
 
 class _Tape(NamedTuple):
-    """What the forward loop leaves for the backward loop, stacked over time."""
+    """What the forward loop leaves for the backward loop: TensorArrays over time, read where they lie."""
 
     states: Nest
-    products: list[tf.Tensor]
+    products: list[tf.TensorArray]
     kernel_of_product: list[int]
-    mixtures: list[tf.Tensor]
+    mixtures: list[tf.TensorArray]
 
 
 def unroll(
@@ -94,8 +94,12 @@ def _at(nest_T: Nest, t: tf.Tensor) -> Nest:
     return tf.nest.map_structure(lambda x_T: x_T[t], nest_T)
 
 
+def _read(arrays: Nest, t: tf.Tensor) -> Nest:
+    return tf.nest.map_structure(lambda array: array.read(t), arrays)
+
+
 def _renamed(nest: Nest) -> Nest:
-    """Copies by name only: one tensor may be shared twice (dot attention's keys are its values)."""
+    """Copies by name only: one tensor may stand in two places (dot attention's keys are its values)."""
     return tf.nest.map_structure(tf.identity, nest)
 
 
@@ -127,8 +131,9 @@ def _forward(step: Step, ids: tuple[list[int], list[int]], given: _Arguments) ->
         return t + 1, new_state, write(arrays, t, (state, outputs, recorder.outputs, recorder.mixtures))
 
     _, final, arrays = tf.while_loop(lambda t, *_: t < length, body, (tf.constant(1), state, arrays))
-    states, outputs, products, mixtures = tf.nest.map_structure(lambda array: array.stack(), arrays)
-    return outputs, final, _Tape(states, products, first.used, mixtures)
+    states, outputs, products, mixtures = arrays
+    stacked = tf.nest.map_structure(lambda array: array.stack(), outputs)
+    return stacked, final, _Tape(states, products, first.used, mixtures)
 
 
 class _Back(NamedTuple):
@@ -152,12 +157,12 @@ def _back(
     d: Nest,
 ) -> _Back:
     """Step t once more, and its gradients; `d`: those in its new state and outputs; `transposed`: the kernels."""
-    shared, vectors = _renamed((given.shared, given.vectors))
-    state, inputs = _at(tape.states, t), _at(given.inputs, t)
+    state, shared, vectors = _renamed((_read(tape.states, t), given.shared, given.vectors))
+    inputs = _at(given.inputs, t)
     flat, read = tf.nest.flatten(shared), _lookup(vector_ids, vectors)
     with tf.GradientTape(watch_accessed_variables=False) as gradient_tape:
         gradient_tape.watch(tf.nest.flatten((state, inputs, shared, vectors)))
-        replayer = Replayer(transposed, read, flat, _at(tape.products, t), _at(tape.mixtures, t))
+        replayer = Replayer(transposed, read, flat, _read(tape.products, t), _read(tape.mixtures, t))
         results = step(replayer, state, inputs, shared)
     through = ((state, inputs), replayer.outputs, replayer.mixtures)
     sources = tf.nest.flatten((through, flat, vectors))
@@ -175,9 +180,10 @@ def _backward(
 ) -> _Arguments:
     length = tf.shape(tf.nest.flatten(given.inputs)[0])[0]
     mixed: list[int] = []  # the same at each step, known once the body has been traced
+    places: list[int] = []  # of each value of a step: where among them it stands first, since some are the same tensor
     transposed = _lookup(ids[0], [tf.transpose(kernel) for kernel in given.kernels])
 
-    def empty(like: tf.Tensor) -> tf.TensorArray:
+    def empty(like: tf.Tensor | tf.TensorArray) -> tf.TensorArray:
         return tf.TensorArray(like.dtype, size=length, infer_shape=False)
 
     def add(total: tf.Tensor, here: tf.Tensor | None) -> tf.Tensor:
@@ -186,22 +192,36 @@ def _backward(
     def body(t: tf.Tensor, d_state: Nest, totals: Nest, arrays: Nest) -> tuple[tf.Tensor, Nest, Nest, Nest]:
         back = _back(step, ids[1], transposed, given, tape, t, (d_state, _at(d_outputs, t)))
         mixed[:] = back.mixed
-        values = (back.d_inputs, back.factors)
-        arrays = tf.nest.map_structure(lambda array, value: array.write(t, value), arrays, values)
+        values = tf.nest.flatten((back.d_inputs, back.factors))
+        places[:] = _first_places(values)
+        arrays = [a.write(t, x) if places[n] == n else a for n, (a, x) in enumerate(zip(arrays, values, strict=True))]
         here = back.d_shared, back.d_vectors
         totals = tuple([add(x, dx) for x, dx in zip(*pair, strict=True)] for pair in zip(totals, here, strict=True))
         return t - 1, back.d_state, totals, arrays
 
     factors = [tape.products, tape.products, tape.mixtures, tape.mixtures]
-    arrays = tf.nest.map_structure(empty, (given.inputs, factors))
+    to_fill = given.inputs, factors
+    arrays = [empty(like) for like in tf.nest.flatten(to_fill)]
     totals = tuple([tf.zeros_like(x) for x in tf.nest.flatten(part)] for part in (given.shared, given.vectors))
     loop = (length - 1, d_final, totals, arrays)
     _, d_state, (d_shared, d_vectors), arrays = tf.while_loop(lambda t, *_: t >= 0, body, loop)
-    d_inputs, (x, d_products, weights, d_mixtures) = tf.nest.map_structure(lambda array: array.stack(), arrays)
+    stacked = {place: arrays[place].stack() for place in set(places)}
+    flat = [stacked[place] for place in places]
+    d_inputs, (x, d_products, weights, d_mixtures) = tf.nest.pack_sequence_as(to_fill, flat)
     for place, weight_TBS, d_TBD in zip(mixed, weights, d_mixtures, strict=True):
         d_shared[place] += _values_gradient(weight_TBS, d_TBD)
     d_kernels = _kernel_gradients(ids[0], given.kernels, tape.kernel_of_product, x, d_products)
     return _Arguments(d_kernels, d_vectors, d_state, d_inputs, tf.nest.pack_sequence_as(given.shared, d_shared))
+
+
+def _first_places(values: list[tf.Tensor]) -> list[int]:
+    """Where each tensor stands first among `values`, so that it is kept once: a state goes into several products.
+
+    Told in a graph alone, where what is one tensor at one step is so at every step; outside it may be chance.
+    """
+    if tf.executing_eagerly():
+        return list(range(len(values)))
+    return [next(n for n, x in enumerate(values) if x is value) for value in values]
 
 
 def _values_gradient(weight_TBS: tf.Tensor, d_TBD: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nmt.config.model import ModelConfig, Tie
 from nmt.model.decoder import Decoder, DecoderState, Memory
-from nmt.model.embedding import Embedding
+from nmt.model.embedding import Embedded, Embedding, take
 from nmt.model.encoder import Encoder
 from nmt.model.initial import Existing, Initial
 from nmt.model.noise import Noise, dropout
@@ -81,16 +81,21 @@ class Seq2Seq(tf.Module):
 
     def encode(self, source_BS: tf.Tensor, noise: Noise | None = None) -> Memory:
         """Read the sources [B, S], padded with 0."""
-        mask_BS = source_BS != PAD
-        x_BSE = dropout(self.source_embedding(source_BS), self.config.dropout_embedding, noise, "source")
-        states_BSD, ends_BD = self.encoder(x_BSE, mask_BS, noise)
-        return self.decoder.remember(states_BSD, ends_BD, mask_BS)
+        source_SB = tf.transpose(source_BS)
+        x_SBE = self._embed(self.source_embedding, source_SB, noise, "source")
+        states_BSD, ends_BD = self.encoder(x_SBE, source_SB != PAD, noise)
+        return self.decoder.remember(states_BSD, ends_BD, source_BS != PAD)
 
-    def _previous(self, target_BT: tf.Tensor, noise: Noise | None) -> tf.Tensor:
+    def _previous(self, target_BT: tf.Tensor, noise: Noise | None) -> Embedded:
         """Embeddings of the words before each target word: [T, B, E]."""
         target_TB = tf.transpose(target_BT)
         before_TB = tf.concat([tf.fill([1, tf.shape(target_TB)[1]], BOS), target_TB[:-1]], axis=0)
-        return dropout(self.target_embedding(before_TB), self.config.dropout_embedding, noise, "target")
+        return self._embed(self.target_embedding, before_TB, noise, "target")
+
+    def _embed(self, embedding: Embedding, ids: tf.Tensor, noise: Noise | None, place: str) -> Embedded:
+        """Each distinct word once, where nothing tells its places apart."""
+        rate = self.config.dropout_embedding
+        return embedding.distinct(ids) if noise is None or rate == 0 else dropout(embedding(ids), rate, noise, place)
 
     def teach(self, source_BS: tf.Tensor, target_BT: tf.Tensor, noise: Noise | None = None) -> Teaching:
         """Force the targets [B, T] (int32, padded with 0) and return what the loss is taken of: real words only."""
@@ -98,10 +103,10 @@ class Seq2Seq(tf.Module):
         embedded_TBE = self._previous(target_BT, noise)
         decoded = self.decoder.unroll(embedded_TBE, memory, noise, with_attention=False)
         target_TB = tf.transpose(target_BT)
-        real = tf.where(target_TB != PAD)
-        rows = [tf.gather_nd(x, real) for x in (decoded.states_TBU, embedded_TBE, decoded.contexts_TBD)]
+        place_N = tf.where(tf.reshape(target_TB, [-1]) != PAD)[:, 0]
+        rows = [take(x, place_N) for x in (decoded.states_TBU, embedded_TBE, decoded.contexts_TBD)]
         readout_NR = dropout(self.output.readout(*rows), self.config.dropout_output, noise, "output")
-        return Teaching(readout_NR, tf.gather_nd(target_TB, real))
+        return Teaching(readout_NR, tf.gather(tf.reshape(target_TB, [-1]), place_N))
 
     def attention(self, source_BS: tf.Tensor, target_BT: tf.Tensor) -> tf.Tensor:
         """Where the decoder looks while it is forced to write the targets: [B, T, S]."""

@@ -23,11 +23,11 @@ def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision) -> 
     (tests/unit/test_training_footprint.py).
     """
     gates = 4 if model.cell is Cell.lstm else 3
-    encoder = 2 * model.encoder_units * (6 * gates + 1) * model.encoder_layers
-    first = model.units * (4 * gates + 2) + 15 * model.attention_units
-    second = 8 * model.units if model.decoder is Decoder.conditional else 0
-    upper = 4 * gates * model.units * (model.decoder_layers - 1)
-    loops = encoder + first + second + upper + 5 * model.embedding + 4 * model.readout
+    encoder = 2 * model.encoder_units * (3 * gates + 1) * model.encoder_layers
+    first = model.units * (3 * gates + 1) + 8 * model.attention_units
+    second = 5 * model.units if model.decoder is Decoder.conditional else 0
+    upper = 3 * gates * model.units * (model.decoder_layers - 1)
+    loops = encoder + first + second + upper + 4 * model.embedding + 3 * model.readout
     if precision is Precision.float32:
         return 4.0 * (loops + 3 * vocabulary)
     return 4.0 * (0.8 * loops + 2 * vocabulary)

@@ -43,7 +43,8 @@ def output_loss(
         nll_N = _nll(logits_NV, softmax_NV, target_N)
         loss_N = nll_N
         if smoothing:
-            loss_N += smoothing * (take_per_row(logits_NV, target_N) - tf.reduce_mean(logits_NV, axis=1))
+            mean_N = tf.linalg.matvec(t_NR, tf.reduce_mean(table_VR, axis=0)) + tf.reduce_mean(bias_V)
+            loss_N += smoothing * (take_per_row(logits_NV, target_N) - mean_N)
         with tf.control_dependencies([nll_N]):  # its last reader: from here on softmax may be changed where it lies
             difference_NV = _take_away(softmax_NV, target_N, 1.0 - smoothing)
 
@@ -100,10 +101,12 @@ def _backward(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients in readout, table and bias, given those in the losses."""
     kind, g_N1 = compute or t_NR.dtype, g_N[:, tf.newaxis]
-    even = smoothing / table_VR.shape[0]
     rounded_NV, weighted_NR = tf.cast(difference_NV, kind), g_N1 * t_NR
-    product_NR = tf.cast(rounded_NV @ tf.cast(table_VR, kind), t_NR.dtype)
-    d_t_NR = g_N1 * (product_NR - even * tf.reduce_sum(table_VR, axis=0))
+    d_t_NR = tf.cast(rounded_NV @ tf.cast(table_VR, kind), t_NR.dtype)
     d_table_VR = tf.cast(tf.matmul(rounded_NV, tf.cast(weighted_NR, kind), transpose_a=True), table_VR.dtype)
-    d_bias_1V = tf.matmul(g_N1, difference_NV, transpose_a=True) - even * tf.reduce_sum(g_N)
-    return d_t_NR, d_table_VR - even * tf.reduce_sum(weighted_NR, axis=0), d_bias_1V[0]
+    d_bias_V = tf.matmul(g_N1, difference_NV, transpose_a=True)[0]
+    if not smoothing:
+        return g_N1 * d_t_NR, d_table_VR, d_bias_V
+    mean_R = smoothing * tf.reduce_mean(table_VR, axis=0)
+    even_R, even = [smoothing / table_VR.shape[0] * tf.reduce_sum(x, axis=0) for x in (weighted_NR, g_N)]
+    return g_N1 * (d_t_NR - mean_R), d_table_VR - even_R, d_bias_V - even

@@ -1,5 +1,5 @@
 # B batch, U state, G gates
-"""GRU and LSTM by hand and against NumPy; the projection of their inputs; embeddings."""
+"""GRU and LSTM by hand and against NumPy; the projection of their inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Cell
 from nmt.model.cells import GRUCell, LSTMCell, Projection, make_cell
-from nmt.model.embedding import Embedding
 from nmt.model.initial import Initial
 from nmt.model.weights import Direct
 
@@ -90,18 +89,3 @@ def test_a_projection_serves_any_number_of_axes(initial, leading):
     found = layer(x)
     assert found.shape == (*leading, 1, 8)
     assert_allclose(found, x.numpy() @ layer.kernel_IG.numpy() + layer.bias_G.numpy(), rtol=0, atol=1e-12)
-
-
-def test_an_embedding_is_the_row_of_its_table(initial):
-    layer = Embedding(initial, "e", 6, 3)
-    ids = np.array([[[5, 0], [1, 1]]])
-    assert_array_equal(layer(ids), layer.table_VE.numpy()[ids])
-
-
-def test_the_gradient_of_an_embedding_is_dense_and_counts_every_use(initial):
-    layer = Embedding(initial, "e", 4, 2)
-    with tf.GradientTape() as tape:
-        result = tf.reduce_sum(layer(tf.constant([[1, 3], [1, 1]])))
-    gradient = tape.gradient(result, layer.table_VE)
-    assert isinstance(gradient, tf.Tensor)
-    assert_array_equal(gradient, [[0, 0], [3, 3], [0, 0], [1, 1]])

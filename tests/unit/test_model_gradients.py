@@ -89,7 +89,8 @@ def test_bidirectional_layer(initial, kind, noise):
 
 def test_encoder_stacked_and_residual(initial):
     encoder = Encoder(tiny_config(encoder_layers=2, residual=True), initial)
-    check_gradients(lambda x_BSE: encoder(x_BSE, MASK_BS, None), [drawn(B, S, 3)], encoder.variables)
+    mask_SB = tf.transpose(MASK_BS)
+    check_gradients(lambda x_SBE: encoder(x_SBE, mask_SB, None), [drawn(S, B, 3)], encoder.variables)
 
 
 @pytest.mark.parametrize("decoder", Decoder)

@@ -203,3 +203,18 @@ def test_a_loop_upon_a_loop(weights):
     expected = gradients(lambda kernel, x_TBU: plain(recurrence(kernel), start, x_TBU, ()))
     for ours, theirs in zip(found, expected, strict=True):
         assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("length", [1, 4])
+def test_what_is_one_tensor_in_two_roles_counts_in_both(weights, length):
+    """The state goes into two products, the input and a product have one gradient, both states are one from then on."""
+    kernel_UU, other_UU, _ = weights
+
+    def step(weights, state, x_BU, shared):
+        first, second = state
+        sum_BU = tf.add_n([x_BU, weights.product(first, kernel_UU)])
+        new_BU = tf.tanh(sum_BU) + tf.sin(weights.product(first, other_UU) + second)
+        return (new_BU, new_BU), new_BU
+
+    start = drawn(B, U), drawn(B, U, seed=4)
+    compare(step, [kernel_UU, other_UU], [], start, drawn(length, B, U, seed=5))
