@@ -16,6 +16,9 @@ the embedding and the state, and J what the layer in front of the vocabulary see
                      + J R + R V                     output
     a sentence       D U                             the decoder's first state
 
+What a layer's gates take from an embedding alone, E 3H and E 3U, ours computes once for each distinct word of a batch
+(nmt/model/embedding.py); of each piece it costs the share of pieces that differ, which is 1 for everyone else.
+
 Bahdanau's decoder (ours) has F = D, the context, and J = U + E + D. With input feeding (OpenNMT-tf, JoeyNMT) F is the
 last output of the layer in front of the vocabulary, U wide, and J = U + D. A decoder whose attention follows the
 recurrent layer (Keras' tutorials) has F = 0 and J = U + D.
@@ -49,6 +52,8 @@ class Sizes:
     readout: int  # width of what is multiplied with the table of the vocabulary
     vocabulary: int
     decoder: Decoder = Decoder.bahdanau
+    distinct_source: float = 1.0  # pieces whose projection is computed, of all
+    distinct_target: float = 1.0
 
     @property
     def memory(self) -> int:
@@ -78,15 +83,15 @@ SMALL = Sizes(embedding=256, encoder_units=256, units=512, attention_units=256, 
 LARGE = Sizes(embedding=512, encoder_units=512, units=1_024, attention_units=512, readout=1_024, vocabulary=8_000)
 
 
-def per_source_piece(sizes: Sizes) -> int:
+def per_source_piece(sizes: Sizes) -> float:
     """Forward multiplications."""
-    one_direction = (sizes.embedding + sizes.encoder_units) * 3 * sizes.encoder_units
+    one_direction = (sizes.distinct_source * sizes.embedding + sizes.encoder_units) * 3 * sizes.encoder_units
     return 2 * one_direction + sizes.memory * sizes.attention_units
 
 
 def per_target_piece(sizes: Sizes, source_length: float) -> float:
     """Forward multiplications, looking at `source_length` source pieces."""
-    gates = (sizes.embedding + sizes.fed + sizes.units) * 3 * sizes.units
+    gates = (sizes.distinct_target * sizes.embedding + sizes.fed + sizes.units) * 3 * sizes.units
     attention = sizes.units * sizes.attention_units + source_length * (sizes.attention_units + sizes.memory)
     output = sizes.joined * sizes.readout + sizes.readout * sizes.vocabulary
     return gates + attention + output

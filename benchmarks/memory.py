@@ -81,8 +81,8 @@ def main() -> None:
                 result[f"{name} {start.name}"] = found
                 rows.append([SETTINGS[name].name, start.title, f"{found['first_mb']:.0f}", f"{found['peak_mb']:.0f}"])
             for precision in parsed.precision:
-                args = (SETTINGS[name], parsed.data, parsed.steps, RUNS / f"whole-{precision}", precision, parsed.threads)
-                peak_mb = whole_command(*args)
+                folder = RUNS / f"whole-{precision}"
+                peak_mb = whole_command(SETTINGS[name], parsed.data, parsed.steps, folder, precision, parsed.threads)
                 result[f"{name} train.py {precision}"] = peak_mb
                 rows.append([SETTINGS[name].name, f"{OURS}, {precision}, all of train.py", "-", f"{peak_mb:.0f}"])
     table = harness.Table("Peak resident set, MB", ["", "program", "after the first step", "peak"], rows)

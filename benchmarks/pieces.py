@@ -16,6 +16,7 @@ import sentencepiece
 from benchmarks import flops, harness
 from nmt.config.data import Multi30kConfig, Variant
 from nmt.config.subword import SubwordConfig, SubwordKind
+from nmt.data.batches import plan_epoch
 from nmt.data.corpora import load_corpora
 from nmt.data.specials import EOS, NUM_SPECIALS
 from nmt.data.subwords import Vocabularies, learn_vocabularies
@@ -57,6 +58,28 @@ def write_pieces(data: str, folder: Path = harness.WORK / "pieces") -> Pieces:
             _write(folder / f"{name}.{language}", [" ".join(names[i] for i in ids) for ids in side])
     source, target = lengths.mean(axis=0).tolist()
     return Pieces(folder, flops.Lengths(source, target), pairs)
+
+
+def distinct_shares(folder: Path, sentences: int | None, tokens: int | None) -> tuple[float, float]:
+    """Of the pieces of our batches of so many sentences or tokens a side, how many differ: source, target."""
+    source, target = (_numbered(folder / f"train.{language}") for language in ("en", "de"))
+    lengths = [np.array([len(ids) for ids in side]) for side in (source, target)]
+    plan = plan_epoch(*lengths, batch_tokens=tokens or 0, batch_sentences=sentences, seed=1, epoch=0)
+    different, pieces = np.zeros(2), np.zeros(2)
+    for rows in plan:
+        for side, ids in enumerate((source, target)):
+            batch = np.concatenate([ids[row] for row in rows])
+            different[side] += len(np.unique(batch))
+            pieces[side] += len(batch)
+    first, second = (different / pieces).tolist()
+    return first, second
+
+
+def _numbered(path: Path) -> list[np.ndarray]:
+    """A number for each piece of each line, and 0 for the end mark."""
+    numbers: dict[str, int] = {}
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    return [np.array([*(numbers.setdefault(piece, len(numbers) + 1) for piece in line), 0]) for line in lines]
 
 
 def _ids(text: ParallelText, vocabularies: Vocabularies) -> list[list[list[int]]]:

@@ -168,7 +168,10 @@ def main() -> None:
         print(f"{setting.name} ...", file=sys.stderr)
         with fresh_runs():
             found, failed = compare(programs, parsed)
+        source, target = pieces.distinct_shares(text.folder, setting.sentences, setting.tokens)
         ours = our_sizes(setting.recipe, parsed.ours)
+        ours = dataclasses.replace(ours, distinct_source=source, distinct_target=target)
+        notes.add(f"{setting.name}: {source:.0%} and {target:.0%} of a batch's pieces differ (English, German).")
         tables.append(show(setting, text, ours, found, peaks))
         result["settings"][name] = found
         notes |= {*absent, *failed}

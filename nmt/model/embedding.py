@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from nmt.model.initial import Initial
 
-
 FULL = 64  # distinct words, or a multiple of it
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from benchmarks import flops
+from benchmarks import flops, pieces
 from benchmarks.flops import Decoder, Lengths, Sizes
 
 TINY = Sizes(embedding=2, encoder_units=3, units=5, attention_units=7, readout=11, vocabulary=13)
@@ -15,6 +15,12 @@ TINY = Sizes(embedding=2, encoder_units=3, units=5, attention_units=7, readout=1
 def test_a_source_piece_by_hand():
     # two directions of (2 + 3) x 9, and keys of 6 x 7
     assert flops.per_source_piece(TINY) == 2 * 45 + 42
+
+
+def test_projections_of_distinct_words_alone():
+    sizes = dataclasses.replace(TINY, distinct_source=0.5, distinct_target=0.25)
+    assert flops.per_source_piece(sizes) == 2 * (1 + 3) * 9 + 42
+    assert flops.per_target_piece(TINY, 4) - flops.per_target_piece(sizes, 4) == 0.75 * 2 * 15
 
 
 @pytest.mark.parametrize(
@@ -41,3 +47,13 @@ def test_a_token_carries_its_share_of_the_source_and_of_the_first_state():
 def test_the_two_settings_of_the_comparison(sizes, gflop):
     """As estimated when the comparison was set up, with 1.13 source pieces a target piece."""
     assert flops.training_flop(sizes, Lengths(source=15.8, target=14)) / 1e9 == pytest.approx(gflop, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "tokens", "expected"), [(2, None, (4 / 5, 3 / 4)), (None, 3, (1.0, 1.0)), (None, 100, (4 / 5, 3 / 4))]
+)
+def test_the_share_of_pieces_that_differ(tmp_path, sentences, tokens, expected):
+    """With their end marks: a b and c beside a in one batch, or in a batch each."""
+    (tmp_path / "train.en").write_text("a b\nc\n")
+    (tmp_path / "train.de").write_text("x\ny\n")
+    assert pieces.distinct_shares(tmp_path, sentences, tokens) == expected
