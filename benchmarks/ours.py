@@ -48,13 +48,13 @@ def train(turnstile: Turnstile, overrides: list[str], folder: Path) -> int:
     return run(application.train_run, [*overrides, f"hydra.run.dir={folder}"])
 
 
-def translations(checkpoint: Path, overrides: list[str]) -> Callable[[], list[str]]:
+def translations(checkpoint: Path, overrides: list[str], plain: bool) -> Callable[[], list[str]]:
     """One pass over the test set of the checkpoint's own corpus, from text to text, with names of pieces kept."""
     asked = load_config(read_bundle(checkpoint)[0], tuple(overrides), origin=str(checkpoint))
     choose_device(asked.train.device, asked.train.threads)
     loaded = open_checkpoint(checkpoint, tuple(overrides))
     config = dataclasses.replace(loaded.config.search, nbest=1)
-    translator = Translator(loaded.model, loaded.vocabularies, config)
+    translator = Translator(loaded.model, loaded.vocabularies, config, plain)
     lines = test_lines(loaded.config)
 
     def work() -> list[str]:
@@ -72,12 +72,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="of the run")
     parser.add_argument("--checkpoint", type=Path, help="translate with it; else train")
+    parser.add_argument("--plain", action="store_true", help="translate by the search without what saves time")
     parser.add_argument("overrides", nargs="*")
     parsed = parser.parse_args()
     turnstile = Turnstile()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if parsed.checkpoint:
-        turnstile.translations(translations(parsed.checkpoint, parsed.overrides))
+        turnstile.translations(translations(parsed.checkpoint, parsed.overrides, parsed.plain))
         return 0
     folder = parsed.folder / f"ours-{os.getpid()}"
     return train(turnstile, parsed.overrides, folder)

@@ -6,7 +6,8 @@ Everyone translates Multi30k's test2016 with a model of its own: same sizes, cor
 many steps the first time and kept. Ours may be any checkpoint instead. Then each has its turn while the others are
 stopped, round after round; a turn is one pass over the test set. An output token is a piece, end marks included, so
 that a model that writes more is not slower for it. BLEU (over Moses tokens, as the text comes) is told so that nobody
-is fast by writing nonsense; models trained so briefly write poorly, and not all of them alike.
+is fast by writing nonsense; models trained so briefly write poorly, and not all of them alike. With a beam ours also
+translates once by the plain search, without what saves time, to tell whether that changes a translation.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from nmt.data.multi30k import read_split
 MODELS = harness.WORK / "models"
 SETTING = SETTINGS["sentences"]
 BEAMS = (5, 1)
+PLAIN = "-plain"  # ends the name of ours without what saves time; it has one turn
 
 
 def run(command: Sequence[str], log: Path, threads: int) -> None:
@@ -94,6 +96,9 @@ def starts(parsed: argparse.Namespace, text: pieces.Pieces) -> tuple[dict[int, l
             command += [f"data.dir={parsed.data}", f"search.beam={beam}", f"train.device={parsed.device}", *kind]
             command += [f"train.threads={parsed.threads}", *parsed.ours]
             found[beam].append(Start(f"{OURS}-{precision}", f"ours, {precision}", command, quiet))
+            if beam > 1:
+                name, title = f"{OURS}-{precision}{PLAIN}", f"ours, {precision}, plain search"
+                found[beam].append(Start(name, title, [*command, "--plain"], quiet))
     absent = []
     for name in parsed.peers:
         peer = environments.PEERS[name]
@@ -149,8 +154,19 @@ def compare(everyone: Sequence[Start], rounds: int, references: list[str]) -> tu
     for figures in found.values():
         turns = figures["turns"]
         figures["tokens_per_s"] = harness.summarise([turn["tokens"] / turn["seconds"] for turn in turns]).as_json()
-        figures["bleu"] = BLEU(tokenize="none", force=True).corpus_score(figures.pop("texts"), [references]).score
+        figures["bleu"] = BLEU(tokenize="none", force=True).corpus_score(figures["texts"], [references]).score
     return found, failed
+
+
+def agreement(found: Figures) -> list[str]:
+    """How many translations are those of the plain search in the same precision, in words."""
+    told = []
+    for name, figures in found.items():
+        if name + PLAIN in found:
+            texts = list(zip(figures["texts"], found[name + PLAIN]["texts"], strict=True))
+            same = sum(one == other for one, other in texts)
+            told.append(f"{figures['title']}: {same:,} of {len(texts):,} translations are those of the plain search.")
+    return told
 
 
 def rows(found: Figures) -> list[list[str]]:
@@ -195,10 +211,16 @@ def main() -> None:
     for beam, programs in everyone.items():
         name = f"beam of {beam}" if beam > 1 else "greedy"
         print(f"{name} ...", file=sys.stderr)
-        found, failed = compare(programs, parsed.rounds, references)
-        notes |= set(failed)
-        result[name] = found
+        slow = [program for program in programs if program.name.endswith(PLAIN)]
+        found, failed = compare([program for program in programs if program not in slow], parsed.rounds, references)
+        once, failed_once = compare(slow, 1, references)
+        found |= once
+        notes |= {*failed, *failed_once, *agreement(found)}
         tables.append(harness.Table(f"test2016, {name}: output tokens/s", HEAD, rows(found)))
+        result[name] = {
+            program: {key: figure for key, figure in figures.items() if key != "texts"}
+            for program, figures in found.items()
+        }
     trained = f"Models trained for {parsed.train_steps} steps of 80 sentences; {parsed.rounds} rounds."
     harness.finish("search", tables, described, result, [trained, *sorted(notes)], parsed.write)
 

@@ -64,11 +64,15 @@ def pad(sentences: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 class Translator:
-    """A model (or an ensemble), its vocabularies and the way to search. Traced once, whatever the batches look like."""
+    """A model (or an ensemble), its vocabularies and the way to search. Traced once, whatever the batches look like.
 
-    def __init__(self, model: SearchModel, vocabularies: Vocabularies, cfg: SearchConfig) -> None:
+    plain: search with a beam without what saves time (`BeamSearch`), to compare with.
+    """
+
+    def __init__(self, model: SearchModel, vocabularies: Vocabularies, cfg: SearchConfig, plain: bool = False) -> None:
+        assert not (plain and cfg.beam == 1), "a greedy search has no plain form"
         self.vocabularies, self.cfg = vocabularies, cfg
-        self._search = GreedySearch(model, cfg) if cfg.beam == 1 else BeamSearch(model, cfg)
+        self._search = GreedySearch(model, cfg) if cfg.beam == 1 else BeamSearch(model, cfg, plain)
 
     def translate(
         self, lines: Sequence[str], first_line: int = 1, progress: Callable[[int], object] | None = None

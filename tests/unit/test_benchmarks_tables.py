@@ -65,6 +65,15 @@ def test_search_compares_with_the_fastest_peer():
     assert search.rows(found)[0] == ["ours", "3,000", "4 %", "6.00", "15,000", "40.12"]
 
 
+def test_search_tells_where_the_plain_search_writes_the_same():
+    found = {
+        "ours-float32": {"title": "ours, float32", "texts": ["ein mann", "hallo", ""]},
+        "ours-float32-plain": {"title": "ours, float32, plain search", "texts": ["ein mann", "welt", ""]},
+        "joeynmt": {"title": "JoeyNMT", "texts": ["", "", ""]},
+    }
+    assert search.agreement(found) == ["ours, float32: 2 of 3 translations are those of the plain search."]
+
+
 def test_data_tells_growth_a_pair():
     small = {"tokens_per_s": speed(1_000), "waited_share": 0.001, "start_s": 5.0, "start_mb": 900, "peak_mb": 1_000}
     large = {**small, "tokens_per_s": speed(950), "start_s": 9.0, "peak_mb": 1_027}

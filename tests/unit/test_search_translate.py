@@ -62,6 +62,20 @@ def test_greedy_search_serves_a_beam_of_one():
     assert [answer[0].text for answer in translator.translate(["abc", "d"])] == ["abc", "d"]
 
 
+def test_the_plain_search_translates_alike_and_takes_longer(copier):
+    lines = ["ab", "abcdefghi", "c"]
+    plain = Translator(Copier(LETTERS.size), VOCABULARIES, copier.cfg, plain=True)
+    rows = []
+    for translator in (copier, plain):
+        translator._search.model.rows.assign(0)
+        rows.append([[answer.tokens for answer in answers] for answers in translator.translate(lines)])
+        rows.append(translator._search.model.rows.numpy())
+    assert rows[0] == rows[2]
+    assert rows[1] < rows[3]
+    with pytest.raises(AssertionError, match="a greedy search has no plain form"):
+        Translator(Copier(LETTERS.size), VOCABULARIES, SearchConfig(beam=1), plain=True)
+
+
 def test_an_over_long_line_is_cut_and_said_to_be(copier, caplog):
     with caplog.at_level(logging.WARNING):
         answers = copier.translate(["a", "abcdefghij", "abcdefghi"], first_line=11)
