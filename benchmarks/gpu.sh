@@ -53,11 +53,11 @@ say "matrix products"
 run python -m benchmarks.peak --device gpu
 
 say "training"
-run python -m benchmarks.step --data "$data" --device gpu --only ours --precision $precisions --noisy $write
+run python -m benchmarks.step --data "$data" --device gpu --only ours --precision $precisions --ours train.xla=false --noisy $write
 
 if [ -n "$xla" ]; then
-  say "training, compiled by XLA: take train.xla=true where this is faster"
-  run python -m benchmarks.step --data "$data" --device gpu --only ours --precision $precisions --ours train.xla=true --noisy $write
+  say "training with and without XLA: train.py takes from now on what is faster here"
+  run python -m benchmarks.xla --data "$data" --precision $precisions --noisy $write
 fi
 
 say "translating"

@@ -1,4 +1,4 @@
-"""Micro-batches that fit into memory, the same ones for as long as a run goes on."""
+"""What a run finds out about its device when it begins, and keeps for as long as it goes on."""
 
 from __future__ import annotations
 
@@ -11,11 +11,30 @@ import tensorflow as tf
 from nmt.checkpoint.file import read_extras
 from nmt.config.root import Config
 from nmt.config.train import TrainConfig
-from nmt.training.device import Chosen
+from nmt.data.subword_cache import user_folder
+from nmt.training.compiling import decide
+from nmt.training.device import Chosen, use_xla
 from nmt.training.footprint import free_gigabytes, micro_batch_tokens
 
 log = logging.getLogger(__name__)
 EXTRA = "micro_batch_tokens"  # of a checkpoint: what was found when its run began
+XLA = "xla"
+
+
+def compile_or_not(config: Config, device: Chosen, start: Path | None) -> dict[str, str]:
+    """Let XLA compile the run's graphs or not (`nmt.training.compiling`); to be called before any is traced.
+
+    -> what a checkpoint must tell of it. Raises DeviceError.
+    """
+    told = None if start is None else read_extras(start, only=lambda name: name == XLA).get(XLA)
+    before = None if told is None else str(told) == "true"
+    asked, precision = config.train.xla, config.train.precision
+    decision = decide(asked, before, device, precision, user_folder() / "xla.json")
+    if decision.on:
+        use_xla(device)
+    if decision.on or device.kind == "gpu" or before:
+        log.info("XLA: %s, %s", "on" if decision.on else "off", decision.why)
+    return {XLA: str(decision.on).lower()}
 
 
 def fit(

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from nmt.app.bundle import assign_best, build_model, read_bundle
 from nmt.app.continuation import go_on, provenance
 from nmt.app.finish import finish
-from nmt.app.fitting import fit
+from nmt.app.fitting import compile_or_not, fit
 from nmt.app.hooks import RunHooks
 from nmt.app.settings import flat
 from nmt.app.together import agree, leave, scope_of, shared, stopped_by, work_along
@@ -35,7 +35,7 @@ from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.wmd import WordMover
 from nmt.report.events import EventLog
-from nmt.training.device import Chosen, choose_device, make_deterministic, use_xla
+from nmt.training.device import Chosen, choose_device, make_deterministic
 from nmt.training.loop import train
 from nmt.training.placement import num_devices, spread
 from nmt.training.signals import StopRequest
@@ -54,12 +54,11 @@ def train_run(config: Config, folder: Path) -> float | None:
     log.info("device: %s", device.description)
     if config.train.deterministic:
         make_deterministic()
-    if config.train.xla:
-        use_xla(device)
     replicas = spread(config.train, device)
     corpora = load_corpora(config.data)
     with CheckpointStore(folder / "checkpoints", config.train.keep) as store:
         start = store.newest_valid() if config.resume is not None else None
+        compiled = compile_or_not(config, device, start)
         vocabularies = choose_vocabularies(config, corpora, start)
         encoded = encode_training(config, corpora, vocabularies)
         report = report_corpora(config, corpora, encoded, vocabularies)
@@ -67,7 +66,7 @@ def train_run(config: Config, folder: Path) -> float | None:
             model = build_model(config, vocabularies, config.train.precision)
             fitted, told = fit(config, vocabularies.tgt.size, list(model.trainable_variables), device, start)
             trainer = Trainer(model, fitted, config.seed, replicas)
-        about = provenance(corpora, device) | told
+        about = provenance(corpora, device) | told | compiled
         state = begin(config, folder, corpora, device, trainer, start)
         batches = plan(config, corpora, encoded, vocabularies)
         if replicas is not None:

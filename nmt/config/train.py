@@ -111,7 +111,7 @@ class TrainConfig:
     devices: int = 0  # how many of a machine's GPUs, when distributed; 0: all; on a CPU: into how many it is split
     threads: int = 0  # for TensorFlow; 0: as many as there are cores
     deterministic: bool = False  # on a GPU the same numbers each time, at a cost; a CPU computes so without it
-    xla: bool = False  # on a GPU let XLA compile what it can of each graph; it compiles anew for each shape of batch
+    xla: bool | None = None  # whether XLA compiles graphs on a GPU, anew for each shape; null: as measured faster there
     precision: Precision = Precision.float32  # of the large products; float16 with a dynamic loss scale
     init_from: str | None = None  # a checkpoint whose weights to start from
 

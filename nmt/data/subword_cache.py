@@ -18,10 +18,15 @@ LOG = logging.getLogger(__name__)
 FORMAT = "1"  # of what is learnt: raise it when the same lines and settings come to mean another vocabulary
 
 
-def default_folder() -> Path:
-    """Where the user's caches lie: $XDG_CACHE_HOME, else ~/.cache."""
+def user_folder() -> Path:
+    """Where the user's caches lie: under $XDG_CACHE_HOME, else ~/.cache."""
     base = os.environ["XDG_CACHE_HOME"] if os.environ.get("XDG_CACHE_HOME") else Path.home() / ".cache"
-    return Path(base) / "nmt" / "subwords"
+    return Path(base) / "nmt"
+
+
+def default_folder() -> Path:
+    """That of subwords."""
+    return user_folder() / "subwords"
 
 
 def content_key(settings: Iterable[str], lines: Iterable[str]) -> str:

@@ -15,11 +15,13 @@ from nmt.errors import DeviceError
 
 @dataclass(frozen=True)
 class Chosen:
-    """The device in words, its kind: cpu or gpu, and how many of this kind."""
+    """The device in words, its kind: cpu or gpu, how many of this kind; of a GPU its name and compute capability."""
 
     kind: str
     description: str
     count: int = 1
+    model: str = ""
+    capability: tuple[int, int] = (0, 0)
 
     @property
     def num_gpus(self) -> int:
@@ -72,7 +74,7 @@ def choose_device(asked: Device, threads: int, count: int = 1) -> Chosen:
     times = f"{len(gpus)} x " if len(gpus) > 1 else ""
     name = f"{times}{details['device_name']}, compute capability {capability[0]}.{capability[1]}"
     known = f"which this TensorFlow {tf.__version__} has code for ({', '.join(built)})"
-    return Chosen("gpu", f"{name}, {known}", len(gpus))
+    return Chosen("gpu", f"{name}, {known}", len(gpus), details["device_name"], (capability[0], capability[1]))
 
 
 def why_no_gpu(driver: Path = Path("/proc/driver/nvidia")) -> str:

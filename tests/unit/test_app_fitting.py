@@ -1,4 +1,4 @@
-"""Micro-batches that fit into memory: found once a run, and kept for as long as it goes on."""
+"""Micro-batches that fit into memory, and XLA: found once a run, and kept for as long as it goes on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import tensorflow as tf
 from nmt.app import fitting
 from nmt.checkpoint.file import save
 from nmt.config.model import ModelConfig
+from nmt.config.precision import Precision
 from nmt.config.root import Config
 from nmt.config.train import TrainConfig
+from nmt.training.compiling import Measured, keep
 from nmt.training.device import Chosen
 
 CPU = Chosen("cpu", "CPU")
@@ -63,3 +65,39 @@ def test_a_checkpoint_of_before_does_not_tell(tmp_path):
     start = tmp_path / "last.h5"
     save(start, {"w": np.zeros(2, np.float32)}, {"corpus": "ab"})
     assert fitting.fit(config(micro_batch_gb=0.001), 100, WEIGHTS, CPU, start)[1]["micro_batch_tokens"]
+
+
+GPU = Chosen("gpu", "Tesla T4", 1, "Tesla T4", (7, 5))
+
+
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """The devices that XLA was told to compile for; XLA was measured to be faster on a T4."""
+    devices = []
+    monkeypatch.setattr(fitting, "use_xla", devices.append)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keep(tmp_path / "nmt" / "xla.json", "Tesla T4", Precision.float32, Measured(1.0, 2.0, "2026-11-27"))
+    return devices
+
+
+def test_xla_compiles_where_that_is_faster(compiled, caplog):
+    caplog.set_level(logging.INFO)
+    assert fitting.compile_or_not(config(), GPU, None) == {"xla": "true"}
+    assert compiled == [GPU]
+    assert "XLA: on, 2.00 times as fast on Tesla T4, measured on 2026-11-27" in caplog.text
+    assert fitting.compile_or_not(config(xla=False), GPU, None) == {"xla": "false"}
+    assert compiled == [GPU]
+
+
+def test_a_cpu_is_not_told_about_xla(compiled, caplog):
+    caplog.set_level(logging.INFO)
+    assert fitting.compile_or_not(config(), CPU, None) == {"xla": "false"}
+    assert (compiled, caplog.text) == ([], "")
+
+
+@pytest.mark.parametrize(("before", "devices"), [("false", []), ("true", [GPU]), (None, [GPU])])
+def test_a_run_that_goes_on_compiles_as_it_began(compiled, tmp_path, before, devices):
+    start = tmp_path / "last.h5"
+    save(start, {"w": np.zeros(2, np.float32)}, {"corpus": "ab"} if before is None else {"xla": before})
+    assert fitting.compile_or_not(config(), GPU, start) == {"xla": "true" if devices else "false"}
+    assert compiled == devices

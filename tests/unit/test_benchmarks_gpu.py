@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import gpu_equal, harness
+from benchmarks import gpu_equal, harness, xla
+from nmt.training.compiling import Measured
 
 NO_GPU = "#!/bin/sh\nexit 6\n"
 AN_OLD_ONE = """#!/bin/sh
@@ -64,3 +65,13 @@ def test_the_batch_is_padded_after_its_end_mark():
         assert np.all(ends == 1)
         assert all(not row[np.flatnonzero(row == 2)[0] + 1 :].any() for row in ids)
         assert all((row[: np.flatnonzero(row == 2)[0]] >= 4).all() for row in ids)
+
+
+def test_the_two_ways_of_xla_are_one_measurement():
+    found = {
+        "ours-float32-xla-false": {"tokens_per_s": {"median": 10.0}},
+        "ours-float32-xla-true": {"tokens_per_s": {"median": 12.0}},
+    }
+    assert xla.faster(found, "2026-11-27") == Measured(plain=10.0, xla=12.0, date="2026-11-27")
+    del found["ours-float32-xla-true"]
+    assert xla.faster(found, "2026-11-27") is None, "one of them failed"

@@ -121,7 +121,7 @@ def test_a_gpu_is_named_with_its_capability_and_what_there_is_code_for(tensorflo
     )
     assert tensorflow["set_visible_devices"] == (["first"], "GPU")
     assert tensorflow["growing"] == [("first", True)]
-    assert (chosen.count, chosen.num_gpus) == (1, 1)
+    assert (chosen.count, chosen.num_gpus, chosen.model, chosen.capability) == (1, 1, "Tesla K80", (3, 7))
 
 
 @pytest.mark.parametrize("count, taken", [(2, ["first", "second"]), (0, ["first", "second", "third"])])
