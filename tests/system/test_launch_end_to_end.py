@@ -108,6 +108,16 @@ def launch(*argv: str, expected: int = 0) -> str:
     return said
 
 
+def interrupt(program: subprocess.Popen[bytes]) -> None:
+    """Ctrl-c, and once more after a while, as a user would: Python loses one that comes while it runs a destructor."""
+    program.send_signal(signal.SIGINT)
+    try:
+        program.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        program.send_signal(signal.SIGINT)
+        program.communicate(timeout=HANGS_S)
+
+
 def look_on(options: list[str], place: Place) -> None:
     """The output and the session are seen, over connections that are cut."""
     follower = subprocess.Popen(
@@ -118,8 +128,7 @@ def look_on(options: list[str], place: Place) -> None:
     read_until(follower.stdout.fileno(), "vocabulary: ")
     place.server.drop()
     read_until(follower.stderr.fileno(), "training goes on, looking again")
-    follower.send_signal(signal.SIGINT)
-    follower.communicate(timeout=HANGS_S)
+    interrupt(follower)
     assert follower.returncode == 130
     for leaves, status in (
         (lambda terminal: place.server.drop(), 2),
