@@ -23,10 +23,6 @@ class Words(NamedTuple):
     row_UE: tf.Tensor
     place: tf.Tensor  # int32 of any shape, in [0, U)
 
-    def everywhere(self) -> tf.Tensor:
-        """The shape of `place` with E added."""
-        return spread(self.row_UE, self.place)
-
 
 Embedded: TypeAlias = Words | tf.Tensor  # a tensor where each place has a vector of its own, as under dropout
 

@@ -52,15 +52,15 @@ def test_distinct_words_stand_there_once(initial, words):
     table_VE = Embedding(initial, "e", 6, 3).table_VE.numpy()
     assert_array_equal(words.row_UE, table_VE[[5, 0, 1, 2] + [0] * 60], "one of few numbers of rows")
     assert_array_equal(words.place, [[0, 1], [2, 2], [0, 3]])
-    assert_array_equal(words.everywhere(), table_VE[IDS_TB])
+    assert_array_equal(spread(*words), table_VE[IDS_TB])
 
 
 @pytest.mark.parametrize("dense", [False, True])
 def test_words_backwards_and_a_few_of_them(words, dense):
-    x = words.everywhere() if dense else words
-    everywhere = words.everywhere().numpy()
+    x = spread(*words) if dense else words
+    everywhere = spread(*words).numpy()
     turned = backwards(x)
-    assert_array_equal(turned.everywhere() if isinstance(turned, Words) else turned, everywhere[::-1])
+    assert_array_equal(spread(*turned) if isinstance(turned, Words) else turned, everywhere[::-1])
     assert_array_equal(take(x, tf.constant([1, 2, 5])), everywhere.reshape(-1, 3)[[1, 2, 5]])
 
 
