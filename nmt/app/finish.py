@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nmt.app.bundle import assign_best, search_model
-from nmt.app.hooks import NUM_SAMPLES, RunHooks
+from nmt.app.hooks import NUM_SAMPLES
+from nmt.app.run import Run
 from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.settings import flat
-from nmt.config.root import Config
-from nmt.data.corpora import Corpora
 from nmt.report.console import Sample, spent, summary
 from nmt.report.curves import training_curves
 from nmt.report.events import read_events
@@ -25,30 +24,27 @@ from nmt.training.state import TrainingState
 log = logging.getLogger(__name__)
 
 
-def finish(
-    config: Config, folder: Path, corpora: Corpora, hooks: RunHooks, state: TrainingState, corpus_report: str
-) -> None:
+def finish(run: Run, state: TrainingState) -> None:
     """Score dev and test sets with the best checkpoint, write everything down, and tell where it lies."""
-    best = hooks.store.best if hooks.store.best.exists() else hooks.store.last
-    assign_best(best, hooks.trainer.model)
-    translator = Translator(
-        search_model(config, hooks.trainer.model), hooks.vocabularies, replace(config.search, nbest=1)
-    )
+    config, folder = run.config, run.folder
+    best = run.store.best if run.store.best.exists() else run.store.last
+    assign_best(best, run.trainer.model)
+    translator = Translator(search_model(config, run.trainer.model), run.vocabularies, replace(config.search, nbest=1))
     scored, results = {}, {}
-    for name, text in {"dev": corpora.dev, **corpora.tests}.items():
-        scored[name] = score(text, translator, hooks.mover, config.metrics, config.metrics.bootstrap)
+    for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
+        scored[name] = score(text, translator, run.mover, config.metrics, config.metrics.bootstrap)
         results[name] = scored[name].results(str(best), config.metrics)
         write_translations(folder, name, scored[name].lines)
         if name == "dev":
             continue
         write_results(folder, name, results[name])
-        loss = hooks.loss(text)
+        loss = run.loss(name)
         figures = {"loss": loss, "perplexity": perplexity(loss), **scored[name].figures()}
         where = {"event": "test", "data": name, "step": state.best_step, "epoch": float(state.epoch)}
-        hooks.event({**where, **state.spent(), **figures})
+        run.event({**where, **state.spent(), **figures})
     shown = scored["test"] if "test" in scored else scored["dev"]
     took = spent(state.seconds, state.gpu_seconds, state.usd)
-    places = report(config, folder, results, shown, corpus_report, took)
+    places = report(run, results, shown, took)
     print(summary(results, samples_of(shown), places, took))
 
 
@@ -58,10 +54,9 @@ def samples_of(scored: Scored) -> list[Sample]:
     return [Sample(*row) for row in list(rows)[:NUM_SAMPLES]]
 
 
-def report(
-    config: Config, folder: Path, results: dict[str, dict[str, Any]], shown: Scored, corpus_report: str, took: str
-) -> dict[str, Path]:
+def report(run: Run, results: dict[str, dict[str, Any]], shown: Scored, took: str) -> dict[str, Path]:
     """The heat map, the curves and the page; -> what lies where."""
+    folder = run.folder
     places = {"checkpoints": folder / "checkpoints", "scores": folder / "results.json"}
     pictures: dict[str, bytes] = {}
     first = next((one for one in shown.best if one.weight_TS is not None), None)
@@ -75,8 +70,8 @@ def report(
     page = RunReport(
         title=folder.name,
         results_by_name=results,
-        settings=flat(config),
-        corpus=corpus_report,
+        settings=flat(run.config),
+        corpus=run.corpus_report,
         curves=training_curves(read_events(folder / "metrics.jsonl")),
         samples=samples_of(shown),
         pictures=pictures,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
-from typing import Any
 
 from nmt.app.hooks import RunHooks
 from nmt.config.root import Config
@@ -49,26 +47,21 @@ class SharedHooks:
             self.hooks.save(state, best)
 
 
-def shared(hooks: RunHooks, replicas: Replicas | None) -> Hooks:
+def shared(hooks: RunHooks, replicas: Replicas) -> Hooks:
     """A run's hooks, for one machine or several."""
-    return hooks if replicas is None else SharedHooks(hooks, replicas)
+    return hooks if replicas.num_workers == 1 else SharedHooks(hooks, replicas)
 
 
-def scope_of(replicas: Replicas | None) -> AbstractContextManager[Any]:
-    """Where variables are made."""
-    return nullcontext() if replicas is None else replicas.scope()
-
-
-def agree(
-    replicas: Replicas, config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trainer, state: TrainingState
-) -> None:
+def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trainer, state: TrainingState) -> None:
     """Raises DeviceError, on every worker, where not all train the same thing. `corpus`: a hexadecimal digest."""
+    if trainer.replicas.num_workers == 1:
+        return
     own = replace(config.train, device=Device.auto, threads=0, init_from=None)
     settings = [asdict(part) for part in (config.model, config.subword, own)]
     weights = 0
     for weight in trainer.weights:
         weights = zlib.crc32(weight.numpy().tobytes(), weights)
-    replicas.agree(
+    trainer.replicas.agree(
         {
             "configuration": zlib.crc32(repr((config.seed, settings)).encode()),
             "text": int(corpus[:8], 16),
@@ -79,26 +72,25 @@ def agree(
     )
 
 
-def stopped_by(request: StopRequest, replicas: Replicas | None) -> int:
+def stopped_by(request: StopRequest, replicas: Replicas) -> int:
     """Exit status for a request to stop that came to any worker; 0: there was none."""
-    if replicas is None or not replicas.any(request.made()):
+    if not replicas.any(request.made()):
         return request.exit_status
     return request.exit_status or OTHERS_SIGNAL
 
 
-def work_along(
-    config: Config, trainer: Trainer, batches: TrainingBatches, state: TrainingState, replicas: Replicas
-) -> int:
+def work_along(config: Config, trainer: Trainer, batches: TrainingBatches, state: TrainingState) -> int:
     """The whole run on a worker that is not the chief: steps alone. -> exit status."""
+    replicas = trainer.replicas
     with StopRequest() as request:
-        state = train(trainer, batches, config.train, state, SharedHooks(None, replicas), request.made, 0, replicas)
+        state = train(trainer, batches, config.train, state, SharedHooks(None, replicas), request.made)
         status = stopped_by(request, replicas)
     log.info("worker done at step %d; scores and checkpoints are the chief's", state.step)
     leave(replicas, status)
     return status
 
 
-def leave(replicas: Replicas | None, status: int) -> None:
+def leave(replicas: Replicas, status: int) -> None:
     """Wait until the chief has scored: where one worker leaves, TensorFlow may end the others."""
-    if replicas is not None and not status:
+    if not status:
         replicas.any(False)

@@ -15,8 +15,9 @@ from nmt.app.continuation import go_on, provenance
 from nmt.app.finish import finish
 from nmt.app.fitting import compile_or_not, fit
 from nmt.app.hooks import RunHooks
+from nmt.app.run import Run
 from nmt.app.settings import flat
-from nmt.app.together import agree, leave, scope_of, shared, stopped_by, work_along
+from nmt.app.together import agree, leave, shared, stopped_by, work_along
 from nmt.app.vectors import learn_mover, mover_from_checkpoint
 from nmt.checkpoint.file import read_extras
 from nmt.checkpoint.store import CheckpointStore
@@ -61,32 +62,32 @@ def train_run(config: Config, folder: Path) -> float | None:
         compiled = compile_or_not(config, device, start)
         vocabularies = choose_vocabularies(config, corpora, start)
         encoded = encode_training(config, corpora, vocabularies)
-        report = report_corpora(config, corpora, encoded, vocabularies)
-        with scope_of(replicas):
+        scored = encode_scored(corpora, vocabularies)
+        report = report_corpora(config, corpora, [*encoded, *scored.values()], vocabularies)
+        with replicas.scope():
             model = build_model(config, vocabularies, config.train.precision)
             fitted, told = fit(config, vocabularies.tgt.size, list(model.trainable_variables), device, start)
             trainer = Trainer(model, fitted, config.seed, replicas)
         about = provenance(corpora, device) | told | compiled
         state = begin(config, folder, corpora, device, trainer, start)
         batches = plan(config, corpora, encoded, vocabularies)
-        if replicas is not None:
-            agree(replicas, config, vocabularies, about["corpus"], trainer, state)
-            if not replicas.is_chief:
-                sys.exit(work_along(config, trainer, batches, state, replicas))
+        agree(config, vocabularies, about["corpus"], trainer, state)
+        if not replicas.is_chief:
+            sys.exit(work_along(config, trainer, batches, state))
         mover = choose_mover(config, corpora, start)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
+            run = Run(config, folder, corpora, vocabularies, scored, trainer, mover, store, events, about, report)
             with steps_bar(config, state) as bar, StopRequest() as request:
-                hooks = RunHooks(config, trainer, vocabularies, corpora.dev, mover, events, store, bar, about)
-                gpus = device.num_gpus * (1 if replicas is None else replicas.num_workers)
-                over = shared(hooks, replicas)
-                state = train(trainer, batches, config.train, state, over, request.made, gpus, replicas)
+                hooks = shared(RunHooks(run, bar), replicas)
+                gpus = device.num_gpus * replicas.num_workers
+                state = train(trainer, batches, config.train, state, hooks, request.made, gpus)
                 store.drain()
                 status = stopped_by(request, replicas)
             if status:
                 log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)
                 sys.exit(status)
-            conclude(lambda: finish(config, folder, corpora, hooks, state, report), folder)
+            conclude(lambda: finish(run, state), folder)
         leave(replicas, status)
     return None if state.best_score is None else config.train.early_stopping.metric.sign * state.best_score
 
@@ -156,11 +157,16 @@ def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies
     return [encode_stored(text, vocabularies, *limits, folder / "corpora") for text in corpora.train]
 
 
+def encode_scored(corpora: Corpora, vocabularies: Vocabularies) -> dict[str, EncodedCorpus]:
+    """Dev and test sets as pieces, by name."""
+    texts = (corpora.dev, *corpora.tests.values())
+    return {text.name: encode_corpus(text.src, text.tgt, vocabularies, name=text.name) for text in texts}
+
+
 def report_corpora(config: Config, corpora: Corpora, encoded: list[EncodedCorpus], vocabularies: Vocabularies) -> str:
     """The corpus report, logged."""
-    parts = [describe(text.name, corpus) for text, corpus in zip(corpora.train, encoded, strict=True)]
-    for text in (corpora.dev, *corpora.tests.values()):
-        parts.append(describe(text.name, encode_corpus(text.src, text.tgt, vocabularies, name=text.name)))
+    texts = (*corpora.train, corpora.dev, *corpora.tests.values())
+    parts = [describe(text.name, corpus) for text, corpus in zip(texts, encoded, strict=True)]
     report = render(parts, vocabularies, config.data.src, config.data.tgt)
     log.info("corpora:\n%s", report)
     return report

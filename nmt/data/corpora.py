@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from nmt.config.data import CaptionsConfig, DataConfig, MixtureConfig, Multi30kConfig
 from nmt.data.captions import write_captions
@@ -13,6 +14,7 @@ from nmt.data.text import ParallelText, read_parallel
 from nmt.errors import DataError
 
 TEST = "test"  # the name of the main test set
+Own = Callable[[str], ParallelText]  # the train, dev or test text that a source has itself
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,24 @@ def load_corpora(config: DataConfig) -> Corpora:
 
     Raises DataError for whatever is missing or broken.
     """
-    dev, tests = load_dev(config), load_tests(config)
-    return Corpora(*load_train(config), dev, tests)
+    own = _own(config)
+    dev, tests = _dev(config, own), _tests(config, own)
+    return Corpora(*_train(config, own), dev, tests)
 
 
-def load_train(config: DataConfig) -> tuple[list[ParallelText], list[int]]:
+def load_tests(config: DataConfig) -> dict[str, ParallelText]:
+    """Test sets by name: `data.test`, else the source's own, as "test"; and those of `data.tests`. May be empty."""
+    return _tests(config, _own(config))
+
+
+def _own(config: DataConfig) -> Own | None:
+    """None where the source is the user's files."""
+    if isinstance(config, CaptionsConfig):
+        return {text.name: text for text in write_captions(config)}.__getitem__  # written once for all three
+    return partial(read_split, config) if isinstance(config, Multi30kConfig) else None
+
+
+def _train(config: DataConfig, own: Own | None) -> tuple[list[ParallelText], list[int]]:
     """-> training texts, their parts of a mixture."""
     _refuse_folder(config)
     if isinstance(config, MixtureConfig):
@@ -43,31 +58,22 @@ def load_train(config: DataConfig) -> tuple[list[ParallelText], list[int]]:
             raise _needed("data.corpora", "a PREFIX for each name, and its parts in data.ratio")
         texts = [open_parallel(name, config.corpora[name], config.src, config.tgt) for name in names]
         return texts, [config.ratio[name] for name in names]
-    if isinstance(config, CaptionsConfig):
-        return [write_captions(config)[0]], [1]
-    if isinstance(config, Multi30kConfig):
-        return [read_split(config, "train")], [1]
+    if own is not None:
+        return [own("train")], [1]
     return [_files(config, "train", config.train, open_parallel)], [1]
 
 
-def load_dev(config: DataConfig) -> ParallelText:
+def _dev(config: DataConfig, own: Own | None) -> ParallelText:
     """The set that chooses the best checkpoint: `data.dev`, else the source's own."""
-    if config.dev is None and isinstance(config, CaptionsConfig):
-        return write_captions(config)[1]
-    if config.dev is None and isinstance(config, Multi30kConfig):
-        return read_split(config, "dev")
-    return _files(config, "dev", config.dev)
+    return own("dev") if config.dev is None and own is not None else _files(config, "dev", config.dev)
 
 
-def load_tests(config: DataConfig) -> dict[str, ParallelText]:
-    """Test sets by name: `data.test`, else the source's own, as "test"; and those of `data.tests`. May be empty."""
+def _tests(config: DataConfig, own: Own | None) -> dict[str, ParallelText]:
     tests: dict[str, ParallelText] = {}
     if config.test is not None:
         tests[TEST] = _files(config, TEST, config.test)
-    elif isinstance(config, CaptionsConfig):
-        tests[TEST] = write_captions(config)[2]
-    elif isinstance(config, Multi30kConfig):
-        tests[TEST] = read_split(config, TEST)
+    elif own is not None:
+        tests[TEST] = own(TEST)
     for name, prefix in config.tests.items():
         tests[name] = _files(config, name, prefix)
     return tests

@@ -61,10 +61,6 @@ class StoredRows:
         lengths: Int64 = np.diff(ends, prepend=0)
         return lengths
 
-    def row(self, i: int) -> Int32:
-        """The ids of row i, unpadded."""
-        return self._read(*self._place(i)).astype(np.int32)
-
     def padded(self, row_B: Int64) -> Int32:
         """[B, longest] of the rows asked for, padded with PAD (0)."""
         places = [self._place(i) for i in row_B.tolist()]

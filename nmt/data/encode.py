@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.subwords import EOS, UNK, Subwords, Vocabularies
+from nmt.data.subwords import EOS, UNK, Vocabularies
 from nmt.errors import DataError
 
 Int32 = npt.NDArray[np.int32]
@@ -35,10 +35,6 @@ class Ragged:
         """[N], the end mark included."""
         return np.diff(self.offsets)
 
-    def row(self, i: int) -> Int32:
-        """The ids of row i, unpadded."""
-        return self.ids[self.offsets[i] : self.offsets[i + 1]]
-
     def padded(self, row_B: Int64) -> Int32:
         """[B, longest] of the rows asked for, padded with PAD (0)."""
         starts_B = self.offsets[row_B]
@@ -55,9 +51,6 @@ class Rows(Protocol):
     @property
     def lengths(self) -> Int64:
         """[N], the end mark included."""
-
-    def row(self, i: int) -> Int32:
-        """The ids of row i, unpadded."""
 
     def padded(self, row_B: Int64) -> Int32:
         """[B, longest] of the rows asked for, padded with PAD (0)."""
@@ -86,10 +79,6 @@ class EncodedCorpus:
     def lengths_tgt(self) -> Int64:
         """[N], the end mark included."""
         return self.tgt.lengths
-
-    def pair(self, i: int) -> tuple[Int32, Int32]:
-        """Source and target ids of pair i, each ending in EOS."""
-        return self.src.row(i), self.tgt.row(i)
 
 
 def encode_corpus(
@@ -142,14 +131,6 @@ def kept_pairs(
     dropped.update({reason: count for reason, count in counts.items() if count})
     if not kept:
         raise _nothing_left(name, len(text_src), dropped, max_length, max_ratio)
-
-
-def encode_lines(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    """One side alone, as for a text to translate: every line is kept and ends in EOS."""
-    rows = _Rows()
-    for line in lines:
-        rows.add(subwords.encode(line))
-    return rows.ragged()
 
 
 def pad_right(sentences: Sequence[Sequence[int] | Int32]) -> Int32:

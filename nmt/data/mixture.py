@@ -52,9 +52,3 @@ class MixtureSchedule:
         corpus_P = self._corpus_P[within_P]
         turn_P: Int64 = cycle_P * self._ratio_C[corpus_P] + self._before_PC[within_P, corpus_P]
         return turn_P
-
-    def corpus_counts(self, places: int) -> Int64:
-        """How many of the first `places` places each corpus has."""
-        cycles, within = divmod(places, self.cycle)
-        count_C: Int64 = cycles * self._ratio_C + self._before_PC[within]
-        return count_C

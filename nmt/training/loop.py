@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,6 @@ from nmt.config.train import TrainConfig
 from nmt.data.batches import Batch, TrainingBatches
 from nmt.data.prefetch import Prefetcher
 from nmt.errors import TrainingError, WorkerLostError
-from nmt.training.replicas import Replicas
 from nmt.training.schedule import learning_rate
 from nmt.training.state import TrainingState, Window
 from nmt.training.step import StepResult, Trainer
@@ -49,19 +48,18 @@ def train(
     hooks: Hooks,
     stop_requested: Stop,
     num_gpus: int = 0,
-    replicas: Replicas | None = None,
 ) -> TrainingState:
     """Train from `state` until a limit, early stopping or a request to stop; saves before it returns.
 
     A request is heeded after each step and within a validation, which is then done again when the run goes on.
-    `num_gpus` are at work: their seconds are counted. `replicas`: what the trainer's steps are spread over; of several
-    workers each calls this, with hooks of its own, and what ends one's run ends that of all after the same step.
+    `num_gpus` are at work: their seconds are counted. Of several workers each calls this, with hooks of its own, and
+    what ends one's run ends that of all after the same step.
 
     Raises TrainingError at the first step whose loss or gradient is not finite: the weights are then still those
     before it, and they are not saved, since the last checkpoint may be the better place to start from. Raises
     WorkerLostError, after saving, where another worker is gone.
     """
-    run = _Run(trainer, config, state, hooks, stop_requested, num_gpus, replicas)
+    run = _Run(trainer, config, state, hooks, stop_requested, num_gpus)
     try:
         run.whole(batches)
     except WorkerLostError:
@@ -82,9 +80,7 @@ class _Run:
         hooks: Hooks,
         stop_requested: Stop,
         num_gpus: int,
-        replicas: Replicas | None,
     ) -> None:
-        self.replicas = replicas
         self.trainer, self.config, self.hooks = trainer, config, hooks
         self.stop_requested, self.num_gpus = stop_requested, num_gpus
         self.state = replace(state, validation_due=False)
@@ -107,7 +103,7 @@ class _Run:
 
     def for_all(self, flag: bool) -> bool:
         """`flag`, or that of any worker: clocks and signals are each one's own, and all leave together."""
-        return flag if self.replicas is None else self.replicas.any(flag)
+        return self.trainer.replicas.any(flag)
 
     def whole(self, batches: TrainingBatches) -> None:
         """Epoch after epoch, until the run ends."""
@@ -142,7 +138,7 @@ class _Run:
         number, config = self.state.step + 1, self.config
         rate = learning_rate(config, number, self.state.plateau_reductions)
         arguments = tf.constant(batch.source_BS), tf.constant(batch.target_BT), tf.constant(rate, tf.float32)
-        with nullcontext() if self.replicas is None else self.replicas.together():
+        with self.trainer.replicas.together():
             result = self.trainer.step(*arguments, tf.constant(number, tf.int64))
         if not bool(result.applied) and not bool(result.overflowed):
             raise TrainingError(

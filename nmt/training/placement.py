@@ -15,7 +15,7 @@ from nmt.config.train import Distribution, TrainConfig
 from nmt.errors import ConfigError, DeviceError
 from nmt.training.cluster import Cluster, read_cluster
 from nmt.training.device import Chosen
-from nmt.training.replicas import Replicas
+from nmt.training.replicas import Replicas, StrategyReplicas
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,8 @@ def num_devices(config: TrainConfig) -> int:
     return 1 if config.distribution is Distribution.one else config.devices
 
 
-def spread(config: TrainConfig, chosen: Chosen) -> Replicas | None:
-    """tf.distribute's strategy for a run on the chosen devices; None: one device.
+def spread(config: TrainConfig, chosen: Chosen) -> Replicas:
+    """What a run on the chosen devices is spread over.
 
     With several workers it returns when all of them are there. To be called before TensorFlow runs anything.
 
@@ -34,9 +34,9 @@ def spread(config: TrainConfig, chosen: Chosen) -> Replicas | None:
     there are replicas.
     """
     if config.distribution is Distribution.one:
-        return None
+        return Replicas()
     if config.distribution is Distribution.mirrored:
-        replicas = _mirrored(chosen)
+        replicas: Replicas = _mirrored(chosen)
     else:
         replicas = _multi_worker(read_cluster(os.environ.get("TF_CONFIG")), chosen)
     if config.batch_sentences is not None and config.batch_sentences < replicas.count:
@@ -75,7 +75,7 @@ def _mirrored(chosen: Chosen) -> Replicas:
             next_step="use train.distribution=one, or split a CPU with train.device=cpu train.devices=2",
         )
     names = [f"/{chosen.kind}:{number}" for number in range(chosen.count)]
-    return Replicas(tf.distribute.MirroredStrategy(names))
+    return StrategyReplicas(tf.distribute.MirroredStrategy(names))
 
 
 def _multi_worker(cluster: Cluster, chosen: Chosen) -> Replicas:
@@ -99,4 +99,4 @@ def _multi_worker(cluster: Cluster, chosen: Chosen) -> Replicas:
             next_step="check TF_CONFIG, firewalls, and whether an earlier run still holds the port",
         ) from error
     log.info("all %d workers are here, %d devices together", number, strategy.num_replicas_in_sync)
-    return Replicas(strategy, number, cluster.is_chief)
+    return StrategyReplicas(strategy, number, cluster.is_chief)

@@ -8,7 +8,7 @@ by its real target words: the sum is the gradient of the whole batch, however it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import tensorflow as tf
@@ -24,29 +24,39 @@ SUM = tf.distribute.ReduceOp.SUM
 
 
 class Replicas:
-    """A strategy of tf.distribute, and what its workers tell one another."""
+    """What a batch is spread over, and what the workers tell one another: here one device, which is alone."""
 
-    def __init__(self, strategy: tf.distribute.Strategy, num_workers: int = 1, is_chief: bool = True) -> None:
-        self.strategy, self.num_workers, self.is_chief = strategy, num_workers, is_chief
-        self.count: int = strategy.num_replicas_in_sync
-        self._total = tf.function(self._total_anew, autograph=False)
+    count = 1  # devices of all workers
+    num_workers = 1
+    is_chief = True
 
     def scope(self) -> AbstractContextManager[Any]:
         """Variables made within have a copy on each replica."""
-        scope: AbstractContextManager[Any] = self.strategy.scope()
-        return scope
+        return nullcontext()
 
     def run(self, function: Callable[..., Any], *arguments: tf.Tensor) -> Any:
         """`function` on every replica, within a graph; -> what the first of this machine returned."""
-        results = self.strategy.run(function, args=arguments)
-        return tf.nest.map_structure(lambda x: self.strategy.experimental_local_results(x)[0], results)
+        return function(*arguments)
+
+    def gradients(
+        self,
+        model: Seq2Seq,
+        config: TrainConfig,
+        scale: LossScale,
+        source_BS: tf.Tensor,
+        target_BT: tf.Tensor,
+        noise: Noise,
+    ) -> Gradients:
+        """Those of the whole batch, to which this replica has computed its share. Within `run`."""
+        return batch_gradients(model, config, scale, source_BS, target_BT, noise)
 
     def total(self, values: Sequence[float]) -> list[float]:
         """The sum over all workers, place by place. Everyone waits here for everyone."""
-        if self.num_workers == 1:
-            return list(values)
-        with self.together():
-            return [float(x) for x in self._total(tf.constant(list(values), tf.float64)).numpy()]
+        return list(values)
+
+    def together(self) -> AbstractContextManager[None]:
+        """What waits for other workers: raises WorkerLostError where one is gone."""
+        return nullcontext()
 
     def any(self, flag: bool) -> bool:
         """Whether any worker says so."""
@@ -71,9 +81,47 @@ class Replicas:
                 next_step="give every worker the same command line and the same files",
             )
 
+
+class StrategyReplicas(Replicas):
+    """The replicas of a strategy of tf.distribute, on one machine or several."""
+
+    def __init__(self, strategy: tf.distribute.Strategy, num_workers: int = 1, is_chief: bool = True) -> None:
+        self.strategy, self.num_workers, self.is_chief = strategy, num_workers, is_chief
+        self.count = strategy.num_replicas_in_sync
+        self._total = tf.function(self._total_anew, autograph=False)
+
+    def scope(self) -> AbstractContextManager[Any]:
+        scope: AbstractContextManager[Any] = self.strategy.scope()
+        return scope
+
+    def run(self, function: Callable[..., Any], *arguments: tf.Tensor) -> Any:
+        results = self.strategy.run(function, args=arguments)
+        return tf.nest.map_structure(lambda x: self.strategy.experimental_local_results(x)[0], results)
+
+    def gradients(
+        self,
+        model: Seq2Seq,
+        config: TrainConfig,
+        scale: LossScale,
+        source_BS: tf.Tensor,
+        target_BT: tf.Tensor,
+        noise: Noise,
+    ) -> Gradients:
+        context = tf.distribute.get_replica_context()
+        share = Share(context.replica_id_in_sync_group, context.num_replicas_in_sync, count_tokens(target_BT))
+        rows = own_rows(source_BS, target_BT, share)
+        found = batch_gradients(model, config, scale, *rows, noise, share)
+        loss, nll, *gradients = context.all_reduce(SUM, [found.loss, found.nll, *found.gradients])
+        return Gradients(loss, nll, share.num_tokens, gradients)
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        if self.num_workers == 1:
+            return list(values)
+        with self.together():
+            return [float(x) for x in self._total(tf.constant(list(values), tf.float64)).numpy()]
+
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What waits for other workers: raises WorkerLostError where one is gone."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -94,18 +142,6 @@ class Replicas:
             return context.all_reduce(SUM, tf.where(first, values, tf.zeros_like(values)))
 
         return self.run(on_replica, values)
-
-
-def replica_gradients(
-    model: Seq2Seq, config: TrainConfig, scale: LossScale, source_BS: tf.Tensor, target_BT: tf.Tensor, noise: Noise
-) -> Gradients:
-    """Those of the whole batch, to which this replica has computed its share. Within `Replicas.run`."""
-    context = tf.distribute.get_replica_context()
-    share = Share(context.replica_id_in_sync_group, context.num_replicas_in_sync, count_tokens(target_BT))
-    rows = own_rows(source_BS, target_BT, share)
-    found = batch_gradients(model, config, scale, *rows, noise, share)
-    loss, nll, *gradients = context.all_reduce(SUM, [found.loss, found.nll, *found.gradients])
-    return Gradients(loss, nll, share.num_tokens, gradients)
 
 
 def own_rows(source_BS: tf.Tensor, target_BT: tf.Tensor, share: Share) -> tuple[tf.Tensor, tf.Tensor]:

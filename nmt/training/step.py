@@ -12,11 +12,11 @@ import tensorflow as tf
 from nmt.config.train import TrainConfig
 from nmt.model.noise import Noise
 from nmt.model.seq2seq import Seq2Seq
-from nmt.training.gradients import Gradients, batch_gradients
+from nmt.training.gradients import Gradients
 from nmt.training.loss import output_loss
 from nmt.training.loss_scale import LossScale
 from nmt.training.optimizer import Adam, MovingAverage, clip, variable_name
-from nmt.training.replicas import Replicas, replica_gradients
+from nmt.training.replicas import Replicas
 
 IDS = tf.TensorSpec([None, None], tf.int32)
 
@@ -36,9 +36,9 @@ class Trainer(tf.Module):
     """The model with what training adds to it: optimiser slots and averaged weights."""
 
     def __init__(self, model: Seq2Seq, config: TrainConfig, seed: int, replicas: Replicas | None = None) -> None:
-        """`replicas`: what a batch is spread over; the trainer and the model are then made in its scope."""
+        """`replicas`: what a batch is spread over (None: one device); trainer and model are made in its scope."""
         super().__init__(name="trainer")
-        self.model, self.config, self.seed, self.replicas = model, config, seed, replicas
+        self.model, self.config, self.seed, self.replicas = model, config, seed, replicas or Replicas()
         self.weights = list(model.trainable_variables)
         self.optimizer = Adam(config, self.weights)
         self.average = MovingAverage(config.average, self.weights)
@@ -52,12 +52,9 @@ class Trainer(tf.Module):
     ) -> StepResult:
         """Train on one batch. `number` counts steps from 1; dropout is a pure function of it and the seed."""
         noise = Noise(tf.constant(self.seed, tf.int64), number)
-        if self.replicas is None:
-            found = batch_gradients(self.model, self.config, self.loss_scale, source_BS, target_BT, noise)
-            return self._update(found, learning_rate, number)
 
         def on_replica(source_BS: tf.Tensor, target_BT: tf.Tensor) -> StepResult:
-            found = replica_gradients(self.model, self.config, self.loss_scale, source_BS, target_BT, noise)
+            found = self.replicas.gradients(self.model, self.config, self.loss_scale, source_BS, target_BT, noise)
             return self._update(found, learning_rate, number)
 
         result: StepResult = self.replicas.run(on_replica, source_BS, target_BT)

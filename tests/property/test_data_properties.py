@@ -181,7 +181,10 @@ def test_evaluation_restores_every_pair(lengths, budget):
         for source, target, index in zip(batch.source_BS, batch.target_BT, batch.index_B.tolist(), strict=True):
             assert index not in seen
             seen[index] = (source[source != PAD].tolist(), target[target != PAD].tolist())
-    assert seen == {i: tuple(side.tolist() for side in corpus.pair(i)) for i in range(len(lengths))}
+    assert seen == {
+        i: tuple(side.padded(np.array([i]))[0].tolist() for side in (corpus.src, corpus.tgt))
+        for i in range(len(lengths))
+    }
 
 
 @quick

@@ -16,6 +16,7 @@ import nmt.app.finish
 import nmt.app.hooks
 import nmt.app.train
 from nmt.app.hooks import RunHooks
+from nmt.app.run import Run
 from nmt.checkpoint import store
 from nmt.checkpoint.file import verify
 from nmt.training.sameness import differing, digests
@@ -57,7 +58,7 @@ def raise_before(patch, place, name, number, when=lambda *_: True):
 # Where -> (module or class, function that a signal comes before, step of the checkpoint that is then saved).
 PLACES = {
     "a step": (RunHooks, "progress", 7, lambda _, state, __: state.step == 7),
-    "the loss of a validation": (RunHooks, "loss", 6, lambda *_: True),
+    "the loss of a validation": (Run, "loss", 6, lambda *_: True),
     "the decoding of a validation": (nmt.app.hooks, "score", 6, lambda *_: True),
     "a save": (store, "save", 6, lambda *_: True),  # in the thread that writes; training goes on meanwhile
 }

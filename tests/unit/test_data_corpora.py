@@ -6,7 +6,7 @@ import pytest
 
 from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
 from nmt.data import corpora
-from nmt.data.corpora import load_corpora, load_dev, load_tests
+from nmt.data.corpora import load_corpora, load_tests
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
 
@@ -34,7 +34,6 @@ def test_captions_have_all_sets_of_their_own():
     assert loaded.ratio == [1]
     assert len(loaded.dev) == 4
     assert {name: len(text) for name, text in loaded.tests.items()} == {"test": 3}
-    assert loaded.dev == load_dev(CaptionsConfig(**SMALL))
 
 
 def test_dev_and_test_can_be_replaced_and_tests_added(prefix):
@@ -87,7 +86,7 @@ def test_a_mixture_of_nothing_is_refused(prefix):
 @pytest.mark.parametrize("kind", [FilesConfig, MixtureConfig])
 def test_a_folder_that_nothing_looks_for_is_refused(kind, prefix):
     config = kind(dir="corpus", dev=f"{prefix}a", test=f"{prefix}a")
-    for call in (load_dev, load_tests, load_corpora):
+    for call in (load_tests, load_corpora):
         assert message(call, config) == (
             f"data.dir: found corpus, expected nothing with data={config.source}; "
             "write the folder in front of each PREFIX."
@@ -103,12 +102,11 @@ def test_multi30k_reads_its_splits_and_evaluation_reads_no_training_set(monkeypa
 
     monkeypatch.setattr(corpora, "read_split", read_split)
     assert list(load_tests(Multi30kConfig())) == ["test"]
-    assert load_dev(Multi30kConfig()).name == "dev"
-    assert read == ["test", "dev"]
-    assert [text.name for text in load_corpora(Multi30kConfig()).train] == ["train"]
+    assert read == ["test"]
+    loaded = load_corpora(Multi30kConfig())
+    assert ([text.name for text in loaded.train], loaded.dev.name) == (["train"], "dev")
 
 
 def test_multi30k_with_a_folder_takes_further_sets_by_prefix(prefix):
     config = Multi30kConfig(dir="nowhere", dev=f"{prefix}a", test=f"{prefix}b")
-    assert len(load_dev(config)) == 2
     assert len(load_tests(config)["test"]) == 3

@@ -23,7 +23,7 @@ from nmt.training.gradients import Share, batch_gradients, count_tokens
 from nmt.training.loop import train
 from nmt.training.loss_scale import LossScale
 from nmt.training.placement import num_devices, spread
-from nmt.training.replicas import Replicas, own_rows
+from nmt.training.replicas import Replicas, StrategyReplicas, own_rows
 from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState
 from tests.unit.training_tools import FakeBatches, FakeHooks, FakeTrainer
@@ -77,7 +77,7 @@ def sentence(config, chosen):
 
 
 def test_one_device_needs_nothing():
-    assert spread(TrainConfig(), CPU) is None
+    assert type(spread(TrainConfig(), CPU)) is Replicas
     assert num_devices(TrainConfig()) == 1
     assert num_devices(TrainConfig(distribution=Distribution.mirrored)) == 0
 
@@ -137,7 +137,7 @@ def test_fewer_sentences_than_replicas(monkeypatch):
 # ---- what workers tell one another
 
 
-class Pair(Replicas):
+class Pair(StrategyReplicas):
     """This worker and another, which answers with what the test says; no TensorFlow between them."""
 
     def __init__(self, is_chief=True, other=()):
@@ -168,7 +168,7 @@ def test_a_signal_to_one_is_an_exit_status_for_all(number, elsewhere, status):
     request.number = number
     assert stopped_by(request, Pair(other=[[elsewhere]])) == status
     if not elsewhere:
-        assert stopped_by(request, None) == status
+        assert stopped_by(request, Replicas()) == status
 
 
 @pytest.mark.parametrize("is_chief", [True, False])
@@ -232,7 +232,7 @@ def test_only_the_chief_validates_logs_and_saves_and_all_have_its_scores():
 # ---- the loop
 
 
-class Fragile(Replicas):
+class Fragile(StrategyReplicas):
     """Loses the other worker at a given step, or hears a request of it there."""
 
     def __init__(self, steps, lost_at=0, asked_at=0):
@@ -249,7 +249,7 @@ class Fragile(Replicas):
 
 def trained(replicas_options, trainer=None, hooks=None, **options):
     trainer, hooks = trainer or FakeTrainer(), hooks or FakeHooks()
-    replicas = Fragile(trainer.steps, **replicas_options)
+    trainer.replicas = replicas = Fragile(trainer.steps, **replicas_options)
     settings = train_config(**options)
     if replicas.lost_at:
         whole = trainer.step
@@ -261,7 +261,7 @@ def trained(replicas_options, trainer=None, hooks=None, **options):
 
         trainer.step = step
     try:
-        final = train(trainer, FakeBatches(4), settings, TrainingState(), hooks, bool, 0, replicas)
+        final = train(trainer, FakeBatches(4), settings, TrainingState(), hooks, bool)
     except WorkerLostError as lost:
         return lost, hooks
     return final, hooks

@@ -7,6 +7,7 @@ import numpy as np
 from nmt.config.train import EarlyStoppingConfig, Schedule, StopMetric, TrainConfig
 from nmt.data.batches import Batch
 from nmt.training.loop import train
+from nmt.training.replicas import Replicas
 from nmt.training.state import TrainingState
 from nmt.training.step import StepResult
 
@@ -15,6 +16,8 @@ TOKENS = 5
 
 class FakeTrainer:
     """Notes each step; the loss is the number of the step."""
+
+    replicas = Replicas()
 
     def __init__(self, not_finite_at: int = 0, overflows_at: int = 0) -> None:
         self.steps: list[tuple[int, int, float]] = []  # number, first source id of the batch, learning rate

@@ -60,7 +60,7 @@ class WordMoverIndex:
         self._texts = stack(known)
         self._rows = {word: row for row, word in enumerate(bags.words)}
         self._vectors_VD = bags.vectors_VD
-        self._bounds = Bounds(known, bags.vectors_VD)
+        self._bounds = Bounds(known)
         self._costs: dict[str, FloatArray] = {}
         self._kept = max(1, _ROWS_BYTES // (8 * len(bags.words)))
         self.num_solved = 0  # exact distances worked out so far: brute force takes one for each text and query
