@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import OmegaConf
 
 from nmt.config import mistakes
+from nmt.config.option import Options, option
 from nmt.config.overrides import apply_overrides, known_keys, parse_override
 from nmt.config.root import Config
 from nmt.config.store import SOURCES
@@ -30,14 +31,14 @@ class Format(Enum):
 
 
 @dataclass
-class Command:
+class Command(Options):
     """What both programs take."""
 
     groups: ClassVar[tuple[str, ...]] = ()  # parts of the saved configuration that may be changed
 
-    checkpoint: list[str] = field(default_factory=list)  # files, patterns (*) already replaced by what they match
-    device: Device = Device.auto
-    threads: int = 0  # for TensorFlow; 0: as many as there are cores
+    checkpoint: list[str] = option([], "files, or patterns such as 'runs/*/checkpoints/best.h5'")
+    device: Device = option(Device.auto, "where to compute; auto: on a GPU where there is one")
+    threads: int = option(0, "for TensorFlow; 0: as many as there are cores", at_least=0, hint="0 takes all cores")
     overrides: list[str] = field(default_factory=list)  # "search.beam=1": for nmt.config.saved.load_config
 
     def __post_init__(self) -> None:
@@ -45,8 +46,7 @@ class Command:
             raise ConfigError(
                 "checkpoint", found="nothing", expected="a file", next_step="write checkpoint=RUN/checkpoints/best.h5"
             )
-        if self.threads < 0:
-            raise ConfigError("threads", found=self.threads, expected="at least 0", next_step="0 takes all cores")
+        super().__post_init__()
 
 
 @dataclass
@@ -55,7 +55,7 @@ class EvaluateConfig(Command):
 
     groups: ClassVar[tuple[str, ...]] = ("data", "search", "metrics")
 
-    out: str | None = None  # folder for results; None: printed alone
+    out: str | None = option(None, "folder for results and translations; null: printed alone")
 
 
 @dataclass
@@ -64,13 +64,13 @@ class TranslateConfig(Command):
 
     groups: ClassVar[tuple[str, ...]] = ("search",)
 
-    format: Format = Format.text
-    nbest: int | None = None  # also among the overrides, as search.nbest
+    format: Format = option(Format.text, "text: one line a line; json: one object a line, with scores and alignments")
+    nbest: int | None = option(
+        None, "translations a line, with format=json", at_least=1, hint="1 is the best alone"
+    )  # also among the overrides, as search.nbest
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.nbest is not None and self.nbest < 1:
-            raise ConfigError("nbest", found=self.nbest, expected="at least 1", next_step="1 is the best alone")
         if self.nbest is not None and self.nbest > 1 and self.format is Format.text:
             raise ConfigError(
                 "nbest",

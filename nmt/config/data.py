@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
+from nmt.config.option import Options, option
 from nmt.errors import ConfigError
+
+SOURCE = "captions, multi30k, files or mixture: set by the group option"
+PAIRS = "9000 to train on and 500 to score on take a minute"
 
 
 class Variant(Enum):
@@ -17,32 +21,32 @@ class Variant(Enum):
 
 
 @dataclass
-class DataConfig:
+class DataConfig(Options, place="data"):
     """What all sources of text share. A PREFIX is a path to which `.en` or `.en.gz` is added."""
 
-    source: str = "captions"  # captions | multi30k | files | mixture: set by the group option
-    src: str = "en"  # language codes; also the endings of the files
-    tgt: str = "de"
-    dir: str | None = None  # where a corpus lies; None: the source's own place
-    train: str | None = None  # PREFIX
-    dev: str | None = None  # PREFIX; replaces the source's own dev set
-    test: str | None = None  # PREFIX; replaces the source's own test set
-    tests: dict[str, str] = field(default_factory=dict)  # further test sets: NAME -> PREFIX
-    max_length: int = 100  # subwords a side; longer training pairs are dropped
-    max_ratio: float = 9.0  # longer side over shorter side, in subwords; larger ones are dropped
+    source: str = option("captions", SOURCE)
+    src: str = option("en", "language of the source, also the ending of its files")
+    tgt: str = option("de", "language of the target")
+    dir: str | None = option(None, "folder of the corpus; null: the source's own place, or downloaded (multi30k)")
+    train: str | None = option(None, "PREFIX of one's own training text: PREFIX.en, PREFIX.de or .gz")
+    dev: str | None = option(None, "PREFIX of the text that chooses the best checkpoint; null: the source's own")
+    test: str | None = option(None, "PREFIX of the text that is scored at the end; null: the source's own")
+    tests: dict[str, str] = option({}, "further test sets: +data.tests.NAME=PREFIX")
+    max_length: int = option(
+        100,
+        "subwords a side; longer training pairs are dropped",
+        at_least=1,
+        hint="say how many subwords a sentence may have",
+    )
+    max_ratio: float = option(
+        9.0,
+        "longer side over shorter side, in subwords; larger ones are dropped",
+        at_least=1,
+        hint="9 keeps all but broken pairs",
+    )
 
     def __post_init__(self) -> None:
-        if self.max_length < 1:
-            raise ConfigError(
-                "data.max_length",
-                found=self.max_length,
-                expected="at least 1",
-                next_step="say how many subwords a sentence may have",
-            )
-        if self.max_ratio < 1:
-            raise ConfigError(
-                "data.max_ratio", found=self.max_ratio, expected="at least 1", next_step="9 keeps all but broken pairs"
-            )
+        super().__post_init__()
         for name in self.tests:
             if name in ("dev", "test", "") or not name.replace("-", "").replace("_", "").isalnum():
                 raise ConfigError(
@@ -57,11 +61,11 @@ class DataConfig:
 class CaptionsConfig(DataConfig):
     """The embedded corpus: captions written by a grammar, the same for the same seed."""
 
-    source: str = "captions"
-    train_pairs: int = 9_000
-    dev_pairs: int = 500
-    test_pairs: int = 500
-    grammar_seed: int = 2018
+    source: str = option("captions", SOURCE)
+    train_pairs: int = option(9_000, "sentence pairs to train on", at_least=1, hint=PAIRS)
+    dev_pairs: int = option(500, "sentence pairs of the dev set", at_least=1, hint=PAIRS)
+    test_pairs: int = option(500, "sentence pairs of the test set", at_least=1, hint=PAIRS)
+    grammar_seed: int = option(2018, "of what is written")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,14 +76,6 @@ class CaptionsConfig(DataConfig):
                 expected="en, de (all that the embedded grammar writes)",
                 next_step="use data=files for another pair of languages",
             )
-        for key in ("train_pairs", "dev_pairs", "test_pairs"):
-            if getattr(self, key) < 1:
-                raise ConfigError(
-                    f"data.{key}",
-                    found=getattr(self, key),
-                    expected="at least 1",
-                    next_step="the default is a good size",
-                )
         if self.train is not None or self.dir is not None:
             raise ConfigError(
                 "data.train, data.dir",
@@ -93,8 +89,8 @@ class CaptionsConfig(DataConfig):
 class Multi30kConfig(DataConfig):
     """Multi30k (Elliott et al. 2016): from `data.dir`, else downloaded from its public repository and verified."""
 
-    source: str = "multi30k"
-    variant: Variant = Variant.raw
+    source: str = option("multi30k", SOURCE)
+    variant: Variant = option(Variant.raw, "raw text, or as most papers score it: lower-cased and tokenised")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,16 +107,16 @@ class Multi30kConfig(DataConfig):
 class FilesConfig(DataConfig):
     """One's own parallel files: `PREFIX.src` and `PREFIX.tgt`, line by line, plain or gzip, UTF-8."""
 
-    source: str = "files"
+    source: str = option("files", SOURCE)
 
 
 @dataclass
 class MixtureConfig(DataConfig):
     """Several training corpora at integer ratios, spread evenly; dev and test by PREFIX."""
 
-    source: str = "mixture"
-    corpora: dict[str, str] = field(default_factory=dict)  # NAME -> PREFIX
-    ratio: dict[str, int] = field(default_factory=dict)  # NAME -> parts
+    source: str = option("mixture", SOURCE)
+    corpora: dict[str, str] = option({}, "training corpora: +data.corpora.NAME=PREFIX")
+    ratio: dict[str, int] = option({}, "parts of each: +data.ratio.NAME=PARTS")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,12 +7,16 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nmt.config.option import Options, option
 from nmt.config.remote import RemoteConfig
 from nmt.errors import ConfigError
 
 SMALLEST_DISK_GB = 50
 NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+
+PROFILES = "the profiles in configs/machine are right for their types"
+CENTS = "0.526 is 52.6 US cents"
 
 
 class Lane(Enum):
@@ -37,33 +41,26 @@ class Shutdown(Enum):
 
 
 @dataclass
-class MachineConfig:
+class MachineConfig(Options, place="machine"):
     """A type of machine. The defaults are those of g4dn.xlarge."""
 
-    name: str = "g4dn_xlarge"  # of this profile
-    instance_type: str = "g4dn.xlarge"
-    gpu: str = "T4"
-    num_gpus: int = 1
-    gpu_memory_gb: int = 16  # of each
-    compute_capability: float = 7.5
-    vcpus: int = 4
-    family: Family = Family.g
-    lane: Lane = Lane.tf221
-    python: str = "3.12"
-    image_parameter: str | None = IMAGE  # public parameter of AWS that names an image
-    image: str | None = None  # an image of one's own, ami-...; wins over the parameter
-    driver: int | None = None  # branch of NVIDIA's driver in the image; null: not known before the machine runs
-    withdrawn: str | None = None  # when AWS stopped offering it
+    name: str = option("g4dn_xlarge", "of this profile")
+    instance_type: str = option("g4dn.xlarge", "what AWS calls it")
+    gpu: str = option("T4", "what NVIDIA calls it")
+    num_gpus: int = option(1, "GPUs of a machine", at_least=1, hint=PROFILES)
+    gpu_memory_gb: int = option(16, "of each", at_least=1, hint=PROFILES)
+    compute_capability: float = option(7.5, "of a GPU")
+    vcpus: int = option(4, "what AWS counts against a quota", at_least=1, hint=PROFILES)
+    family: Family = option(Family.g, "whose quota counts")
+    lane: Lane = option(Lane.tf221, "which TensorFlow is installed")
+    python: str = option("3.12", "which Python is installed")
+    image_parameter: str | None = option(IMAGE, "public parameter of AWS that names an image")
+    image: str | None = option(None, "an image of one's own, ami-...; wins over the parameter")
+    driver: int | None = option(None, "branch of NVIDIA's driver in the image; null: not known before the machine runs")
+    withdrawn: str | None = option(None, "when AWS stopped offering it")
 
     def __post_init__(self) -> None:
-        for key in ("num_gpus", "gpu_memory_gb", "vcpus"):
-            if getattr(self, key) < 1:
-                raise ConfigError(
-                    f"machine.{key}",
-                    found=getattr(self, key),
-                    expected="at least 1",
-                    next_step="the profiles in configs/machine are right for their types",
-                )
+        super().__post_init__()
         if self.image is not None and not re.fullmatch(r"ami-[0-9a-f]{8,17}", self.image):
             raise ConfigError(
                 "machine.image", found=self.image, expected="an image such as ami-0123456789abcdef0",
@@ -72,36 +69,59 @@ class MachineConfig:
 
 
 @dataclass
-class LaunchConfig:
-    name: str = "nmt"  # of the machine: its tags and its folder
-    folder: str = "runs/launch"  # holds a folder for each machine
-    region: str = "us-east-1"
-    zones: list[str] = field(default_factory=list)  # tried in this order; empty: all that offer the type
-    profile: str | None = None  # of ~/.aws; null: AWS's own order of looking for credentials
-    endpoint_url: str | None = None  # of an AWS that is not Amazon's
-    timeout_s: float = 20.0  # that AWS may take for an answer, before it is asked once more
-    address: str | None = None  # one's own, from which ssh is let in; null: asked from address_url
-    address_url: str = "https://checkip.amazonaws.com"
-    allow_world: bool = False  # let ssh in from everywhere
-    public_key: str | None = None  # file of one's own; null: a new pair for each machine
-    key_file: str | None = None  # the private key to public_key
-    user: str = "ubuntu"
-    port: int = 22
-    wait_s: float = 300.0  # for a machine to start, to show its host keys, to end
-    host: str | None = None  # where ssh finds the machine; null: the address that AWS names
-    subnet: str | None = None  # of a network of one's own; null: the region's default network
-    usd_per_hour: float | None = None  # price of the machine; null: asked from AWS
-    disk_gb: int = 60
-    spot: bool = False
-    max_hours: float = 12.0  # after that the machine powers itself off, whatever happens
-    max_usd: float | None = None  # the same, for the price of the machine and its disk
-    shutdown: Shutdown = Shutdown.terminate
-    s3: str | None = None  # s3://BUCKET/PREFIX for checkpoints and metrics; null: they come home only
-    data: str | None = None  # folder to upload as data.dir
-    tags: dict[str, str] = field(default_factory=dict)  # further ones, for one's own accounts
-    command: list[str] = field(default_factory=list)  # overrides of train.py; on the command line after `--`
+class LaunchConfig(Options, place="launch"):
+    name: str = option("nmt", "of the machine: its tags and its folder")
+    folder: str = option("runs/launch", "holds a folder for each machine")
+    region: str = option("us-east-1", "of AWS")
+    zones: list[str] = option([], "tried in this order; empty: all that offer the type")
+    profile: str | None = option(None, "of ~/.aws; null: AWS's own order of looking for credentials")
+    endpoint_url: str | None = option(None, "of an AWS that is not Amazon's")
+    timeout_s: float = option(
+        20.0, "that AWS may take for an answer, before it is asked once more", above=0, hint="20 is patient enough"
+    )
+    address: str | None = option(None, "one's own, from which ssh is let in; null: asked from launch.address_url")
+    address_url: str = option("https://checkip.amazonaws.com", "answers with one's own address")
+    allow_world: bool = option(False, "let ssh in from everywhere")
+    public_key: str | None = option(None, "file of one's own; null: a new pair for each machine")
+    key_file: str | None = option(None, "the private key to launch.public_key")
+    user: str = option("ubuntu", "of the image, for ssh")
+    port: int = option(22, "for ssh", at_least=1, at_most=65_535, hint="22 is what images listen at")
+    wait_s: float = option(
+        300.0, "for a machine to start, to show its host keys, to end", above=0, hint="300 is five minutes"
+    )
+    host: str | None = option(None, "where ssh finds the machine; null: the address that AWS names")
+    subnet: str | None = option(None, "of a network of one's own; null: the region's default network")
+    usd_per_hour: float | None = option(
+        None, "price of the machine; null: asked from AWS", above=0, null="to have it asked", hint=CENTS
+    )
+    disk_gb: int = option(
+        60,
+        f"at least {SMALLEST_DISK_GB}: image, CUDA wheels and checkpoints need that",
+        at_least=SMALLEST_DISK_GB,
+        hint=f"image, CUDA wheels and checkpoints need launch.disk_gb={SMALLEST_DISK_GB}",
+    )
+    spot: bool = option(False, "a spot machine, which is cheaper and may be taken away")
+    max_hours: float = option(
+        12.0,
+        "after that the machine powers itself off, whatever happens",
+        above=0,
+        hint="say how long it may run at most: 1.25 is 75 minutes",
+    )
+    max_usd: float | None = option(
+        None,
+        "the same, for the price of the machine and its disk",
+        above=0,
+        null="for no limit but max_hours",
+        hint=CENTS,
+    )
+    shutdown: Shutdown = option(Shutdown.terminate, "what becomes of the machine when it powers itself off")
+    s3: str | None = option(None, "s3://BUCKET/PREFIX for checkpoints and metrics; null: they come home only")
+    data: str | None = option(None, "folder to upload as data.dir")
+    tags: dict[str, str] = option({}, "further ones, for one's own accounts")
+    command: list[str] = option([], "overrides of train.py; on the command line after `--`")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not NAME.fullmatch(self.name):
             raise ConfigError(
                 "launch.name",
@@ -109,16 +129,7 @@ class LaunchConfig:
                 expected="2 to 40 of a-z, 0-9 and -, a letter first, no - last",
                 next_step="nmt is the default",
             )
-        if self.disk_gb < SMALLEST_DISK_GB:
-            raise ConfigError(
-                "launch.disk_gb",
-                found=self.disk_gb,
-                expected=f"at least {SMALLEST_DISK_GB}: image, CUDA wheels and checkpoints need that",
-                next_step=f"set launch.disk_gb={SMALLEST_DISK_GB}",
-            )
-        if not 1 <= self.port <= 65535:
-            raise ConfigError("launch.port", found=self.port, expected="1 to 65535", next_step="22 is the default")
-        self._check_limits()
+        self._check_spot()
         self._check_address()
         self._check_keys()
         if self.s3 is not None and not re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/.*)?", self.s3):
@@ -132,25 +143,7 @@ class LaunchConfig:
                     next_step="nmt:*, aws:* and Name are set for you",
                 )  # fmt: skip
 
-    def _check_limits(self) -> None:
-        if self.max_hours <= 0:
-            raise ConfigError(
-                "launch.max_hours", found=self.max_hours, expected="more than 0", next_step="12 is the default"
-            )
-        for key, what in (("max_usd", "for no limit but max_hours"), ("usd_per_hour", "to have it asked")):
-            value = getattr(self, key)
-            if value is not None and value <= 0:
-                raise ConfigError(
-                    f"launch.{key}",
-                    found=value,
-                    expected=f"more than 0, or null {what}",
-                    next_step="0.526 is 52.6 US cents",
-                )
-        for key in ("timeout_s", "wait_s"):
-            if getattr(self, key) <= 0:
-                raise ConfigError(
-                    f"launch.{key}", found=getattr(self, key), expected="more than 0", next_step="leave it out"
-                )
+    def _check_spot(self) -> None:
         if self.spot and self.shutdown is Shutdown.stop:
             raise ConfigError(
                 "launch.shutdown",

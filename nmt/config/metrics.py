@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from nmt.errors import ConfigError
+from nmt.config.option import Options, option
 
 TOKENIZERS = ("13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
+TOKENIZE = "13a is for text, none for text that is already tokenised"
 
 
 class Norm(Enum):
@@ -31,93 +32,51 @@ class Backend(Enum):
     pyemd = "pyemd"
 
 
-def check_tokenizer(place: str, name: str) -> None:
-    """Raises ConfigError unless sacreBLEU knows the tokenizer `name`."""
-    if name not in TOKENIZERS:
-        raise ConfigError(
-            place,
-            found=name,
-            expected=f"one of {', '.join(TOKENIZERS)}",
-            next_step="13a is for text, none for text that is already tokenised",
-        )
+@dataclass
+class BleuConfig(Options, place="metrics.bleu"):
+    tokenize: str = option(
+        "13a", "sacreBLEU's tokenizer; none for text that is already tokenised", one_of=TOKENIZERS, hint=TOKENIZE
+    )
+    lowercase: bool = option(False, "whether case does not count")
 
 
 @dataclass
-class BleuConfig:
-    tokenize: str = "13a"
-    lowercase: bool = False
-
-    def __post_init__(self) -> None:
-        check_tokenizer("metrics.bleu.tokenize", self.tokenize)
+class ChrfConfig(Options, place="metrics.chrf"):
+    word_order: int = option(0, "0 is chrF, 2 is chrF++", at_least=0, hint="0 is chrF, 2 is chrF++")
 
 
 @dataclass
-class ChrfConfig:
-    word_order: int = 0  # 0 is chrF, 2 is chrF++
-
-    def __post_init__(self) -> None:
-        if self.word_order < 0:
-            raise ConfigError(
-                "metrics.chrf.word_order",
-                found=self.word_order,
-                expected="at least 0",
-                next_step="0 is chrF, 2 is chrF++",
-            )
-
-
-@dataclass
-class WmdConfig:
+class WmdConfig(Options, place="metrics.wmd"):
     """Similarity by Word Mover's Distance (Kusner et al. 2015)."""
 
-    vectors: str | None = (
-        None  # word2vec, GloVe, gensim or npz file; None: trained on the target side of the training set
+    vectors: str | None = option(
+        None, "word2vec, GloVe, gensim or npz file; null: trained on the target side of the training set"
     )
-    dimensions: int = 100  # of trained vectors
-    epochs: int = 10
-    window: int = 5
-    norm: Norm = Norm.unit
-    aggregate: Aggregate = Aggregate.max
-    sigma: float = 1.0
-    stop_words: str = "auto"  # auto: of the target language; a language code; none
-    tokenize: str = "13a"
-    lowercase: bool = True
-    backend: Backend = Backend.exact
-    cache: str | None = None  # folder of trained vectors; None: the user's cache folder
-
-    def __post_init__(self) -> None:
-        check_tokenizer("metrics.wmd.tokenize", self.tokenize)
-        if self.sigma <= 0:
-            raise ConfigError(
-                "metrics.wmd.sigma", found=self.sigma, expected="more than 0", next_step="1 is the definition's"
-            )
-        for key in ("dimensions", "epochs", "window"):
-            if getattr(self, key) < 1:
-                raise ConfigError(
-                    f"metrics.wmd.{key}",
-                    found=getattr(self, key),
-                    expected="at least 1",
-                    next_step="the default is a good start",
-                )
+    dimensions: int = option(100, "of trained vectors", at_least=1, hint="50 to 300 are usual")
+    epochs: int = option(10, "of training vectors", at_least=1, hint="5 to 10 are usual")
+    window: int = option(5, "of training vectors: words to each side", at_least=1, hint="5 is usual")
+    norm: Norm = option(Norm.unit, "word vectors scaled to length 1, or raw")
+    aggregate: Aggregate = option(Aggregate.max, "over the references of one sentence")
+    sigma: float = option(1.0, "similarity is exp(-distance / sigma)", above=0, hint="1 is the definition's")
+    stop_words: str = option("auto", "auto: of the target language; a language code; none")
+    tokenize: str = option(
+        "13a", "as metrics.bleu.tokenize, for the words that are moved", one_of=TOKENIZERS, hint=TOKENIZE
+    )
+    lowercase: bool = option(True, "whether case does not count")
+    backend: Backend = option(Backend.exact, "exact: our engine; pyemd: the reference implementation, slower")
+    cache: str | None = option(None, "folder of trained vectors; null: the user's cache folder")
 
 
 @dataclass
-class MetricsConfig:
+class MetricsConfig(Options, place="metrics"):
     bleu: BleuConfig = field(default_factory=BleuConfig)
     chrf: ChrfConfig = field(default_factory=ChrfConfig)
     wmd: WmdConfig = field(default_factory=WmdConfig)
-    bootstrap: int = 1_000  # resamples behind a confidence interval; 0: no interval
-    confidence: float = 0.95
-    seed: int = 12_345  # of the resamples
-
-    def __post_init__(self) -> None:
-        if self.bootstrap < 0:
-            raise ConfigError(
-                "metrics.bootstrap",
-                found=self.bootstrap,
-                expected="at least 0",
-                next_step="1000 is usual, 0 leaves intervals out",
-            )
-        if not 0 < self.confidence < 1:
-            raise ConfigError(
-                "metrics.confidence", found=self.confidence, expected="0 < confidence < 1", next_step="0.95 is usual"
-            )
+    bootstrap: int = option(
+        1_000,
+        "resamples behind a confidence interval; 0: no interval",
+        at_least=0,
+        hint="1000 is usual, 0 leaves intervals out",
+    )
+    confidence: float = option(0.95, "of an interval", above=0, below=1, hint="0.95 is usual")
+    seed: int = option(12_345, "of the resamples")

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from nmt.config.option import Options, option
 from nmt.errors import ConfigError
+
+SIZES = "see configs/model for sizes that work"
+DROPOUT = "0.3 is usual for small corpora"
 
 
 class Cell(Enum):
@@ -38,41 +42,48 @@ class Tie(Enum):
 
 
 @dataclass
-class ModelConfig:
-    cell: Cell = Cell.gru
-    attention: Attention = Attention.bahdanau
-    decoder: Decoder = Decoder.plain
-    embedding: int = 256  # width of an embedding
-    encoder_units: int = 256  # a direction
-    encoder_layers: int = 1
-    units: int = 256  # decoder state
-    decoder_layers: int = 1
-    attention_units: int = 256  # width of the hidden layer of bahdanau
-    output_units: int | None = None  # width of the deep output layer; None: of an embedding, as tied tables need it
-    tie: Tie = Tie.none
-    residual: bool = False  # between stacked layers
-    dropout_embedding: float = 0.0  # share of embedding features set to 0
-    dropout_state: float = 0.0  # share of recurrent features set to 0, one mask a sentence (Gal & Ghahramani 2016)
-    dropout_output: float = 0.0  # share of deep-output features set to 0
+class ModelConfig(Options, place="model"):
+    cell: Cell = option(Cell.gru, "of encoder and decoder")
+    attention: Attention = option(
+        Attention.bahdanau, "how the decoder looks at the source; single_layer: the counter-example, all rows alike"
+    )
+    decoder: Decoder = option(
+        Decoder.plain, "plain: attend, then one transition; conditional: attend between two transitions"
+    )
+    embedding: int = option(256, "width of an embedding", at_least=1, hint=SIZES)
+    encoder_units: int = option(256, "width of the encoder's state, a direction", at_least=1, hint=SIZES)
+    encoder_layers: int = option(1, "layers of the encoder", at_least=1, hint=SIZES)
+    units: int = option(256, "width of the decoder's state", at_least=1, hint=SIZES)
+    decoder_layers: int = option(1, "layers of the decoder", at_least=1, hint=SIZES)
+    attention_units: int = option(256, "width of the hidden layer of bahdanau", at_least=1, hint=SIZES)
+    output_units: int | None = option(
+        None,
+        "width of the deep output layer; null: of an embedding, as tied tables need it",
+        at_least=1,
+        null="for the width of an embedding",
+        hint="null is a good start",
+    )
+    tie: Tie = option(Tie.none, "target: target embedding and output share a table; all: the source embedding too")
+    residual: bool = option(False, "between stacked layers")
+    dropout_embedding: float = option(0.0, "share of embedding features set to 0", at_least=0, below=1, hint=DROPOUT)
+    dropout_state: float = option(
+        0.0,
+        "share of recurrent features set to 0, one mask a sentence (Gal & Ghahramani 2016)",
+        at_least=0,
+        below=1,
+        hint=DROPOUT,
+    )
+    dropout_output: float = option(0.0, "share of deep-output features set to 0", at_least=0, below=1, hint=DROPOUT)
 
     def __post_init__(self) -> None:
-        for key in ("embedding", "encoder_units", "encoder_layers", "units", "decoder_layers", "attention_units"):
-            if getattr(self, key) < 1:
-                raise ConfigError(
-                    f"model.{key}",
-                    found=getattr(self, key),
-                    expected="at least 1",
-                    next_step="see configs/model for sizes that work",
-                )
-        self._check_output()
-        for key in ("dropout_embedding", "dropout_state", "dropout_output"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ConfigError(
-                    f"model.{key}",
-                    found=getattr(self, key),
-                    expected="0 <= rate < 1",
-                    next_step="0.3 is usual for small corpora",
-                )
+        super().__post_init__()
+        if self.tie is not Tie.none and self.readout != self.embedding:
+            raise ConfigError(
+                "model.output_units",
+                found=self.output_units,
+                expected=f"null or model.embedding ({self.embedding}), whose table the output shares (model.tie)",
+                next_step="leave it out or set model.tie=none",
+            )
         if self.attention is Attention.dot and self.units != 2 * self.encoder_units:
             raise ConfigError(
                 "model.attention",
@@ -85,19 +96,3 @@ class ModelConfig:
     def readout(self) -> int:
         """Width of what is multiplied with the output's table."""
         return self.output_units or self.embedding
-
-    def _check_output(self) -> None:
-        if self.output_units is not None and self.output_units < 1:
-            raise ConfigError(
-                "model.output_units",
-                found=self.output_units,
-                expected="at least 1, or null for the width of an embedding",
-                next_step="null is a good start",
-            )
-        if self.tie is not Tie.none and self.readout != self.embedding:
-            raise ConfigError(
-                "model.output_units",
-                found=self.output_units,
-                expected=f"null or model.embedding ({self.embedding}), whose table the output shares (model.tie)",
-                next_step="leave it out or set model.tie=none",
-            )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from nmt.config.data import CaptionsConfig, DataConfig
 from nmt.config.metrics import MetricsConfig
 from nmt.config.model import ModelConfig, Tie
+from nmt.config.option import Options, option
 from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordConfig
 from nmt.config.sweep import SweepConfig
@@ -15,17 +16,18 @@ from nmt.errors import ConfigError
 
 
 @dataclass
-class Config:
+class Config(Options):
     data: DataConfig = field(default_factory=CaptionsConfig)
     subword: SubwordConfig = field(default_factory=SubwordConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
-    seed: int = 1  # of weights, batch order, dropout and sampling
-    resume: str | None = None  # a run folder to continue
+    seed: int = option(1, "of weights, batch order, dropout and sampling")
+    resume: str | None = option(None, "a run folder to continue")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.model.tie is Tie.all and not self.subword.joint:
             raise ConfigError(
                 "model.tie",

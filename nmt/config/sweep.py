@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
-from nmt.errors import ConfigError
+from nmt.config.option import Options, option
 
 # Options that say how trials are run, not which they are: the folder of a sweep does not depend on them.
 HOW = ("dry_run", "fail_fast", "retry_failed", "jobs", "trials", "max_machines", "rent")
@@ -44,34 +44,40 @@ class OptunaConfig:
 
 
 @dataclass
-class SweepConfig:
-    space: dict[str, str] = field(default_factory=dict)  # key -> values, as on the command line; that wins over it
-    dry_run: bool = False  # list the trials and the expected cost, run nothing
-    fail_fast: bool = False  # end at the first trial that fails
-    retry_failed: bool = False  # give failed trials another chance
-    jobs: int | None = None  # trials at once; null: one for each GPU, or one for every two cores
-    max_machines: int = 2  # of hydra/launcher=ec2: machines at once
-    rent: str = ""  # of hydra/launcher=ec2, words of python -m nmt.launch: "machine=g5_xlarge launch.spot=true"
-    trials: int = 20  # of hydra/sweeper=optuna, and what follows as well: trials in all
-    sampler: Sampler = Sampler.tpe
-    seed: int = 1  # of what is proposed
-    startup: int = 5  # trials by chance before the estimator has enough to go by
-    start: str = ""  # the first trial, as words: "train.learning_rate=1e-5 model.units=32"; it may leave keys open
-    prune: bool = True  # end trials early that are behind the median of the others
-    prune_after: int = 4  # trials that end first, for a median to exist
-    prune_after_steps: int = 0  # steps that each trial may take in peace
-
-    def __post_init__(self) -> None:
-        for key in ("jobs", "trials", "startup", "prune_after", "max_machines"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise ConfigError(
-                    f"sweep.{key}", found=value, expected="at least 1", next_step="the default is a good start"
-                )
-        if self.prune_after_steps < 0:
-            raise ConfigError(
-                "sweep.prune_after_steps",
-                found=self.prune_after_steps,
-                expected="at least 0",
-                next_step="0 is the default",
-            )
+class SweepConfig(Options, place="sweep"):
+    space: dict[str, str] = option({}, "key -> values, as on the command line; that wins over it")
+    dry_run: bool = option(False, "list the trials and the expected cost, run nothing")
+    fail_fast: bool = option(False, "end at the first trial that fails")
+    retry_failed: bool = option(False, "give failed trials another chance")
+    jobs: int | None = option(
+        None,
+        "trials at once; null: one for each GPU, or one for every two cores",
+        at_least=1,
+        null="for as many as there are GPUs, or pairs of cores",
+        hint="1 runs one after another",
+    )
+    max_machines: int = option(
+        2, "of hydra/launcher=ec2: machines at once", at_least=1, hint="1 rents one after another"
+    )
+    rent: str = option("", 'of hydra/launcher=ec2, words of python -m nmt.launch: "machine=g5_xlarge launch.spot=true"')
+    trials: int = option(
+        20,
+        "of hydra/sweeper=optuna, and what follows as well: trials in all",
+        at_least=1,
+        hint="10 to 20 for each parameter are usual",
+    )
+    sampler: Sampler = option(Sampler.tpe, "what proposes the next trial")
+    seed: int = option(1, "of what is proposed")
+    startup: int = option(
+        5, "trials by chance before the estimator has enough to go by", at_least=1, hint="5 to 10 are usual"
+    )
+    start: str = option(
+        "", 'the first trial, as words: "train.learning_rate=1e-5 model.units=32"; it may leave keys open'
+    )
+    prune: bool = option(True, "end trials early that are behind the median of the others")
+    prune_after: int = option(
+        4, "trials that end first, for a median to exist", at_least=1, hint="sweep.prune=false ends none early"
+    )
+    prune_after_steps: int = option(
+        0, "steps that each trial may take in peace", at_least=0, hint="0 lets a trial be ended at any step"
+    )

@@ -61,7 +61,7 @@ MISTAKES = {
     "train.max_steps=": f"train.max_steps: found '', expected an integer; the default is {STEPS}.",
     "train.max_hours=long": "train.max_hours: found long, expected a number or null; the default is null.",
     "train.learning_rate=fast": f"train.learning_rate: found fast, expected a number; the default is {RATE}.",
-    "train.learning_rate=nan": f"train.learning_rate: found nan, expected a finite number; {RIGHT_OR_OUT}.",
+    "train.learning_rate=nan": "train.learning_rate: found nan, expected more than 0; 1e-4 to 3e-3 are usual.",
     "model.residual=maybe": "model.residual: found maybe, expected true or false; the default is false.",
     "metrics.bleu.tokenize=[1]": "metrics.bleu.tokenize: found [1], expected text; the default is 13a.",
     "metrics.bleu.tokenize=14a": "metrics.bleu.tokenize: found 14a, expected one of 13a, none, intl, char, zh, "
@@ -115,8 +115,8 @@ SWEEPS = {
     "seed=range(3,3)": "seed: found no value in the sweep, expected at least one; name the values, as in seed=1,2,3.",
     "model.units=interval(1,x)": "model.units: found interval(1,x), expected a value without special characters, or a "
     "text in quotes; write 'model.units=\"interval(1,x)\"'.",
-    "train.label_smoothing=interval(0.0,1.0)": "train.label_smoothing: found 1.0, expected 0 <= value < 1; the "
-    "default is a good start.",
+    "train.label_smoothing=interval(0.0,1.0)": "train.label_smoothing: found 1.0, expected 0 <= value < 1; 0.1 "
+    "is usual, 0 is off.",
     "model.attention=bahdanau,dot": MISTAKES["model.attention=dot"],
     "data.variant=raw,tok": MISTAKES["data.variant=tok"],
     "resume=a,b": "resume: found a sweep (-m), expected one run to continue; leave out -m.",

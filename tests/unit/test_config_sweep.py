@@ -34,9 +34,13 @@ MISTAKES = {
     ("-m", "sweep=sedes"): "sweep: found sedes, expected one of optuna, rates, seeds; did you mean sweep=seeds.",
     ("-m", "sweep.trails=3", "seed=1,2"): "sweep.trails: found no option of this name, expected an option of sweep; "
     "did you mean sweep.trials.",
-    ("-m", "sweep.jobs=0", "seed=1,2"): "sweep.jobs: found 0, expected at least 1; the default is a good start.",
-    ("-m", "sweep.prune_after_steps=-1", "seed=1,2"): "sweep.prune_after_steps: found -1, expected at least 0; 0 is "
-    "the default.",
+    ("-m", "sweep.jobs=0", "seed=1,2"): "sweep.jobs: found 0, expected at least 1, or null for as many as "
+    "there are GPUs, or pairs of cores; 1 runs one after another.",
+    (
+        "-m",
+        "sweep.prune_after_steps=-1",
+        "seed=1,2",
+    ): "sweep.prune_after_steps: found -1, expected at least 0; 0 lets a trial be ended at any step.",
     ("-m", "seed=1,2", "dry_run=maybe"): "sweep.dry_run: found maybe, expected true or false; the default is false.",
     ("-m", "seed=1,2", "hydra/launcher=slurm"): "hydra/launcher: found slurm, whose package "
     "(hydra_plugins.hydra_submitit_launcher) is not installed, expected what `uv sync` alone does not bring; install "

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+from typing import get_type_hints
+
 import pytest
 
 from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
+from nmt.config.launch import Launch
 from nmt.config.metrics import TOKENIZERS, BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
 from nmt.config.model import Attention, ModelConfig, Tie
-from nmt.config.root import Config
+from nmt.config.option import Options, declarations
+from nmt.config.root import CommandLine, Config
+from nmt.config.saved import load_config
 from nmt.config.search import SearchConfig
+from nmt.config.store import SOURCES
 from nmt.config.subword import SubwordConfig, SubwordKind
 from nmt.config.train import EarlyStoppingConfig, StopMetric, TrainConfig
 from nmt.errors import ConfigError
-
-GOOD = "the default is a good start."
 
 
 def _sentence(kind, values):
@@ -22,13 +27,107 @@ def _sentence(kind, values):
     return str(caught.value)
 
 
-CASES = [
-    (
-        DataConfig,
-        {"max_length": 0},
-        "data.max_length: found 0, expected at least 1; say how many subwords a sentence may have.",
+# class, key, a value beyond its bounds, and what the sentence says after "found"
+BEYOND = [
+    (DataConfig, "data.max_length", 0, "expected at least 1; say how many subwords a sentence may have."),
+    (DataConfig, "data.max_ratio", 0.5, "expected at least 1; 9 keeps all but broken pairs."),
+    *(
+        (CaptionsConfig, f"data.{key}", 0, "expected at least 1; 9000 to train on and 500 to score on take a minute.")
+        for key in ("train_pairs", "dev_pairs", "test_pairs")
     ),
-    (DataConfig, {"max_ratio": 0.5}, "data.max_ratio: found 0.5, expected at least 1; 9 keeps all but broken pairs."),
+    (SubwordConfig, "subword.size", 4, "expected at least 5; four are special; 8000 is usual for 30,000 pairs."),
+    (SubwordConfig, "subword.sampling", 1, "expected 0 <= value < 1; 0.1 is usual, 0 is off."),
+    (SubwordConfig, "subword.min_count", 0, "expected at least 1; 1 keeps every word."),
+    *(
+        (ModelConfig, f"model.{key}", 0, "expected at least 1; see configs/model for sizes that work.")
+        for key in ("embedding", "encoder_units", "encoder_layers", "units", "decoder_layers", "attention_units")
+    ),
+    (
+        ModelConfig,
+        "model.output_units",
+        0,
+        "expected at least 1, or null for the width of an embedding; null is a good start.",
+    ),
+    *(
+        (ModelConfig, f"model.{key}", 1, "expected 0 <= value < 1; 0.3 is usual for small corpora.")
+        for key in ("dropout_embedding", "dropout_state", "dropout_output")
+    ),
+    (SearchConfig, "search.beam", 0, "expected at least 1; 1 is greedy, 5 is usual."),
+    (SearchConfig, "search.nbest", 0, "expected at least 1; 1 is the best alone."),
+    (SearchConfig, "search.batch_tokens", 0, "expected at least 1; take the largest that fits into memory."),
+    (SearchConfig, "search.max_source", 0, "expected at least 1; say how many subwords a line may have."),
+    (SearchConfig, "search.max_extra", 0, "expected at least 1; short sentences need it: 10 is usual."),
+    (
+        SearchConfig,
+        "search.max_ratio",
+        -1,
+        "expected at least 0; 0 leaves search.max_extra subwords for every sentence.",
+    ),
+    (SearchConfig, "search.alpha", -1, "expected at least 0; 0.6 is usual, 0 does not normalise."),
+    (SearchConfig, "search.coverage", -1, "expected at least 0; 0.2 is usual, 0 is off."),
+    (
+        TrainConfig,
+        "train.max_steps",
+        0,
+        "expected at least 1; use evaluate.py or translate.py where nothing is to be trained.",
+    ),
+    (TrainConfig, "train.max_hours", 0, "expected more than 0, or null for no limit; 1.25 is 75 minutes."),
+    (
+        TrainConfig,
+        "train.usd_per_hour",
+        0,
+        "expected more than 0, or null for an unknown price; 0.526 is 52.6 US cents.",
+    ),
+    (TrainConfig, "train.max_usd", -1, "expected more than 0, or null for no limit; 0.526 is 52.6 US cents."),
+    (TrainConfig, "train.batch_sentences", 0, "expected at least 1, or null to count tokens; 80 is usual."),
+    (TrainConfig, "train.batch_tokens", 0, "expected at least 1; 1024 to 4096 are usual."),
+    *(
+        (
+            TrainConfig,
+            f"train.{key}",
+            0,
+            "expected at least 1, or null to compute a batch at once; take the largest that fits into memory.",
+        )
+        for key in ("micro_batch_sentences", "micro_batch_tokens")
+    ),
+    (
+        TrainConfig,
+        "train.micro_batch_gb",
+        -1,
+        "expected at least 0, or null to compute a batch at once; use 0 for what the device has free.",
+    ),
+    (TrainConfig, "train.learning_rate", 0, "expected more than 0; 1e-4 to 3e-3 are usual."),
+    (TrainConfig, "train.plateau_factor", 1, "expected 0 < value < 1; 0.5 is usual."),
+    (TrainConfig, "train.average", 1, "expected 0 <= value < 1; 0.999 is usual, 0 is off."),
+    (TrainConfig, "train.devices", -1, "expected at least 0; 0 takes all of them."),
+    (EarlyStoppingConfig, "train.early_stopping.patience", -1, "expected at least 0; 0 never stops early."),
+    (EarlyStoppingConfig, "train.early_stopping.min_delta", -1, "expected at least 0; 0 counts every gain."),
+    *(
+        (
+            kind,
+            f"{place}.tokenize",
+            "moses",
+            "expected one of 13a, none, intl, char, zh, ja-mecab, ko-mecab; 13a is for text, none for text that is "
+            "already tokenised.",
+        )
+        for kind, place in ((BleuConfig, "metrics.bleu"), (WmdConfig, "metrics.wmd"))
+    ),
+    (ChrfConfig, "metrics.chrf.word_order", -1, "expected at least 0; 0 is chrF, 2 is chrF++."),
+    (WmdConfig, "metrics.wmd.sigma", 0, "expected more than 0; 1 is the definition's."),
+    (WmdConfig, "metrics.wmd.dimensions", 0, "expected at least 1; 50 to 300 are usual."),
+    (MetricsConfig, "metrics.bootstrap", -1, "expected at least 0; 1000 is usual, 0 leaves intervals out."),
+    (MetricsConfig, "metrics.confidence", 1, "expected 0 < value < 1; 0.95 is usual."),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "told"), BEYOND, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_a_value_beyond_its_bounds_has_its_sentence(kind, key, value, told):
+    assert _sentence(kind, {key.rpartition(".")[2]: value}) == f"{key}: found {value}, {told}"
+
+
+CASES = [
     *(
         (
             FilesConfig,
@@ -43,10 +142,6 @@ CASES = [
         {"tgt": "fr"},
         "data.src, data.tgt: found en, fr, expected en, de (all that the embedded grammar "
         "writes); use data=files for another pair of languages.",
-    ),
-    *(
-        (CaptionsConfig, {key: 0}, f"data.{key}: found 0, expected at least 1; the default is a good size.")
-        for key in ("train_pairs", "dev_pairs", "test_pairs")
     ),
     *(
         (
@@ -81,20 +176,6 @@ CASES = [
         )
         for part in (0, -1)
     ),
-    (
-        SubwordConfig,
-        {"size": 4},
-        "subword.size: found 4, expected at least 5 (four special pieces and one of text); "
-        "8000 is usual for 30,000 pairs.",
-    ),
-    *(
-        (
-            SubwordConfig,
-            {"kind": SubwordKind.bpe, "sampling": rate},
-            f"subword.sampling: found {rate}, expected 0 <= sampling < 1; 0.1 is usual, 0 is off.",
-        )
-        for rate in (-0.1, 1)
-    ),
     *(
         (
             SubwordConfig,
@@ -104,31 +185,11 @@ CASES = [
         )
         for kind in (SubwordKind.words, SubwordKind.characters)
     ),
-    (SubwordConfig, {"min_count": 0}, "subword.min_count: found 0, expected at least 1; 1 keeps every word."),
-    *(
-        (ModelConfig, {key: 0}, f"model.{key}: found 0, expected at least 1; see configs/model for sizes that work.")
-        for key in ("embedding", "encoder_units", "encoder_layers", "units", "decoder_layers", "attention_units")
-    ),
-    *(
-        (
-            ModelConfig,
-            {key: rate},
-            f"model.{key}: found {rate}, expected 0 <= rate < 1; 0.3 is usual for small corpora.",
-        )
-        for key in ("dropout_embedding", "dropout_state", "dropout_output")
-        for rate in (-0.1, 1)
-    ),
     (
         ModelConfig,
         {"attention": Attention.dot, "units": 8, "encoder_units": 8},
         "model.attention: found dot, expected "
         "model.units = 2 * model.encoder_units (16), got 8; match the widths or use luong_general.",
-    ),
-    (
-        ModelConfig,
-        {"output_units": 0},
-        "model.output_units: found 0, expected at least 1, or null for the width of an embedding; "
-        "null is a good start.",
     ),
     (
         ModelConfig,
@@ -142,40 +203,7 @@ CASES = [
         "model.tie: found all, expected subword.joint=true (one vocabulary, "
         "one table); set subword.joint=true or model.tie=target.",
     ),
-    *(
-        (SearchConfig, {key: 0}, f"search.{key}: found 0, expected at least 1; {GOOD}")
-        for key in ("beam", "nbest", "batch_tokens", "max_source", "max_extra")
-    ),
     (SearchConfig, {"beam": 2, "nbest": 3}, "search.nbest: found 3, expected at most search.beam (2); widen the beam."),
-    *(
-        (SearchConfig, {key: -1}, f"search.{key}: found -1, expected at least 0; {GOOD}")
-        for key in ("alpha", "coverage", "max_ratio")
-    ),
-    *(
-        (TrainConfig, {key: 0}, f"train.{key}: found 0, expected at least 1; {GOOD}")
-        for key in ("max_steps", "batch_tokens", "validate_every", "save_every", "log_every", "plateau_patience")
-    ),
-    *(
-        (TrainConfig, {key: -1}, f"train.{key}: found -1, expected at least 0; {GOOD}")
-        for key in ("keep", "threads", "warmup_steps", "clip_norm", "weight_decay", "min_learning_rate")
-    ),
-    *(
-        (TrainConfig, {key: value}, f"train.{key}: found {value}, expected 0 <= value < 1; {GOOD}")
-        for key in ("label_smoothing", "average", "beta1", "beta2")
-        for value in (-0.1, 1)
-    ),
-    *(
-        (
-            TrainConfig,
-            {"plateau_factor": value},
-            f"train.plateau_factor: found {value}, expected 0 < factor < 1; 0.5 is usual.",
-        )
-        for value in (0, 1)
-    ),
-    *(
-        (TrainConfig, {key: 0}, f"train.{key}: found 0, expected more than 0; {GOOD}")
-        for key in ("learning_rate", "epsilon")
-    ),
     (
         TrainConfig,
         {"warmup_steps": 9, "max_steps": 9},
@@ -189,28 +217,9 @@ CASES = [
     ),
     (
         TrainConfig,
-        {"max_hours": 0},
-        "train.max_hours: found 0, expected more than 0, or null for no limit; 1.25 is 75 minutes.",
-    ),
-    *(
-        (
-            TrainConfig,
-            {"usd_per_hour": 1, key: value},
-            f"train.{key}: found {value}, expected more than 0, or null {what}; 0.526 is 52.6 US cents.",
-        )
-        for key, what in (("usd_per_hour", "for an unknown price"), ("max_usd", "for no limit"))
-        for value in (0, -1)
-    ),
-    (
-        TrainConfig,
         {"max_usd": 5.0},
         "train.max_usd: found 5.0 without a price, expected train.usd_per_hour beside it; "
         "say what the machine costs an hour, such as train.usd_per_hour=0.526.",
-    ),
-    (
-        TrainConfig,
-        {"batch_sentences": 0},
-        "train.batch_sentences: found 0, expected at least 1, or null to count tokens; 80 is usual.",
     ),
     (
         TrainConfig,
@@ -218,66 +227,11 @@ CASES = [
         "train.devices: found 2 with train.distribution=one, expected 0 or 1; "
         "use train.devices=0, or train.distribution=mirrored for several devices of this machine.",
     ),
-    (TrainConfig, {"devices": -1}, f"train.devices: found -1, expected at least 0; {GOOD}"),
-    *(
-        (
-            TrainConfig,
-            {key: 0},
-            f"train.{key}: found 0, expected at least 1, or null to compute a batch at once; "
-            "take the largest that fits into memory.",
-        )
-        for key in ("micro_batch_sentences", "micro_batch_tokens")
-    ),
-    (
-        TrainConfig,
-        {"micro_batch_gb": -1},
-        "train.micro_batch_gb: found -1, expected at least 0, or null to compute a batch at once; "
-        "use 0 for what the device has free.",
-    ),
     (
         TrainConfig,
         {"batch_sentences": 83, "micro_batch_sentences": 50},
         "train.micro_batch_sentences: found 50 with train.batch_sentences=83, whose largest divisor that fits is 1, "
         "expected a divisor from 25 to 50; use train.batch_sentences=82 (micro-batches of 41).",
-    ),
-    (
-        EarlyStoppingConfig,
-        {"patience": -1},
-        "train.early_stopping: found patience -1, min_delta 0.0, expected both at "
-        "least 0; patience 0 never stops early.",
-    ),
-    (
-        EarlyStoppingConfig,
-        {"min_delta": -1},
-        "train.early_stopping: found patience 0, min_delta -1, expected both at least 0; patience 0 never stops early.",
-    ),
-    *(
-        (
-            kind,
-            {"tokenize": "moses"},
-            f"{place}: found moses, expected one of 13a, none, intl, char, zh, ja-mecab, "
-            "ko-mecab; 13a is for text, none for text that is already tokenised.",
-        )
-        for kind, place in ((BleuConfig, "metrics.bleu.tokenize"), (WmdConfig, "metrics.wmd.tokenize"))
-    ),
-    (ChrfConfig, {"word_order": -1}, "metrics.chrf.word_order: found -1, expected at least 0; 0 is chrF, 2 is chrF++."),
-    (WmdConfig, {"sigma": 0}, "metrics.wmd.sigma: found 0, expected more than 0; 1 is the definition's."),
-    *(
-        (WmdConfig, {key: 0}, f"metrics.wmd.{key}: found 0, expected at least 1; {GOOD}")
-        for key in ("dimensions", "epochs", "window")
-    ),
-    (
-        MetricsConfig,
-        {"bootstrap": -1},
-        "metrics.bootstrap: found -1, expected at least 0; 1000 is usual, 0 leaves intervals out.",
-    ),
-    *(
-        (
-            MetricsConfig,
-            {"confidence": value},
-            f"metrics.confidence: found {value}, expected 0 < confidence < 1; 0.95 is usual.",
-        )
-        for value in (0, 1)
     ),
 ]
 
@@ -311,3 +265,52 @@ def test_what_is_just_possible():
 @pytest.mark.parametrize("metric", StopMetric)
 def test_less_loss_and_more_score_are_better(metric):
     assert metric.sign == (-1 if metric.value == "loss" else 1)
+
+
+def _kinds(kind: type) -> list[type]:
+    return [kind, *(inner for part in kind.__subclasses__() for inner in _kinds(part))]
+
+
+def _declared():
+    """Every bound that is declared: class, name, and the declaration."""
+    return [
+        (kind, name, declared)
+        for kind in _kinds(Options)[1:]
+        for name, declared in declarations(kind).items()
+        if declared.bounds
+    ]
+
+
+@pytest.mark.parametrize(("kind", "name", "declared"), _declared())
+def test_the_edge_of_every_bound(kind, name, declared):
+    """The value at the edge is in or out, as declared; the default is within."""
+    default = next(part.default for part in fields(kind) if part.name == name)
+    assert declared.holds(default)
+    for edge, inside, beyond in (
+        (declared.at_least, True, -1),
+        (declared.above, False, -1),
+        (declared.at_most, True, 1),
+        (declared.below, False, 1),
+    ):
+        if edge is not None:
+            assert declared.holds(edge) is inside
+            assert not declared.holds(edge + beyond * 1e-9 * max(1, abs(edge)))
+
+
+def test_the_bounds_of_whole_objects_hold_at_every_depth():
+    assert _sentence(load_config, {"text": "data: {source: files}", "overrides": ["metrics.wmd.sigma=0"]}) == (
+        "metrics.wmd.sigma: found 0.0, expected more than 0; 1 is the definition's."
+    )
+
+
+@pytest.mark.parametrize("root", [Config, CommandLine, Launch])
+def test_every_group_says_how_its_keys_begin(root):
+    def check(kind, prefix):
+        for name, hint in get_type_hints(kind).items():
+            for part in SOURCES.values() if hint is DataConfig else (hint,):
+                if is_dataclass(part):
+                    assert issubclass(part, Options)
+                    assert part._place == f"{prefix}{name}"
+                    check(part, f"{prefix}{name}.")
+
+    check(root, "")

@@ -65,20 +65,22 @@ MISTAKES = {
     "launch.region.",
     "seed=1": "seed: found no option of this name, expected an option or a group of options; there are launch, "
     "machine, remote.",
-    "launch.disk_gb=10": "launch.disk_gb: found 10, expected at least 50: image, CUDA wheels and checkpoints need "
-    "that; set launch.disk_gb=50.",
+    "launch.disk_gb=10": "launch.disk_gb: found 10, expected at least 50; image, CUDA wheels and checkpoints need "
+    "launch.disk_gb=50.",
     "launch.zones=3": "launch.zones: found 3, expected a list [text, ...]; the default is [].",
     "launch.spot=maybe": "launch.spot: found maybe, expected true or false; the default is false.",
-    "launch.max_hours=0": "launch.max_hours: found 0.0, expected more than 0; 12 is the default.",
-    "launch.max_hours=nan": "launch.max_hours: found nan, expected a finite number; correct it or leave it out.",
+    "launch.max_hours=0": "launch.max_hours: found 0.0, expected more than 0; say how long it may run at most: "
+    "1.25 is 75 minutes.",
+    "launch.max_hours=nan": "launch.max_hours: found nan, expected more than 0; say how long it may run at most: "
+    "1.25 is 75 minutes.",
     "launch.max_usd=-1": "launch.max_usd: found -1.0, expected more than 0, or null for no limit but max_hours; "
     "0.526 is 52.6 US cents.",
     "launch.usd_per_hour=0": "launch.usd_per_hour: found 0.0, expected more than 0, or null to have it asked; 0.526 is "
     "52.6 US cents.",
-    "launch.timeout_s=0": "launch.timeout_s: found 0.0, expected more than 0; leave it out.",
+    "launch.timeout_s=0": "launch.timeout_s: found 0.0, expected more than 0; 20 is patient enough.",
     "launch.name=My_Machine": "launch.name: found My_Machine, expected 2 to 40 of a-z, 0-9 and -, a letter first, no - "
     "last; nmt is the default.",
-    "launch.port=0": "launch.port: found 0, expected 1 to 65535; 22 is the default.",
+    "launch.port=0": "launch.port: found 0, expected 1 <= value <= 65535; 22 is what images listen at.",
     "launch.address=home": "launch.address: found home, expected an IPv4 address or a network such as 192.0.2.0/28; "
     "leave it out to have it asked.",
     "launch.address=0.0.0.0/0": "launch.address: found 0.0.0.0/0, which is everybody, expected your own address; leave "
