@@ -12,6 +12,7 @@ from nmt.app.hooks import NUM_SAMPLES
 from nmt.app.run import Run
 from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.settings import flat
+from nmt.plumbing.files import write_bytes
 from nmt.report.console import Sample, spent, summary
 from nmt.report.curves import training_curves
 from nmt.report.events import read_events
@@ -64,7 +65,7 @@ def report(run: Run, results: dict[str, dict[str, Any]], shown: Scored, took: st
         title = "Where the decoder looked"
         picture = attention_png(first.pieces_src, first.pieces_tgt, first.weight_TS, title)
         places["attention"] = folder / "attention.png"
-        places["attention"].write_bytes(picture)
+        write_bytes(places["attention"], picture)
         pictures[title] = picture
     places["report"] = folder / "report.html"
     page = RunReport(

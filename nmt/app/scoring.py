@@ -15,6 +15,7 @@ from nmt.metrics.bleu import BleuScore, bleu
 from nmt.metrics.chrf import ChrfScore, chrf
 from nmt.metrics.scores import results
 from nmt.metrics.wmd import WmdScore, WordMover
+from nmt.plumbing.files import write_text
 from nmt.search.translate import Translation, Translator
 
 
@@ -77,7 +78,7 @@ def score(
 def write_results(folder: Path, name: str, content: dict[str, Any]) -> Path:
     """results.json for the test set called test, results-NAME.json for another."""
     path = folder / ("results.json" if name == "test" else f"results-{name}.json")
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
@@ -85,5 +86,5 @@ def write_translations(folder: Path, name: str, lines: list[str]) -> Path:
     """translations/NAME.txt, a line a sentence."""
     path = folder / "translations" / f"{name}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_text(path, "".join(f"{line}\n" for line in lines))
     return path

@@ -1,20 +1,17 @@
-"""Files that appear whole or not at all: written beside, made durable, then renamed."""
+"""Checkpoints that appear whole or not at all, and a file as the HDF5 library wants one."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt.checkpoint.blocks import CHUNK, write_at
+from nmt.checkpoint.blocks import write_at
 from nmt.checkpoint.refusals import cannot_write
-
-TEMPORARY = ".tmp"
-_numbers = itertools.count()  # two threads that write one name do not share a temporary file
+from nmt.plumbing import files
 
 
 class RawFile(io.RawIOBase):
@@ -78,75 +75,17 @@ class RawFile(io.RawIOBase):
 
 @contextlib.contextmanager
 def replaced(path: Path, sync: bool) -> Iterator[int]:
-    """A file descriptor of a new file that takes the name `path` when the block ends well, and vanishes otherwise.
-
-    With `sync` the bytes are on the disk before the name is theirs, and the name is when this returns.
-    Raises CheckpointError where the file system refuses; the file that had the name is then as it was.
-    """
-    beside = temporary(path)
+    """`files.replacing` for checkpoints: raises CheckpointError where the file system refuses."""
     try:
-        fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with files.replacing(path, sync) as fd:
+            yield fd
     except OSError as error:
         raise cannot_write(path, error) from error
-    try:
-        try:
-            yield fd
-            if sync:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.replace(beside, path)
-        if sync:
-            sync_folder(path.parent)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        if isinstance(error, OSError):
-            raise cannot_write(path, error) from error
-        raise
 
 
 def give_name(existing: Path, path: Path, sync: bool) -> None:
-    """A second name for a file that is whole, in the place of whatever had that name. Raises CheckpointError."""
-    beside = temporary(path)
+    """`files.give_name` for checkpoints: raises CheckpointError where the file system refuses."""
     try:
-        try:
-            os.link(existing, beside)
-        except OSError:  # a file system without hard links
-            _copy(existing, beside, sync)
-        os.replace(beside, path)
-        if sync:
-            sync_folder(path.parent)
+        files.give_name(existing, path, sync)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-
-
-def temporary(path: Path) -> Path:
-    """A name beside `path` that nothing else has: `last.h5.4711-0.tmp`."""
-    return path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}{TEMPORARY}")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _copy(existing: Path, beside: Path, sync: bool) -> None:
-    with open(existing, "rb") as source:
-        fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            offset = 0
-            while part := source.read(CHUNK):
-                write_at(fd, part, offset)
-                offset += len(part)
-            if sync:
-                os.fsync(fd)
-        finally:
-            os.close(fd)

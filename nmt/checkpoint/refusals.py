@@ -17,6 +17,7 @@ _HINTS = {
     errno.ENOENT: "make the folder again or choose another one",
     errno.ENOTDIR: "choose a folder",
     errno.EISDIR: "name a file, not a folder",
+    errno.EINVAL: "name a file; it can be sent on from there",
 }
 
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from nmt.checkpoint.atomic import TEMPORARY, give_name
+from nmt.checkpoint.atomic import give_name
 from nmt.checkpoint.file import read_extras, save, verify
 from nmt.checkpoint.pace import Pace
 from nmt.checkpoint.refusals import cannot_write
 from nmt.checkpoint.values import Array, Value
 from nmt.errors import CheckpointError
+from nmt.plumbing.files import TEMPORARY
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from nmt.config.overrides import apply_overrides, locate, parse_override, to_con
 from nmt.config.root import Config
 from nmt.config.store import SOURCES
 from nmt.errors import ConfigError
+from nmt.plumbing.files import write_text
 
 FILE = "config.yaml"
 OVERRIDES = "overrides.json"  # of a sweep's job: the words of its command line
@@ -53,9 +53,7 @@ def write_overrides(folder: Path, overrides: Sequence[str]) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, text)
     except OSError as error:
         raise not_writable(path, error) from error
 

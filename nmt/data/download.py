@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from nmt.errors import DataError
+from nmt.plumbing.files import target_of
 
 PIECE = 1 << 16
 TIMEOUT_S = 60
@@ -28,9 +29,10 @@ def fetch(url: str, path: Path, sha256: str) -> None:
     """
     if path.exists() and digest(path) == sha256:
         return
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path = target_of(path)
+        part = path.with_name(path.name + ".part")
         _receive(url, part)
     except urllib.error.HTTPError as error:
         error.close()
@@ -39,7 +41,7 @@ def fetch(url: str, path: Path, sha256: str) -> None:
         raise _failed(url, str(getattr(error, "reason", None) or error or type(error).__name__)) from error
     except OSError as error:
         raise DataError(
-            str(part),
+            f"{path}.part",
             found=error.strerror or type(error).__name__,
             expected="a file to write to",
             next_step="mend that, or name a folder that has the corpus with data.dir",

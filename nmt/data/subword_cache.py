@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import sentencepiece
+
+from nmt.plumbing.files import write_bytes
 
 LOG = logging.getLogger(__name__)
 FORMAT = "1"  # of what is learnt: raise it when the same lines and settings come to mean another vocabulary
@@ -69,13 +70,6 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write beside the place and rename, so that another process never sees half an entry."""
+    """Another process never sees half an entry."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".learnt-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_bytes(path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from nmt.errors import LaunchError
+from nmt.plumbing.files import write_text
 
 FILE = "machine.json"
 
@@ -82,20 +82,10 @@ def forget_machine(folder: Path, name: str) -> None:
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """A file of `mode`, whole or not at all, that never was readable to others. Raises LaunchError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_text(path, text, sync=True, mode=mode)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise LaunchError(
             str(path), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
             next_step="choose another one with launch.folder=FOLDER",

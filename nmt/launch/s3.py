@@ -13,6 +13,7 @@ from pathlib import Path
 from nmt.config.launch import LaunchConfig
 from nmt.launch.aws import Aws, connect
 from nmt.launch.refusals import AwsError
+from nmt.plumbing.files import replacing
 
 with contextlib.suppress(ImportError):  # an extra; `connect` says what to do about it
     import botocore.config
@@ -85,11 +86,9 @@ def pull(store: Store, folder: Path) -> list[str]:
             if refusal.code in MISSING:
                 continue
             raise
-        beside = folder / f"{path}.from-s3"
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / path) as fd, open(fd, "wb", closefd=False) as file:
             for part in answer["Body"].iter_chunks(1 << 20):
                 file.write(part)
-        beside.replace(folder / path)
         came.append(path)
     return came

@@ -12,7 +12,6 @@ import hashlib
 import importlib.metadata
 import logging
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors, word_vectors
+from nmt.plumbing.files import replacing
 
 LOG = logging.getLogger(__name__)
 _FORMAT = "1"  # of what is learnt: raise it when the same sentences and settings come to mean other vectors
@@ -117,13 +117,7 @@ def _read(path: Path) -> tuple[list[str], NDArray[np.float32]] | None:
 
 
 def _write(path: Path, words: list[str], matrix_WD: NDArray[np.float32]) -> None:
-    """By a sibling that takes the name once it is whole: a reader sees all of it or nothing."""
+    """A reader sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            np.savez(file, words=np.array(words), vectors=matrix_WD)
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with replacing(path) as fd, open(fd, "wb", closefd=False) as file:
+        np.savez(file, words=np.array(words), vectors=matrix_WD)

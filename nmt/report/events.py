@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nmt.errors import DataError
+from nmt.plumbing.files import write_text
 from nmt.report.tensorboard import EventFile, forget_after
 
 EVENTS = ("train", "validate", "test", "save", "end")
@@ -82,11 +82,9 @@ class EventLog:
         saves = [i for i, event in enumerate(events) if event["event"] == "save" and event["step"] == step]
         end = lines if lines is not None else saves[-1] + 1 if saves else None
         kept = [event for event in events[:end] if event["step"] <= step]
-        temporary = self._path.with_name(self._path.name + ".tmp")
         with _writable(self._path):
-            temporary.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept), encoding="utf-8")
             self.close()
-            os.replace(temporary, self._path)
+            write_text(self._path, "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept))
             forget_after(self._board_folder, step)
             self._file = self._path.open("ab", buffering=0)
             self._board = EventFile(self._board_folder)

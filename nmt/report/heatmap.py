@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from nmt.plumbing.files import write_bytes
 from nmt.report.figures import literal, new_figure, png_bytes, word
 
 _CELL = 0.34  # inches
@@ -29,7 +30,7 @@ def attention_heatmap(
 
     Raises OSError where `path` cannot be written.
     """
-    path.write_bytes(attention_png(source_words, target_words, weight_TS, title))
+    write_bytes(path, attention_png(source_words, target_words, weight_TS, title))
 
 
 def attention_png(

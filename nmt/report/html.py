@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from nmt.plumbing.files import write_text
 from nmt.report.console import SCORES_HEADER, Sample, left_out, score_rows
 
 STYLE = """
@@ -59,7 +60,7 @@ class RunReport:
 
 def write_report(path: Path, run: RunReport) -> None:
     """Write the page. Raises OSError where `path` cannot be written."""
-    path.write_text(report_html(run), encoding="utf-8")
+    write_text(path, report_html(run))
 
 
 def report_html(run: RunReport) -> str:

@@ -80,6 +80,7 @@ def forget_after(folder: Path, step: int) -> None:
         if len(kept) <= 1:  # nothing but the version of the format
             path.unlink()
             continue
+        # Not by `plumbing.files`: TensorBoard takes every name with "tfevents" in it for a log.
         temporary = path.with_name("rewritten." + path.name.removeprefix("events.out.tfevents."))
         with temporary.open("wb") as file:
             writer = RecordWriter(file)

@@ -26,6 +26,7 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from nmt.errors import MetricError, NmtError
+from nmt.plumbing.files import write_bytes
 from nmt.report.figures import literal, new_figure, png_bytes, word
 
 _GAP = 0.04  # between words, in units of the whole mass
@@ -48,7 +49,7 @@ def transport_picture(
 
     Raises OSError where `path` cannot be written.
     """
-    path.write_bytes(transport_png(words_a, words_b, flow_AB, cost_AB, title))
+    write_bytes(path, transport_png(words_a, words_b, flow_AB, cost_AB, title))
 
 
 def transport_png(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt.errors import NmtError, SweepError
+from nmt.plumbing.files import write_text
 from nmt.sweep.leaderboard import Board, make_board
 from nmt.sweep.ledger import at_work
 from nmt.sweep.report import csv_text, html, text
@@ -62,7 +63,7 @@ def show(parsed: argparse.Namespace, folder: Path) -> str:
     for path, content in ((parsed.csv, csv_text), (parsed.html, lambda board: html(board, folder.resolve().name))):
         if path is not None:
             try:
-                path.write_text(content(board), encoding="utf-8")
+                write_text(path, content(board))
             except OSError as error:
                 raise SweepError(
                     str(path),

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from nmt.config.precision import Precision
 from nmt.errors import DeviceError
+from nmt.plumbing.files import write_text
 from nmt.training.device import Chosen
 
 OLDEST = (6, 0)  # compute capability that XLA has code for; a K80 has 3.7
@@ -84,6 +85,4 @@ def keep(path: Path, model: str, precision: Precision, found: Measured) -> None:
     """
     known = {key: asdict(one) for key, one in measurements(path).items()} | {key_of(model, precision): asdict(found)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_text(path, json.dumps(known, indent=1) + "\n")

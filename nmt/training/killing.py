@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt.checkpoint.atomic import TEMPORARY
 from nmt.errors import TrainingError
+from nmt.plumbing.files import TEMPORARY
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 LONGEST_S = 600.0  # that a run may take to where it is to be killed

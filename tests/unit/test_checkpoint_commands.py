@@ -389,3 +389,32 @@ def test_a_reader_that_has_seen_enough(tmp_path):
         program.stdout.close()
         assert program.stderr.read() == b""
     assert program.returncode == 0
+
+
+@pytest.mark.parametrize("command", ["average FILE -o OUT", "graft FILE FILE -o OUT", "convert FILE OUT"])
+@pytest.mark.parametrize("ending", [".h5", ".npz", ".safetensors"])
+def test_an_output_that_is_no_file_is_left_alone(tmp_path, capsys, command, ending):
+    """`-o` once turned a device into a file of weights."""
+    path = saved(tmp_path / "a.h5")
+    pipe, folder, link = tmp_path / f"pipe{ending}", tmp_path / f"folder{ending}", tmp_path / f"link{ending}"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    link.symlink_to("/dev/null")
+    for out, found in ((pipe, "a pipe"), (folder, "a folder"), (link, "a device")):
+        words = [{"FILE": path, "OUT": out}.get(word, word) for word in command.split()]
+        said = text_of(capsys, *words, status=2)
+        assert said.startswith(
+            f"{out}: found {found}, expected room and permission to write the checkpoint; name a file"
+        )
+    assert (pipe.is_fifo(), folder.is_dir(), os.readlink(link)) == (True, True, "/dev/null")
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz", ".safetensors"])
+def test_an_output_that_is_a_link_stays_one(tmp_path, capsys, ending):
+    path, target, link = saved(tmp_path / "a.h5"), tmp_path / f"target{ending}", tmp_path / f"link{ending}"
+    target.write_bytes(b"old")
+    link.symlink_to(target.name)
+    text_of(capsys, "convert", path, link)
+    assert os.readlink(link) == target.name
+    text_of(capsys, "convert", target, tmp_path / "back.h5")
+    assert (tmp_path / "back.h5").read_bytes() == path.read_bytes()
