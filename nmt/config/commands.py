@@ -17,10 +17,13 @@ from omegaconf import OmegaConf
 from nmt.config import mistakes
 from nmt.config.option import Options, option
 from nmt.config.overrides import apply_overrides, known_keys, parse_override
+from nmt.config.reference import Entry, entries, reference, topic_of
 from nmt.config.root import Config
 from nmt.config.store import SOURCES
 from nmt.config.train import Device
 from nmt.errors import ConfigError, NmtError
+
+AS_SAVED = "Keys with a dot are as the checkpoint has saved them; shown are the defaults of a new run."
 
 
 class Format(Enum):
@@ -85,10 +88,11 @@ Kind = TypeVar("Kind", EvaluateConfig, TranslateConfig)
 
 def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable[[], str], argv: Sequence[str]) -> int:
     """Call `main` with the command line, typed; -> exit status 0, 2 for a mistake of the user, 130."""
-    if "--help" in argv or "-h" in argv:
-        print(page())
-        return 0
     try:
+        topic = topic_of(argv)
+        if topic is not None:
+            print(f"{reference(_entries(kind), topic)}\n\n{AS_SAVED}" if topic else page())
+            return 0
         main(read_command(argv, kind))
     except NmtError as mistake:
         print(mistake, file=sys.stderr)
@@ -98,6 +102,11 @@ def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python must not flush to it once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _entries(kind: type[Command]) -> list[Entry]:
+    """Options of the program, and those of the saved configuration that it may change."""
+    return [*entries(kind), *(entry for entry in entries(Config) if entry.key.partition(".")[0] in kind.groups)]
 
 
 def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:

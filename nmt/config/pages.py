@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 from nmt.config.mistakes import show
+from nmt.config.reference import entries
 from nmt.config.root import Config
 from nmt.config.store import GROUPS, options
 
@@ -22,51 +22,38 @@ GROUP_MEANINGS = {
     "sweep": "what a sweep (-m) tries, and how; what you add wins over it",
     "debug": "quick: every part once, in seconds",
 }
-TRAIN_KEYS: Meanings = (
-    ("data.dir", "folder of the corpus; null: downloaded (multi30k)"),
-    ("data.src", "language of the source, also the ending of its files"),
-    ("data.tgt", "language of the target"),
-    ("data.train", "PREFIX of one's own training text: PREFIX.en, PREFIX.de or .gz"),
-    ("data.dev", "PREFIX of the text that chooses the best checkpoint"),
-    ("data.test", "PREFIX of the text that is scored at the end"),
-    ("data.tests", "further test sets: +data.tests.NAME=PREFIX"),
-    ("subword.size", "pieces of a vocabulary"),
-    ("model.attention", "bahdanau, single_layer, luong_general or dot"),
-    ("model.units", "width of the decoder's state"),
-    ("model.embedding", "width of an embedding"),
-    ("train.max_steps", "steps of training"),
-    ("train.max_hours", "hours of training, whichever comes first"),
-    ("train.max_usd", "US dollars of training, with train.usd_per_hour=PRICE of the machine"),
-    ("train.learning_rate", "the highest one, after the warm-up"),
-    ("train.batch_tokens", "target pieces a step"),
-    ("train.device", "auto, cpu or gpu"),
-    ("train.init_from", "checkpoint whose weights to start from"),
-    ("search.beam", "hypotheses a sentence; 1 is greedy"),
-    ("metrics.bleu.tokenize", "13a; none for text that is already tokenised"),
-    ("seed", "of weights, batch order, dropout and sampling"),
-    ("resume", "run folder to continue"),
+# Of the many options, those that most people look for.
+TRAIN_KEYS = (
+    *("data.dir", "data.src", "data.tgt", "data.train", "data.dev", "data.test", "data.tests", "subword.size"),
+    *("model.attention", "model.units", "model.embedding", "train.max_steps", "train.max_hours", "train.max_usd"),
+    *("train.learning_rate", "train.batch_tokens", "train.device", "train.init_from", "search.beam"),
+    *("metrics.bleu.tokenize", "seed", "resume"),
 )
 OPTIONS_OF_BOTH: Meanings = (
     ("device=auto|cpu|gpu", "where to compute (auto)"),
     ("threads=N", "for TensorFlow; 0: as many as there are cores"),
     ("search.KEY=VALUE", "another search than the saved one: search.beam=1"),
 )
+MORE_HELP: Meanings = (
+    ("--help all", "every key with its default, meaning, type and bounds; also of one group: --help search"),
+)
 
 
 def train_page() -> str:
     """The page of train.py."""
     groups = [(f"{group}=", f"{GROUP_MEANINGS[group]}: {', '.join(options(group))}") for group in GROUPS]
-    config = Config()
-    keys = [(f"{key}={show(attrgetter(key)(config))}", meaning) for key, meaning in TRAIN_KEYS]
+    found = {entry.key: entry for entry in entries(Config)}
+    keys = [(f"{key}={show(found[key].default)}", found[key].declared.meaning) for key in TRAIN_KEYS]
     return _page(
         "Train a translation model, score it, and write a run folder with checkpoints, scores and a report.",
         "python train.py [GROUP=OPTION ...] [KEY=VALUE ...]",
         [
             ("Groups and their options", groups),
-            ("Keys, with their defaults", keys),
+            ("Some of the keys, with their defaults", keys),
             (
                 "Flags",
                 [
+                    *MORE_HELP,
                     ("--cfg job", "print the whole configuration, run nothing"),
                     ("-m", "one run for each combination of values: seed=1,2,3; again: only what is missing"),
                     ("dry_run=true", "of a sweep: list the trials and the expected cost, run nothing"),
@@ -97,7 +84,7 @@ def evaluate_page() -> str:
     return _page(
         "Score a checkpoint, or compare several with significance. The file needs nothing beside it.",
         "python evaluate.py checkpoint=FILE [KEY=VALUE ...]",
-        [("Keys", keys)],
+        [("Keys", keys), ("Flags", MORE_HELP)],
         [
             "python evaluate.py checkpoint=best.h5",
             "python evaluate.py checkpoint=best.h5 data.test=PREFIX out=FOLDER",
@@ -117,7 +104,7 @@ def translate_page() -> str:
     return _page(
         "Translate standard input to standard output: one line out for each line in, always.",
         "python translate.py checkpoint=FILE [KEY=VALUE ...] < IN > OUT",
-        [("Keys", keys)],
+        [("Keys", keys), ("Flags", MORE_HELP)],
         [
             "python translate.py checkpoint=best.h5 < in.en > out.de",
             "python translate.py checkpoint=best.h5 nbest=5 format=json < in.en",

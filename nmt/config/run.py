@@ -21,8 +21,9 @@ from nmt.config import mistakes
 from nmt.config.compose import VERSION_BASE, Plan, prepare
 from nmt.config.overrides import to_config
 from nmt.config.pages import train_page
+from nmt.config.reference import entries, reference, topic_of
 from nmt.config.resume import continued
-from nmt.config.root import Config
+from nmt.config.root import CommandLine, Config
 from nmt.config.saved import dump, not_writable, write_overrides, write_run_config
 from nmt.config.stopping import Stopped, signals_raise
 from nmt.config.store import CONFIGS, register
@@ -37,11 +38,12 @@ def run(main: Main, argv: Sequence[str]) -> int:
     0; 2 for a mistake of the user; 130 or 143 for a signal. A sweep calls it once for each job. What `main` raises and
     is no NmtError keeps its traceback; SystemExit passes.
     """
-    if "--help" in argv or "-h" in argv:
-        print(train_page())
-        return 0
-    register()
     try:
+        topic = topic_of(argv)
+        if topic is not None:
+            print(reference(list(entries(CommandLine)), topic) if topic else train_page())
+            return 0
+        register()
         plan = prepare(argv)
         if plan.resumed is not None and not plan.runs:
             print(dump(plan.resumed), end="")

@@ -27,7 +27,7 @@ class SearchConfig(Options, place="search"):
     normalisation: Normalisation = option(
         Normalisation.average, "of scores by length; gnmt: by ((5 + length) / 6)^alpha (Wu et al. 2016)"
     )
-    alpha: float = option(0.6, "of gnmt", at_least=0, hint="0.6 is usual, 0 does not normalise")
+    alpha: float = option(0.6, "strength of gnmt", at_least=0, hint="0.6 is usual, 0 does not normalise")
     coverage: float = option(
         0.0, "weight of the coverage penalty (Wu et al. 2016, eq. 14)", at_least=0, hint="0.2 is usual, 0 is off"
     )

@@ -163,14 +163,22 @@ class TrainConfig(Options, place="train"):
         hint="0.999 is usual, 0 is off",
     )
     validate_every: int = option(
-        100, "steps", at_least=1, hint="as many steps as train.max_steps validate once, at the end"
+        100,
+        "steps from one validation to the next",
+        at_least=1,
+        hint="as many steps as train.max_steps validate once, at the end",
     )
-    save_every: int = option(100, "steps", at_least=1, hint="as many steps as train.max_steps save once, at the end")
+    save_every: int = option(
+        100,
+        "steps from one checkpoint to the next",
+        at_least=1,
+        hint="as many steps as train.max_steps save once, at the end",
+    )
     on_disk_error: OnDiskError = option(OnDiskError.stop, "what a run does when a file of its own cannot be written")
     keep: int = option(
         0, "how many step-N.h5 stay besides last and best", at_least=0, hint="0 keeps last.h5 and best.h5 alone"
     )
-    log_every: int = option(25, "steps", at_least=1, hint="1 logs every step")
+    log_every: int = option(25, "steps from one line of the log to the next", at_least=1, hint="1 logs every step")
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     device: Device = option(Device.auto, "where to compute; auto: on a GPU where there is one")
     distribution: Distribution = option(

@@ -138,6 +138,14 @@ def test_help(kind, page, part, capsys):
         assert part in capsys.readouterr().out
 
 
+def test_help_all_tells_what_a_checkpoint_has_fixed_from_what_it_has_not(capsys):
+    argv = ["-h", "all"]
+    assert run_command(lambda command: pytest.fail("help runs nothing"), TranslateConfig, translate_page, argv) == 0
+    keys = {line.partition("=")[0] for line in capsys.readouterr().out.splitlines()[:-2]}
+    assert {"checkpoint", "device", "format", "nbest", "threads", "search.beam"} <= keys
+    assert {key.partition(".")[0] for key in keys if "." in key} == {"search"}
+
+
 def test_an_interruption_has_its_status_and_no_traceback(capsys):
     def main(command):
         raise KeyboardInterrupt

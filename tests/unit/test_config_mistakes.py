@@ -11,7 +11,7 @@ from config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 from nmt.config import run as run_module
 from nmt.config.mistakes import nearest, show
 from nmt.config.overrides import known_keys
-from nmt.config.root import Config
+from nmt.config.root import CommandLine, Config
 from nmt.config.saved import write_run_config
 from nmt.errors import ConfigError, DataError
 
@@ -339,6 +339,34 @@ def test_help_asks_for_nothing(capsys, monkeypatch):
         assert run_module.run(lambda config, folder: None, ["modle=small", flag]) == 0
         page = capsys.readouterr().out
         assert [part for part in parts if part not in page] == []
+
+
+def test_help_all_has_every_option(capsys):
+    assert run_module.run(lambda config, folder: None, ["--help", "all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    known = set(known_keys(CommandLine))
+    options = {key for key in known if not any(other.startswith(f"{key}.") for other in known)}
+    assert {line.partition("=")[0] for line in lines} == options
+    assert len(lines) == len(options)
+    assert [line for line in lines if "  " not in line] == [], "each has a meaning"
+    told = {line.partition("=")[0]: " ".join(line.split()) for line in lines}
+    assert told["train.average"].startswith("train.average=0.0 decay of the moving average of the weights, 0 is off; ")
+    assert told["train.average"].endswith(" (a number, 0 <= value < 1)")
+    assert told["data.variant"].startswith("data.variant=raw with data=multi30k: ")
+    assert told["train.batch_sentences"].endswith("null: by tokens (an integer or null, at least 1)")
+    assert told["metrics.bleu.tokenize"].endswith("(one of 13a, none, intl, char, zh, ja-mecab, ko-mecab)")
+
+
+def test_help_of_a_group_and_of_a_key(capsys):
+    for topic, count in (("train.early_stopping", 3), ("train.xla", 1)):
+        assert run_module.run(lambda config, folder: None, ["--help", topic]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == count
+        assert all(line.startswith(topic) for line in lines)
+    assert run_module.run(lambda config, folder: None, ["-h", "trian"]) == 2
+    assert capsys.readouterr().err == (
+        "trian: found no option of this name, expected an option or a group of options; did you mean train.\n"
+    )
 
 
 @pytest.mark.parametrize(
