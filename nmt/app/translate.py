@@ -11,10 +11,13 @@ from nmt.app.bundle import open_checkpoint
 from nmt.config.commands import Format, TranslateConfig
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError
+from nmt.plumbing.text import decode_lines, unpacked
 from nmt.search.ensembles import Ensemble
-from nmt.search.stream import CHUNK_LINES, decode_lines, translate_stream
+from nmt.search.stream import CHUNK_LINES, translate_stream
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
+
+STDIN = "standard input"
 
 
 def translate_lines(command: TranslateConfig) -> None:
@@ -35,7 +38,7 @@ def translate_lines(command: TranslateConfig) -> None:
     model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
     translator = Translator(model, first.vocabularies, first.config.search)
     nbest = 1 if command.format is Format.text else first.config.search.nbest
-    lines = decode_lines(sys.stdin.buffer, "standard input")
+    lines = decode_lines(unpacked(sys.stdin.buffer, STDIN), STDIN)
     chunk = 1 if sys.stdin.isatty() else CHUNK_LINES  # a person waits for each answer
     try:
         translate_stream(translator, lines, write_line, command.format.value, nbest, chunk)

@@ -18,8 +18,9 @@ from typing import BinaryIO, overload
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.text import BYTE_ORDER_MARK, GZIP_MAGIC, ParallelText, find_side, read_lines, same_length
+from nmt.data.text import ParallelText, find_side, same_length
 from nmt.errors import DataError
+from nmt.plumbing.text import BYTE_ORDER_MARK, GZIP, read_lines
 
 BLOCK = 2**22  # bytes looked at at once
 LINES = 4_096  # read at once by who goes through all
@@ -84,7 +85,7 @@ def open_lines(path: Path) -> Lines | list[str]:
     """
     try:
         with path.open("rb") as file, tempfile.TemporaryFile() as unpacked:
-            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            packed = file.read(len(GZIP)) == GZIP
             file.seek(0)
             if packed:
                 with gzip.open(file) as content:
@@ -94,24 +95,25 @@ def open_lines(path: Path) -> Lines | list[str]:
             begins = _begins(text)
             if begins is not None:
                 return Lines(str(path), os.dup(text.fileno()), begins)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+    except (OSError, EOFError, zlib.error, ValueError):
         pass  # read_lines has the words for it
     return read_lines(path)
 
 
 def _begins(file: BinaryIO) -> npt.NDArray[np.int64] | None:
-    """Where lines begin, and where a further one would; None for an empty file. Raises UnicodeDecodeError."""
+    """Where lines begin, and where a further one would; None for an empty file. ValueError: it is no text."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    mark = BYTE_ORDER_MARK.encode()
     found, size = [np.zeros(1, np.int64)], 0
-    while block := file.read(max(BLOCK, len(mark))):
+    while block := file.read(max(BLOCK, len(BYTE_ORDER_MARK))):
         decoder.decode(block)
-        if size == 0 and block.startswith(mark):
-            found[0][0] = len(mark)
+        if b"\0" in block:
+            raise ValueError("a byte 0")
+        if size == 0 and block.startswith(BYTE_ORDER_MARK):
+            found[0][0] = len(BYTE_ORDER_MARK)
         found.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + (size + 1))
         size += len(block)
     decoder.decode(b"", final=True)
-    if size == 0:
+    if size == found[0][0]:
         return None
     begins = np.concatenate(found)
     return begins if begins[-1] == size and len(begins) > 1 else np.append(begins, size + 1)

@@ -8,6 +8,14 @@ from typing import cast
 from nmt.errors import MetricError
 
 
+def split_references(line: str) -> list[str]:
+    """The references in a line of a file of references: tabs divide them.
+
+    As in sacreBLEU white space at the end goes first, so that a tab there adds no empty reference.
+    """
+    return line.rstrip().split("\t")
+
+
 def check_corpus(metric: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
     """Raises MetricError unless each of at least one hypothesis has at least one reference."""
     if len(hypotheses) != len(references):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Literal, Protocol
 
 from nmt.config.search import SearchConfig
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError
 from nmt.search.translate import Translation
 
 Format = Literal["text", "json"]
@@ -26,24 +26,6 @@ class LineTranslator(Protocol):
 
     def translate(self, lines: list[str], first_line: int = 1) -> list[list[Translation]]:
         """For each line its best translations, best first."""
-
-
-def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
-    """Lines of a binary stream as text, which only \\n ends; a \\r before it and a byte-order mark at the start go.
-
-    Text streams would also break lines at a lone \\r. Raises DataError for bytes that are not UTF-8, with their line.
-    """
-    for number, line in enumerate(lines, start=1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{name}, line {number}",
-                found=f"the byte 0x{line[error.start]:02x} at place {error.start + 1}",
-                expected="UTF-8",
-                next_step="convert it, for example with iconv",
-            ) from error
-        yield text.removesuffix("\n").removesuffix("\r")
 
 
 def translate_stream(

@@ -77,6 +77,26 @@ def test_references_by_tab_and_gzip_count_as_files_do(files, capsys):
     assert printed(capsys, *arguments, "--json") == printed(capsys, *files, "--json")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(files, capsys):
+    sentences = json.loads(printed(capsys, *files, "--json"))["sentences"]
+    for name in ("hyp", "ref0", "ref1"):
+        Path(name).write_bytes(b"\xef\xbb\xbf" + Path(name).read_bytes())
+    assert json.loads(printed(capsys, *files, "--json"))["sentences"] == sentences
+
+
+def test_a_tab_at_the_end_of_a_line_is_no_reference(files, capsys):
+    """It would be an empty one: right for an empty translation, and half of a mean."""
+    Path("hyp").write_text("\neast\n")
+    Path("ref").write_text("east\t\neast\t\t \r\n")
+    Path("empty").write_text("east\t\n\teast\n")
+    arguments = ["--hyp", "hyp", "--vectors", "vectors", "--aggregate", "mean", "--json", "--ref"]
+    score = json.loads(printed(capsys, *arguments, "ref"))
+    assert [sentence["similarity"] for sentence in score["sentences"]] == [0.0, 1.0]
+    assert score["signature"].startswith("nrefs:1|")
+    score = json.loads(printed(capsys, *arguments, "empty"))  # a tab at the start has a reference before it, as ever
+    assert [sentence["similarity"] for sentence in score["sentences"]] == [0.0, 0.5]
+
+
 @pytest.mark.parametrize(
     "flags, part",
     [
@@ -117,9 +137,9 @@ def test_the_preset_takes_vectors_as_they_are(files, capsys):
             ["--ref", "short"],
             "short: found 1 lines, expected 4, as in hyp; give each line of the one a line",
         ),
-        (["--ref", "empty"], "empty: found an empty file, expected at least 1 line; name another file."),
-        (["--ref", "latin"], "latin, line 2: found bytes that are no UTF-8, expected UTF-8; convert the file."),
-        (["--ref", "nowhere"], "nowhere: found no such file or directory, expected a file that can be read;"),
+        (["--ref", "empty"], "empty: found an empty file, expected one sentence a line; check how"),
+        (["--ref", "latin"], "latin, line 2: found the byte 0xe9, which is not UTF-8, expected UTF-8 text;"),
+        (["--ref", "nowhere"], "nowhere: found no file, expected a text file;"),
         (["--vectors", "other"], "other: found none of the words of the text, expected word vectors of the language"),
         (
             ["--vectors", "hyp"],

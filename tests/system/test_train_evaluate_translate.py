@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -164,6 +165,18 @@ def test_every_line_has_its_line(alone):
 
 def test_no_line_gives_no_line(alone):
     assert translate_py(f"checkpoint={alone}").out == ""
+
+
+def test_standard_input_may_be_gzip_and_what_is_no_text_is_named(alone):
+    lines = "\ufeffTwo dogs run.\nA cat sleeps.\n".encode()
+    plain, packed = translate_py(f"checkpoint={alone}", stdin=lines), gzip.compress(lines)
+    assert translate_py(f"checkpoint={alone}", stdin=packed).out == plain.out
+    answer = translate_py(f"checkpoint={alone}", stdin=lines.decode().encode("utf-16-le"))
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == (
+        "standard input: found UTF-16, expected UTF-8 text, plain or gzip; "
+        "make it that, such as with: iconv -f utf-16 -t utf-8 < FILE > TEXT.\n"
+    )
 
 
 def test_json_has_the_n_best(alone):

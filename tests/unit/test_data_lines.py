@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from nmt.data import lines as module
 from nmt.data.lines import Chain, Lines, open_lines, open_parallel
-from nmt.data.text import read_lines
 from nmt.errors import DataError
+from nmt.plumbing.text import read_lines
 
 TEXTS = {
     "plain": b"ein Hund\nzwei H\xc3\xa4user\n",
@@ -45,7 +46,7 @@ def test_as_read_at_once(tmp_path, monkeypatch, content, packed, block):
         found[len(expected)]
 
 
-@given(st.text(), st.booleans())
+@given(st.text(st.characters(exclude_characters="\0\ufeff")), st.booleans())
 def test_any_text(tmp_path_factory, text, packed):
     path = tmp_path_factory.mktemp("text") / "text"
     content = text.encode("utf-8", "ignore") or b"a"
@@ -79,6 +80,10 @@ def test_a_file_that_is_written_to_is_refused(tmp_path):
     "content, message",
     [
         (b"", "an empty file"),
+        (b"\xef\xbb\xbf", "an empty file"),
+        (b"a\nb\0c\n", "line 2: found a byte 0"),
+        ("a\n".encode("utf-16"), "found UTF-16"),
+        (lzma.compress(b"a\n"), "found xz-compressed data"),
         (b"a\nb\xffc\n", "line 2: found the byte 0xff"),
         (b"a\nb\xc3", "line 2: found the byte 0xc3"),
         (gzip.compress(b"a\nb\n" * 100)[:-9], "a broken gzip file"),

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nmt.data.text import ParallelText, find_side, read_lines, read_parallel
+from nmt.data.text import ParallelText, find_side, read_parallel
 from nmt.errors import DataError
+from nmt.plumbing.text import read_lines
 
 
 def write(path: Path, content: bytes) -> Path:

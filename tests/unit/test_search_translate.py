@@ -17,8 +17,8 @@ from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordKind
 from nmt.data.subwords import Vocabularies
 from nmt.data.words import ListedSubwords
-from nmt.errors import CheckpointError, ConfigError, DataError
-from nmt.search.stream import decode_lines, translate_stream
+from nmt.errors import CheckpointError, ConfigError
+from nmt.search.stream import translate_stream
 from nmt.search.translate import EMPTY, Translation, Translator, one_line, plan_by_length
 
 LETTERS = ListedSubwords(SubwordKind.characters, [*"abcdefghij ", "\u2028", "\x85"])
@@ -183,16 +183,3 @@ def test_what_a_stream_cannot_give_is_refused(format, nbest, message):
     with pytest.raises(ConfigError) as refused:
         translate_stream(Shout(nbest=3), ["a"], print, format=format, nbest=nbest)
     assert str(refused.value) == message
-
-
-def test_only_a_newline_ends_a_line():
-    text = "\ufeffa\u2028b\r\n\n c\x85\rd\x0c\nlast"
-    assert list(decode_lines(io.BytesIO(text.encode()), "stdin")) == ["a\u2028b", "", " c\x85\rd\x0c", "last"]
-
-
-def test_bytes_that_are_not_utf8_are_named():
-    with pytest.raises(DataError) as refused:
-        list(decode_lines(io.BytesIO(b"good\nbad\xff\n"), "stdin"))
-    assert str(refused.value) == (
-        "stdin, line 2: found the byte 0xff at place 4, expected UTF-8; convert it, for example with iconv."
-    )

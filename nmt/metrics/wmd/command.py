@@ -13,12 +13,13 @@ from typing import Any, NoReturn
 
 from nmt.config.metrics import TOKENIZERS, Aggregate, Backend, Norm, WmdConfig
 from nmt.errors import MetricError, NmtError
-from nmt.metrics.vector_stream import HashedStream
+from nmt.metrics.references import split_references
 from nmt.metrics.vectors import load_vectors
 from nmt.metrics.wmd.engine import WORTH_PROCESSES
 from nmt.metrics.wmd.explain import TransportPlan
 from nmt.metrics.wmd.score import WmdScore, WordMover
 from nmt.metrics.wmd.words import NLTK_2017, stop_list, vocabulary_of
+from nmt.plumbing.text import read_lines
 
 # What --preset 2017 stands for: the code of that year, word by word.
 PRESET_2017: dict[str, object] = {"norm": "raw", "aggregate": "max", "sigma": 1.0, "stop_words": NLTK_2017}
@@ -164,29 +165,10 @@ def _as_text(score: WmdScore, plans: Sequence[TransportPlan | None]) -> str:
     return "\n".join(lines)
 
 
-def read_lines(path: Path) -> list[str]:
-    """Lines of a UTF-8 file, plain or gzip; they end in a line feed (or CR LF) and in nothing else.
-
-    Raises MetricError for a file that is missing, empty, or not UTF-8 (by line number).
-    """
-    with HashedStream(path) as stream:
-        data = stream.read_all()
-    if not data:
-        raise MetricError(str(path), found="an empty file", expected="at least 1 line", next_step="name another file")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise MetricError(
-            f"{path}, line {line}", found="bytes that are no UTF-8", expected="UTF-8", next_step="convert the file"
-        ) from error
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-
-
 def read_references(paths: Sequence[Path], hyp: Path, num_lines: int) -> list[list[str]]:
     """References of each line: all files, and in each file all that tabs divide.
 
-    Raises MetricError unless every file has `num_lines` lines.
+    Raises DataError for a file that is no text, MetricError unless every file has `num_lines` lines.
     """
     references: list[list[str]] = [[] for _ in range(num_lines)]
     for path in paths:
@@ -199,5 +181,5 @@ def read_references(paths: Sequence[Path], hyp: Path, num_lines: int) -> list[li
                 next_step="give each line of the one a line of the other",
             )
         for several, line in zip(references, lines, strict=True):
-            several += line.split("\t")
+            several += split_references(line)
     return references
