@@ -1,3 +1,64 @@
-"""Loaded before any test module, and so before TensorFlow: see nmt/app/__init__.py for why the order matters."""
+"""What every test relies on: processes that do not meet, and the quick tier.
 
+Loaded before any test module, and so before TensorFlow: see nmt/app/__init__.py for why SentencePiece comes first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import absl.logging
+import pytest
 import sentencepiece as sentencepiece
+from tiers import is_quick
+
+# Some tests set up logging anew, which closes the handlers there are, absl's too; and that closes its stream, unless it
+# is the process's own: it would be what pytest had put in its place.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+# One test a core: more threads would only wait for one another. A run that asks for threads gets them all the same.
+for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
+
+MAX_WORKERS = 4  # each loads TensorFlow: a second and a gigabyte
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One a core; none for a single file, which is done before a worker has begun."""
+    words = [Path(word.partition("::")[0]) for word in config.args]
+    if len(words) == 1 and words[0].suffix == ".py":
+        return 0
+    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+
+
+def _quick_only(config: pytest.Config) -> bool:
+    return config.option.markexpr == "quick"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`-m quick` does not even import what would load TensorFlow."""
+    test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if _quick_only(config) and test and not is_quick(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_quick(item.path) and item.get_closest_marker("long") is None:
+            item.add_marker("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """The quick tier is what it says."""
+    yield
+    assert not _quick_only(item.config) or "tensorflow" not in sys.modules, "a quick test has loaded TensorFlow"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither a person's caches nor those of the worker beside this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

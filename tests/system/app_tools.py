@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import absl.logging
-
 import evaluate
 import nmt.app.evaluate
 import nmt.app.train
@@ -59,10 +57,7 @@ class Bytes(io.TextIOWrapper):
 @contextmanager
 def streams(stdin: bytes) -> Iterator[tuple[Bytes, Bytes]]:
     """Standard streams of our own. TensorFlow takes its threads once a process, so the device is not set again."""
-    absl.logging.get_absl_handler().python_handler.stream = (
-        sys.__stderr__
-    )  # Hydra's logging closes handlers, absl's its
-    root = logging.getLogger()  # stream, unless that is the process's own: it would be pytest's
+    root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     out, err = Bytes(), Bytes()
     with ExitStack() as stack:

@@ -133,6 +133,7 @@ def test_numbers_are_words_where_there_is_no_header(tmp_path):
     assert load_vectors(tmp_path / "t", ["7"])["7"].tolist() == [3.0, 4.0]
 
 
+CUT = gzip.compress(text(), mtime=0)[:-10]
 NEXT_LINE = "expected a word and 2 numbers with single spaces between; mend or remove the line."
 WHOLE = "fetch the file again: it is not whole."
 
@@ -169,7 +170,7 @@ WHOLE = "fetch the file again: it is not whole."
         (pickle.dumps({"dog": [1.0]}), ": found a pickle of dict without a list of words"),
         (pickle.dumps(Path("x")), "found a pickle that is no table of gensim (it asks for pathlib."),
         (pickle.dumps([1])[:-1], "found a pickle that is no table of gensim"),
-        (gzip.compress(text())[:-10], "found compressed file ended before the end-of-stream marker was reached"),
+        (CUT, "found compressed file ended before the end-of-stream marker was reached"),
         (b"\x1f\x8bno", "expected a file that can be read"),
     ],
 )

@@ -1,0 +1,59 @@
+"""Which test modules load TensorFlow, read from the syntax trees: the quick tier must not import them to find out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOADS_TENSORFLOW = {"tensorflow", "keras", "nmt.app.quiet"}  # `quiet` loads it by name
+STARTS_PROGRAMS = {"subprocess", "multiprocessing", "moto", "aws_server", "machine_tools"}
+
+
+@cache
+def reached(path: Path) -> frozenset[str]:
+    """The dotted names that a file and all it imports would import, those inside functions included."""
+    names: set[str] = set()
+    seen, waiting = {path}, [path]
+    while waiting:
+        here = waiting.pop()
+        found = _imported(here)
+        names |= found
+        fresh = {file for name in found for file in _files(name)} - seen
+        seen |= fresh
+        waiting += fresh
+    return frozenset(names)
+
+
+def is_quick(path: Path) -> bool:
+    """No TensorFlow, and no program started by the module itself."""
+    return not LOADS_TENSORFLOW & reached(path) and not STARTS_PROGRAMS & _imported(path)
+
+
+@cache
+def _imported(path: Path) -> frozenset[str]:
+    return frozenset(_names(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """`from a.b import c` gives a, a.b and a.b.c: whichever of them are modules."""
+    for node in ast.walk(tree):
+        full: list[str] = []
+        if isinstance(node, ast.Import):
+            full = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in full:
+            parts = name.split(".")
+            yield from (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+@cache
+def _files(name: str) -> tuple[Path, ...]:
+    """Where a module of the project or a helper of the tests lies."""
+    relative = Path(*name.split("."))
+    places = [ROOT / relative, *(folder / relative for folder in sorted((ROOT / "tests").iterdir()))]
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    return tuple(file for file in files if file.is_file())
