@@ -58,7 +58,7 @@ def lines(path: Path) -> list[str]:
 
 
 def tables(data: Path, language: str, texts: list[str]) -> dict[str, WordVectors]:
-    sentences = [tokens_of(line, CFG) for line in lines(data / "multi30k" / f"train.{language}.gz")]
+    sentences = [tokens_of(line, CFG, language) for line in lines(data / "multi30k" / f"train.{language}.gz")]
     found = {"wmd_trained": train_vectors(sentences, CFG, seed=SEED)}
     if language == "en":
         found["wmd_glove"] = load_vectors(data / GLOVE, vocabulary_of(texts, CFG, language))
@@ -143,7 +143,7 @@ def rules(language: str) -> dict[str, Rule]:
 
 def similarities(hyps: list[str], refs: list[list[str]], vectors: WordVectors, drops: Rule) -> list[float]:
     texts = list(dict.fromkeys([*hyps, *chain.from_iterable(refs)]))
-    words = [[token for token in tokens_of(text, CFG) if not drops(token)] for text in texts]
+    words = [[token for token in tokens_of(text, CFG, "en") if not drops(token)] for text in texts]
     bags = make_bags(words, vectors, CFG.norm)
     of = dict(zip(texts, bags.bags, strict=True))
     pairs = [(of[h], of[r]) for h, several in zip(hyps, refs, strict=True) for r in several]

@@ -26,8 +26,8 @@ def learn_mover(config: Config, corpora: Corpora) -> WordMover:
     wmd = config.metrics.wmd
     if wmd.vectors is not None:
         return mover_from_file(Path(wmd.vectors), config, corpora.dev.tgt)
-    sentences = [tokens_of(line, wmd) for text in corpora.train for line in text.tgt]
-    return WordMover(train_vectors(sentences, wmd, config.seed), wmd, config.data.tgt)
+    sentences = [tokens_of(line, wmd, config.data.language) for text in corpora.train for line in text.tgt]
+    return WordMover(train_vectors(sentences, wmd, config.seed), wmd, config.data.language)
 
 
 def vectors_to_extras(vectors: VectorSource, wmd: WmdConfig) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def mover_from_checkpoint(path: Path, config: Config, references: Iterable[str])
             next_step="name a file with metrics.wmd.vectors=FILE",
         )
     words, matrix_WD, source = (extras[key] for key in KEYS)
-    return WordMover(word_vectors(words.split("\n"), matrix_WD, source), wmd, config.data.tgt)
+    return WordMover(word_vectors(words.split("\n"), matrix_WD, source), wmd, config.data.language)
 
 
 def mover_from_file(path: Path, config: Config, references: Iterable[str]) -> WordMover:
@@ -66,13 +66,13 @@ def mover_from_file(path: Path, config: Config, references: Iterable[str]) -> Wo
     """
     wmd = config.metrics.wmd
     vectors = open_vectors(path)
-    wanted = vocabulary_of(references, wmd, config.data.tgt)
+    wanted = vocabulary_of(references, wmd, config.data.language)
     if not any(word in vectors and any(map(str.isalpha, word)) for word in wanted):
         casing = "lower-cased" if wmd.lowercase else "cased"
         raise MetricError(
             f"metrics.wmd.vectors: {path}",
             found=f"none of the words of the references ({casing}) among its {len(vectors):,}",
-            expected=f"word vectors of the target language ({config.data.tgt})",
+            expected=f"word vectors of the target language ({config.data.language})",
             next_step="name a table of that language, or leave metrics.wmd.vectors out to learn one from the corpus",
         )
-    return WordMover(vectors, wmd, config.data.tgt)
+    return WordMover(vectors, wmd, config.data.language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from nmt.config.languages import language_of
 from nmt.config.option import Options, option
 from nmt.errors import ConfigError
 
@@ -26,7 +27,8 @@ class DataConfig(Options, place="data"):
 
     source: str = option("captions", SOURCE)
     src: str = option("en", "language of the source, also the ending of its files")
-    tgt: str = option("de", "language of the target")
+    tgt: str = option("de", "language of the target, also the ending of its files")
+    tgt_language: str | None = option(None, "code of the target language, for scoring; null: data.tgt says it")
     dir: str | None = option(None, "folder of the corpus; null: the source's own place, or downloaded (multi30k)")
     train: str | None = option(None, "PREFIX of one's own training text: PREFIX.en, PREFIX.de or .gz")
     dev: str | None = option(None, "PREFIX of the text that chooses the best checkpoint; null: the source's own")
@@ -55,6 +57,11 @@ class DataConfig(Options, place="data"):
                     expected="a name of letters, digits, '-' and '_' other than dev and test",
                     next_step="rename the test set: it becomes part of a file name",
                 )
+
+    @property
+    def language(self) -> str:
+        """Of the target side, by two letters where there are such: de for tok.de, zh for zh-CN."""
+        return language_of(self.tgt if self.tgt_language is None else self.tgt_language)
 
 
 @dataclass

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from nmt.config.languages import tokenizer_for
 from nmt.config.option import Options, option
 
-TOKENIZERS = ("13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
-TOKENIZE = "13a is for text, none for text that is already tokenised"
+AUTO = "auto"
+TOKENIZERS = (AUTO, "13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
+TOKENIZE = "auto follows the target language, none is for text that is already tokenised"
 
 
 class Norm(Enum):
@@ -35,9 +37,16 @@ class Backend(Enum):
 @dataclass
 class BleuConfig(Options, place="metrics.bleu"):
     tokenize: str = option(
-        "13a", "sacreBLEU's tokenizer; none for text that is already tokenised", one_of=TOKENIZERS, hint=TOKENIZE
+        AUTO,
+        "sacreBLEU's tokenizer; auto: by the target language; none: for text that is already tokenised",
+        one_of=TOKENIZERS,
+        hint=TOKENIZE,
     )
     lowercase: bool = option(False, "whether case does not count")
+
+    def for_language(self, language: str) -> BleuConfig:
+        """With the tokenizer of that language in place of `auto`."""
+        return replace(self, tokenize=tokenizer_for(language)) if self.tokenize == AUTO else self
 
 
 @dataclass
@@ -60,11 +69,15 @@ class WmdConfig(Options, place="metrics.wmd"):
     sigma: float = option(1.0, "similarity is exp(-distance / sigma)", above=0, hint="1 is the definition's")
     stop_words: str = option("auto", "auto: of the target language; a language code; none")
     tokenize: str = option(
-        "13a", "as metrics.bleu.tokenize, for the words that are moved", one_of=TOKENIZERS, hint=TOKENIZE
+        AUTO, "as metrics.bleu.tokenize, for the words that are moved", one_of=TOKENIZERS, hint=TOKENIZE
     )
     lowercase: bool = option(True, "whether case does not count")
     backend: Backend = option(Backend.exact, "exact: our engine; pyemd: the reference implementation, slower")
     cache: str | None = option(None, "folder of trained vectors; null: the user's cache folder")
+
+    def for_language(self, language: str) -> WmdConfig:
+        """With the tokenizer of that language in place of `auto`."""
+        return replace(self, tokenize=tokenizer_for(language)) if self.tokenize == AUTO else self
 
 
 @dataclass
@@ -80,3 +93,7 @@ class MetricsConfig(Options, place="metrics"):
     )
     confidence: float = option(0.95, "of an interval", above=0, below=1, hint="0.95 is usual")
     seed: int = option(12_345, "of the resamples")
+
+    def for_language(self, language: str) -> MetricsConfig:
+        """With the tokenizers of that language in place of `auto`."""
+        return replace(self, bleu=self.bleu.for_language(language), wmd=self.wmd.for_language(language))

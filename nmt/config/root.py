@@ -35,6 +35,8 @@ class Config(Options):
                 expected="subword.joint=true (one vocabulary, one table)",
                 next_step="set subword.joint=true or model.tie=target",
             )
+        # Here, once: all that scores, and the saved configuration, then name the tokenizer that was taken.
+        self.metrics = self.metrics.for_language(self.data.language)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
-from nmt.config.metrics import BleuConfig
+from nmt.config.metrics import AUTO, BleuConfig
 from nmt.errors import MetricError
 from nmt.metrics.bootstrap import FloatArray, Interval, bootstrap_interval
 from nmt.metrics.references import check_corpus, reference_streams
@@ -84,9 +84,11 @@ def bleu_from_statistics(summed_KF: FloatArray) -> FloatArray:
 
 def _metric(cfg: BleuConfig) -> BLEU:
     try:
+        # `auto` has become that of the language by now (nmt/config/root.py); without one it is sacreBLEU's own default.
+        tokenize = None if cfg.tokenize == AUTO else cfg.tokenize
         # force: text that is tokenised already is scored as it is, without a warning. That is a setting of the
         # literature, chosen by tokenize=none and named in the signature.
-        return BLEU(lowercase=cfg.lowercase, tokenize=cfg.tokenize, force=True)
+        return BLEU(lowercase=cfg.lowercase, tokenize=tokenize, force=True)
     except (ImportError, RuntimeError) as error:  # tokenizers of Japanese and Korean live in packages of their own
         raise MetricError(
             "metrics.bleu.tokenize",

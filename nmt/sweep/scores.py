@@ -59,7 +59,12 @@ def best_validation(events: Sequence[Mapping[str, Any]], stopping: EarlyStopping
     for event in events:
         if event["event"] != "validate":
             continue
-        if not best or stopping.metric.sign * (_value(event, stopping) - _value(best, stopping)) > stopping.min_delta:
+        if not best:
+            best = event
+            continue
+        score, before = _value(event, stopping), _value(best, stopping)
+        gained = stopping.metric.sign * (score - before) > stopping.min_delta
+        if gained or (score == before and _number(event["loss"]) < _number(best["loss"])):
             best = event
     return best
 
@@ -70,5 +75,8 @@ def figures(event: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _value(event: Mapping[str, Any], stopping: EarlyStoppingConfig) -> float:
-    value = event[stopping.metric.value]
+    return _number(event[stopping.metric.value])
+
+
+def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)  # null: it was not finite

@@ -83,7 +83,11 @@ class TrainingState:
         )
 
     def after_validation(self, scores: dict[str, float], config: TrainConfig) -> TrainingState:
-        """Scores of the dev set, by name; decides what is best, and when the plateau schedule lowers the rate."""
+        """Scores of the dev set, by name; decides what is best, and when the plateau schedule lowers the rate.
+
+        Of equal scores the one with the lower dev loss is best, so that a score which never moves (0.00 at every
+        validation) does not keep the first. For `patience` a tie is no gain.
+        """
         stopping = config.early_stopping
         score, sign = scores[stopping.metric.value], stopping.metric.sign
         gained = self.best_score is None or sign * (score - self.best_score) > stopping.min_delta
@@ -92,6 +96,8 @@ class TrainingState:
             new = replace(new, best_score=score, best_step=self.step, validations_without_gain=0)
         else:
             new = replace(new, validations_without_gain=self.validations_without_gain + 1)
+            if score == self.best_score and scores["loss"] < self.best_loss():
+                new = replace(new, best_step=self.step)
         return new._after_dev_loss(scores["loss"], config)
 
     def _after_dev_loss(self, loss: float, config: TrainConfig) -> TrainingState:
@@ -100,6 +106,10 @@ class TrainingState:
         if self.plateau_waited + 1 < config.plateau_patience:
             return replace(self, plateau_waited=self.plateau_waited + 1)
         return replace(self, plateau_waited=0, plateau_reductions=self.plateau_reductions + 1)
+
+    def best_loss(self) -> float:
+        """Dev loss of the best validation so far; infinite before the first."""
+        return next((entry["loss"] for entry in self.history if entry["step"] == self.best_step), float("inf"))
 
     def is_best(self) -> bool:
         """Whether the validation just taken in is the best so far."""

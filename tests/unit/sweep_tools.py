@@ -32,6 +32,7 @@ def write_run(
     scores: Sequence[float | None],
     test: Mapping[str, float] | None = None,
     seconds: float = 10.0,
+    losses: Sequence[float] | None = None,
 ) -> None:
     """A run folder with a validation for each of `scores`, 100 steps apart; `test` figures make it complete."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,8 @@ def write_run(
     events = []
     for place, score in enumerate(scores, start=1):
         spent = seconds * place / len(scores)
-        figures = {"loss": 1.0, "bleu": 1.0, "chrf": 1.0, "wmd_similarity": 0.5, metric: score}
+        loss = 1.0 if losses is None else losses[place - 1]
+        figures = {"loss": loss, "bleu": 1.0, "chrf": 1.0, "wmd_similarity": 0.5, metric: score}
         events.append({"event": "validate", "step": 100 * place, "epoch": 1.0, "seconds": spent, **figures})
     if test is not None:
         events.append({"event": "end", "step": 100 * len(scores), "epoch": 1.0, "seconds": seconds})

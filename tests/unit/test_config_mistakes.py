@@ -63,9 +63,9 @@ MISTAKES = {
     "train.learning_rate=fast": f"train.learning_rate: found fast, expected a number; the default is {RATE}.",
     "train.learning_rate=nan": "train.learning_rate: found nan, expected more than 0; 1e-4 to 3e-3 are usual.",
     "model.residual=maybe": "model.residual: found maybe, expected true or false; the default is false.",
-    "metrics.bleu.tokenize=[1]": "metrics.bleu.tokenize: found [1], expected text; the default is 13a.",
-    "metrics.bleu.tokenize=14a": "metrics.bleu.tokenize: found 14a, expected one of 13a, none, intl, char, zh, "
-    "ja-mecab, ko-mecab; 13a is for text, none for text that is already tokenised.",
+    "metrics.bleu.tokenize=[1]": "metrics.bleu.tokenize: found [1], expected text; the default is auto.",
+    "metrics.bleu.tokenize=14a": "metrics.bleu.tokenize: found 14a, expected one of auto, 13a, none, intl, char, "
+    "zh, ja-mecab, ko-mecab; auto follows the target language, none is for text that is already tokenised.",
     "train.early_stopping={patience: x}": "train.early_stopping.patience: found x, expected an integer; the default "
     "is 0.",
     "train.early_stopping=3": "train.early_stopping: found 3, expected a value for one of its options (metric, "
@@ -354,7 +354,7 @@ def test_help_all_has_every_option(capsys):
     assert told["train.average"].endswith(" (a number, 0 <= value < 1)")
     assert told["data.variant"].startswith("data.variant=raw with data=multi30k: ")
     assert told["train.batch_sentences"].endswith("null: by tokens (an integer or null, at least 1)")
-    assert told["metrics.bleu.tokenize"].endswith("(one of 13a, none, intl, char, zh, ja-mecab, ko-mecab)")
+    assert told["metrics.bleu.tokenize"].endswith("(one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab)")
 
 
 def test_help_of_a_group_and_of_a_key(capsys):

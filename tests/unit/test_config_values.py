@@ -107,8 +107,8 @@ BEYOND = [
             kind,
             f"{place}.tokenize",
             "moses",
-            "expected one of 13a, none, intl, char, zh, ja-mecab, ko-mecab; 13a is for text, none for text that is "
-            "already tokenised.",
+            "expected one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab; auto follows the target language, "
+            "none is for text that is already tokenised.",
         )
         for kind, place in ((BleuConfig, "metrics.bleu"), (WmdConfig, "metrics.wmd"))
     ),

@@ -83,11 +83,11 @@ def test_a_list_that_is_asked_for_and_not_there_is_refused():
     ],
 )
 def test_tokenizers(tokenize, text, tokens):
-    assert tokens_of(text, WmdConfig(tokenize=tokenize)) == tokens
+    assert tokens_of(text, WmdConfig(tokenize=tokenize), "en") == tokens
 
 
 def test_casing():
-    assert tokens_of("Der Hund", WmdConfig(lowercase=False)) == ["Der", "Hund"]
+    assert tokens_of("Der Hund", WmdConfig(lowercase=False), "de") == ["Der", "Hund"]
     assert words_for("Der Hund", WmdConfig(lowercase=False), "de") == ["Hund"]
 
 
@@ -98,7 +98,7 @@ def test_chinese_stop_words_meet_chinese_tokens():
 @pytest.mark.skipif(importlib.util.find_spec("MeCab") is None, reason="sacrebleu[ja] is not installed")
 def test_japanese_is_cut_by_mecab():
     cfg = WmdConfig(tokenize="ja-mecab", stop_words="ja")
-    assert tokens_of("今日は良い天気です。", cfg) == ["今日", "は", "良い", "天気", "です", "。"]
+    assert tokens_of("今日は良い天気です。", cfg, "ja") == ["今日", "は", "良い", "天気", "です", "。"]
     assert "良い" in words_for("今日は良い天気です。", cfg, "ja")
     assert "は" not in words_for("今日は良い天気です。", cfg, "ja")
     assert tokenizer_signature("ja-mecab").startswith("ja-mecab-")  # with the version of the dictionary
@@ -109,7 +109,7 @@ def test_tokenizers_of_other_packages_are_asked_for(tokenize, extra, monkeypatch
     monkeypatch.setattr(f"sacrebleu.tokenizers.tokenizer_{extra}_mecab.MeCab", None)
     monkeypatch.setattr(words, "tokenizer", tokenizer.__wrapped__)  # without what earlier calls have kept
     with pytest.raises(MetricError) as caught:
-        tokens_of("x", WmdConfig(tokenize=tokenize, stop_words="none"))
+        tokens_of("x", WmdConfig(tokenize=tokenize, stop_words="none"), "en")
     assert str(caught.value) == (
         f"metrics.wmd.tokenize: found {tokenize}, whose package is not installed, expected a tokenizer that can be "
         f"loaded; install sacrebleu[{extra}], or choose another tokenizer."

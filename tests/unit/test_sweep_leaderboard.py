@@ -169,6 +169,8 @@ def test_the_best_is_what_the_run_itself_holds_for_it(tmp_path):
     config.train.early_stopping.min_delta = 1.0
     write_run(tmp_path, config, [1.0, 1.5, 2.4, 3.0])
     assert (read_scores(tmp_path).score, read_scores(tmp_path).step) == (2.4, 300)
+    write_run(tmp_path, a_config(), [2.0, 2.0, 1.0, 2.0], losses=[1.0, 0.5, 0.1, 0.7])
+    assert (read_scores(tmp_path).score, read_scores(tmp_path).step) == (2.0, 200), "of equals, the lower loss"
     write_run(tmp_path, a_config(), [None, 2.0])
     assert read_scores(tmp_path).score is None, "the run compares with what is not finite, too"
     write_run(tmp_path, a_config(), [2.0, None, 3.0])

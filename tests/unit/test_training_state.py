@@ -56,6 +56,19 @@ def test_the_best_is_the_highest_score_or_the_lowest_loss_and_the_first_of_equal
     assert states[-1].best_score == (min if metric is StopMetric.loss else max)(values)
 
 
+@pytest.mark.parametrize(
+    "losses, best", [([4.0, 3.0, 2.0], [10, 20, 30]), ([4.0, 2.0, 3.0], [10, 20, 20]), ([2.0, 2.0, 2.0], [10, 10, 10])]
+)
+def test_of_equal_scores_the_lower_loss_is_best_and_is_no_gain(losses, best):
+    state, states = TrainingState(), []
+    for number, loss in enumerate(losses, start=1):
+        state = replace(state, step=10 * number).after_validation({"loss": loss, "bleu": 0.0}, config())
+        states.append(state)
+    assert [state.best_step for state in states] == best
+    assert [state.validations_without_gain for state in states] == [0, 1, 2]
+    assert TrainingState.from_json(states[1].to_json()) == states[1]
+
+
 def test_validations_without_gain_are_counted_from_the_last_gain():
     states = after(config(), "bleu", [10.0, 9.0, 10.0, 11.0, 10.0])
     assert [state.validations_without_gain for state in states] == [0, 1, 2, 0, 1]

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nmt.config.metrics import TOKENIZERS, Aggregate, Backend, Norm, WmdConfig
+from nmt.config.metrics import AUTO, TOKENIZERS, Aggregate, Backend, Norm, WmdConfig
 from nmt.errors import MetricError, NmtError
 from nmt.metrics.references import split_references
 from nmt.metrics.vectors import load_vectors
@@ -64,7 +64,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--stop-words", metavar="LIST", help=f"a language code (default: en), {NLTK_2017}, or none to keep all words"
     )
-    parser.add_argument("--tokenize", choices=TOKENIZERS, default="13a", help="sacreBLEU's tokenizer (default: 13a)")
+    parser.add_argument(
+        "--tokenize",
+        choices=TOKENIZERS,
+        default=AUTO,
+        help="sacreBLEU's tokenizer; auto: by the language of --stop-words, 13a where that names none (default: auto)",
+    )
     parser.add_argument(
         "--lowercase", action=argparse.BooleanOptionalAction, default=True, help="lower-case the text (default: yes)"
     )
@@ -115,15 +120,17 @@ def _run(options: argparse.Namespace) -> None:
     for flag, value, least in (("--explain", options.explain, 0), ("--processes", options.processes, 1)):
         if value is not None and value < least:
             raise MetricError(flag, found=value, expected=f"at least {least}", next_step="give a number of that size")
-    stop_list(cfg.stop_words, "en")  # before the files are read, which takes longer
+    named = cfg.stop_words not in ("auto", "none", NLTK_2017)
+    language = cfg.stop_words if named else "en"
+    stop_list(cfg.stop_words, language)  # before the files are read, which takes longer
     candidates = read_lines(options.hyp)
     references = read_references(options.ref, options.hyp, len(candidates))
     texts = [*candidates, *(text for several in references for text in several)]
-    vectors = load_vectors(options.vectors, vocabulary_of(texts, cfg, "en"))
+    vectors = load_vectors(options.vectors, vocabulary_of(texts, cfg, language))
     num_pairs = len(texts) - len(candidates)
     processes = options.processes or ((os.cpu_count() or 1) if num_pairs >= WORTH_PROCESSES else 1)
     progress = num_pairs >= WORTH_PROCESSES and sys.stderr.isatty()
-    mover = WordMover(vectors, cfg, "en", processes, progress)
+    mover = WordMover(vectors, cfg, language, processes, progress)
     score = mover.score(candidates, references)
     chosen = list(zip(candidates, references, strict=True))[: options.explain]
     plans = [_best_plan(mover, candidate, several) for candidate, several in chosen]

@@ -22,7 +22,7 @@ from nmt.metrics.vector_table import VectorSource
 from nmt.metrics.wmd.bags import Bag, Bags, FloatArray, make_bags
 from nmt.metrics.wmd.engine import stacked_distances
 from nmt.metrics.wmd.explain import TransportPlan, transport_plan
-from nmt.metrics.wmd.words import stop_list, tokenizer, tokenizer_signature, words_for
+from nmt.metrics.wmd.words import stop_list, tokenizer, tokenizer_name, tokenizer_signature, words_for
 
 LOG = logging.getLogger(__name__)
 Group = tuple[Bag, list[Bag]]  # a candidate and its references
@@ -81,7 +81,8 @@ class WordMover:
             LOG.warning("metrics.wmd.stop_words=%s: %s.", cfg.stop_words, self.stop_list.statement)
         self._processes = processes
         self._progress = progress
-        tokenizer(cfg.tokenize)
+        self.tokenizer = tokenizer_name(cfg, language)
+        tokenizer(self.tokenizer)  # that it is installed shows here, not at the first score
 
     def score(self, candidates: Sequence[str], references: Sequence[Sequence[str]]) -> WmdScore:
         """Score of a corpus; `references[i]` are those of candidate i.
@@ -125,7 +126,7 @@ class WordMover:
         parts = {
             "nrefs": str(*num_references) if len(num_references) == 1 else "var",
             "case": "lc" if cfg.lowercase else "mixed",
-            "tok": tokenizer_signature(cfg.tokenize),
+            "tok": tokenizer_signature(self.tokenizer),
             "stop": self.stop_list.name,
             "norm": cfg.norm.value,
             "agg": cfg.aggregate.value,

@@ -12,7 +12,8 @@ import stop_words
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.tokenizers.tokenizer_base import BaseTokenizer
 
-from nmt.config.metrics import WmdConfig
+from nmt.config.languages import language_of, tokenizer_for
+from nmt.config.metrics import AUTO, WmdConfig
 from nmt.errors import MetricError
 
 NLTK_2017 = "nltk-2017"
@@ -60,7 +61,7 @@ def stop_list(name: str, language: str) -> StopList:
         return StopList("none", frozenset(), keeps_marks=True)
     if name == NLTK_2017:
         return StopList(name, _words_of_file(name), keeps_marks=True)
-    code = language if name == "auto" else name
+    code = language_of(language if name == "auto" else name)
     if code in stop_words.LANGUAGE_MAPPING:
         words = frozenset(stop_words.get_stop_words(code))
         if code == "en":
@@ -100,11 +101,17 @@ def tokenizer(name: str) -> BaseTokenizer:
     return tokenize
 
 
-def tokens_of(text: str, cfg: WmdConfig) -> list[str]:
+def tokens_of(text: str, cfg: WmdConfig, language: str) -> list[str]:
     """All tokens of a text, stop words included: what word vectors are trained on."""
     text = text.translate(_APOSTROPHE)
-    tokens: list[str] = tokenizer(cfg.tokenize)(text.lower() if cfg.lowercase else text).split()
+    cut = tokenizer(tokenizer_name(cfg, language))
+    tokens: list[str] = cut(text.lower() if cfg.lowercase else text).split()
     return tokens
+
+
+def tokenizer_name(cfg: WmdConfig, language: str) -> str:
+    """What `metrics.wmd.tokenize` names for text of a language."""
+    return tokenizer_for(language_of(language)) if cfg.tokenize == AUTO else cfg.tokenize
 
 
 def tokenizer_signature(name: str) -> str:
@@ -115,7 +122,7 @@ def tokenizer_signature(name: str) -> str:
 def words_for(text: str, cfg: WmdConfig, language: str) -> list[str]:
     """Tokens of a text that its stop list does not drop, repeats included, in their order."""
     drops = stop_list(cfg.stop_words, language).drops
-    return [token for token in tokens_of(text, cfg) if not drops(token)]
+    return [token for token in tokens_of(text, cfg, language) if not drops(token)]
 
 
 def vocabulary_of(texts: Iterable[str], cfg: WmdConfig, language: str) -> set[str]:
