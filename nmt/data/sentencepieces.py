@@ -1,7 +1,8 @@
 """Byte-pair encoding and unigram models, learnt and applied by SentencePiece (Kudo & Richardson 2018).
 
-Text is taken as it is (SentencePiece's `identity` rule): no Unicode normalisation, no white space lost. What the model
-has not seen becomes the unknown piece, one for each run of unknown characters.
+Text is taken as it is (SentencePiece's `identity` rule): no Unicode normalisation, no white space lost, and the
+characters and names that SentencePiece keeps for itself are text like any other. What the model has not seen becomes
+the unknown piece, one for each run of unknown characters.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import sentencepiece
@@ -17,10 +18,14 @@ import sentencepiece
 from nmt.config.subword import SubwordKind
 from nmt.data.sampling import Lattices, Merges
 from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK, UNKNOWN
+from nmt.data.standins import MARK, StandIns
 from nmt.errors import DataError
 
 SPACE = "▁"  # SentencePiece writes a space as this letter, so text that has it would come back with a space
-STAND_IN = "\ufdd0"  # for that letter: a code point that Unicode promises never to give to text
+# As it learns, it leaves out lines with the second of these, TAB and NUL wherever they stand, and the ends of lines.
+STAND_INS = StandIns(SPACE + "▅\t\0\r\n")
+NAMES = {f"{name}_piece": f"{MARK}<{name}>" for name in ("pad", "bos", "eos", "unk")}  # no text has them
+LONGEST = 4_192  # bytes of a line that SentencePiece learns from: it leaves out longer ones
 UNKNOWN_PENALTY = 10.0  # SentencePiece's: an unknown character scores this much below the least likely piece
 
 
@@ -52,15 +57,20 @@ class SentencePieces:
 
     def encode(self, line: str) -> list[int]:
         """The one best segmentation."""
-        ids: list[int] = self._processor.encode(line.replace(SPACE, STAND_IN))
+        ids: list[int] = self._processor.encode(STAND_INS.hide(line))
         return ids
+
+    def unknown(self, line: str) -> list[str]:
+        """The parts of `line` that become unknown pieces."""
+        pieces = self._processor.encode(STAND_INS.hide(line), out_type="immutable_proto").pieces
+        return [STAND_INS.show(piece.surface) for piece in pieces if piece.id == UNK]
 
     def encode_sampled(self, line: str, rate: float, rng: np.random.Generator) -> list[int]:
         """A segmentation drawn at `rate` (see nmt/data/sampling.py); 0 gives that of `encode`."""
         if rate == 0 or not line:
             return self.encode(line)
         ids: list[int] = []
-        spaced = SPACE + line.replace(SPACE, STAND_IN).replace(" ", SPACE)
+        spaced = SPACE + STAND_INS.hide(line).replace(" ", SPACE)
         for word in re.findall(f"{SPACE}[^{SPACE}]*", spaced):  # no piece spans words
             for piece in self._sampler.sample(word, rate, rng):
                 known = self._ids.get(piece, UNK)
@@ -72,7 +82,7 @@ class SentencePieces:
         """Text again; padding, start and end marks are left out."""
         kept = [int(i) for i in ids if i not in (PAD, BOS, EOS)]
         text: str = self._processor.decode(kept)
-        return text.replace(STAND_IN, SPACE)
+        return STAND_INS.show(text)
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """Labels for a drawing: a piece that continues a word begins with a dot, a space alone is an open box."""
@@ -88,7 +98,7 @@ class SentencePieces:
         name = self._names[piece_id]
         if name == SPACE:
             return "␣"
-        return (name[1:] if name.startswith(SPACE) else "·" + name).replace(STAND_IN, SPACE)
+        return STAND_INS.show(name[1:] if name.startswith(SPACE) else "·" + name)
 
 
 def learn_sentencepieces(
@@ -99,16 +109,14 @@ def learn_sentencepieces(
     Characters seen less than `min_count` times are unknown. Raises DataError where `lines` do not yield so many
     pieces, or have more characters than that.
     """
-    replaced = {ord(SPACE): STAND_IN}
+    rare: dict[int, str] = {}
     if min_count > 1:
-        counts = Counter(character for line in lines for character in line.replace(SPACE, STAND_IN))
-        rare = {character for character, count in counts.items() if count < min_count}
-        replaced |= {ord(character): " " for character in rare}
-        replaced[ord(SPACE)] = " " if STAND_IN in rare else STAND_IN
+        counts = Counter(character for line in lines for character in STAND_INS.hide(line))
+        rare = {ord(character): " " for character, count in counts.items() if count < min_count}
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(line.translate(replaced) for line in lines),
+            sentence_iterator=(part for line in lines for part in parts_of(STAND_INS.hide(line).translate(rare))),
             model_writer=model,
             model_type=kind.value,
             vocab_size=size,
@@ -116,6 +124,7 @@ def learn_sentencepieces(
             bos_id=BOS,
             eos_id=EOS,
             unk_id=UNK,
+            **NAMES,
             unk_surface=UNKNOWN,  # without spaces around it: what is unknown may be a part of a word
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
@@ -126,6 +135,23 @@ def learn_sentencepieces(
     except (RuntimeError, ValueError, OSError) as error:
         raise _cannot_learn(str(error), size, side) from error
     return SentencePieces(kind, model.getvalue())
+
+
+def parts_of(line: str) -> Iterator[str]:
+    """The line, or the same words in lines that SentencePiece learns from; a word longer than those is cut."""
+    if 4 * len(line) <= LONGEST or len(line.encode()) <= LONGEST:
+        yield line
+        return
+    part, size = "", 0
+    for word in line.split(" "):
+        for start in range(0, max(1, len(word)), LONGEST // 8):
+            piece = word[start : start + LONGEST // 8]
+            num_bytes = len(piece.encode()) + 1
+            if size and size + num_bytes > LONGEST:
+                yield part
+                part, size = "", 0
+            part, size = f"{part} {piece}" if size else piece, size + num_bytes
+    yield part
 
 
 def broken_model(found: str) -> DataError:

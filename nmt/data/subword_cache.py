@@ -16,7 +16,7 @@ import sentencepiece
 from nmt.plumbing.files import write_bytes
 
 LOG = logging.getLogger(__name__)
-FORMAT = "1"  # of what is learnt: raise it when the same lines and settings come to mean another vocabulary
+FORMAT = "2"  # of what is learnt: raise it when the same lines and settings come to mean another vocabulary
 
 
 def user_folder() -> Path:

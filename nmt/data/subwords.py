@@ -30,6 +30,9 @@ class Subwords(Protocol):
     def encode(self, line: str) -> list[int]:
         """Ids of the pieces of `line`, without start and end mark; UNK for what the vocabulary lacks."""
 
+    def unknown(self, line: str) -> list[str]:
+        """The parts of `line` that the vocabulary lacks, as text."""
+
     def encode_sampled(self, line: str, rate: float, rng: np.random.Generator) -> list[int]:
         """As `encode`, by a segmentation drawn at `rate` (nmt/data/sampling.py): 0 is the one of `encode`.
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from nmt.config.subword import SubwordKind
 from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK
+from nmt.data.standins import StandIns
 
 GLUE = "￭"  # on the side of a mark where the text has no space: "Hund," is "Hund" and "￭,"
-STAND_IN = "\ufdd0"  # for that letter in text: a code point that Unicode promises never to give to text
+STAND_INS = StandIns(GLUE)  # for that letter in text
 MARKS = '.,;:!?…¿¡()[]{}"„“”‟«»‹›。、，；：！？（）「」『』'  # no apostrophes or hyphens: they belong to words
 ENTITY = re.compile(r"&#?\w+;")  # as in tokenised text: &quot;
 
@@ -24,7 +25,7 @@ def split_words(line: str) -> list[str]:
     "Ein Hund, der rennt." is Ein, Hund, ￭,, der, rennt, ￭. and the tokenised "Ein Hund , der rennt ." is
     Ein, Hund, ",", der, rennt, "." without any glue.
     """
-    return [word for chunk in line.replace(GLUE, STAND_IN).split() for word in _split_chunk(chunk)]
+    return [word for chunk in STAND_INS.hide(line).split() for word in _split_chunk(chunk)]
 
 
 def join_words(words: Iterable[str]) -> str:
@@ -35,7 +36,7 @@ def join_words(words: Iterable[str]) -> str:
             text += " "
         text += word.strip(GLUE)
         glued = word.endswith(GLUE)
-    return text.replace(STAND_IN, GLUE)
+    return STAND_INS.show(text)
 
 
 def _split_chunk(chunk: str) -> list[str]:
@@ -64,6 +65,10 @@ class ListedSubwords:
         """Ids of the words or characters; UNK for what is not listed."""
         return [self._ids.get(part, UNK) for part in _split(self.kind, line)]
 
+    def unknown(self, line: str) -> list[str]:
+        """The words or characters of `line` that are not listed."""
+        return [STAND_INS.show(part.strip(GLUE)) for part in _split(self.kind, line) if part not in self._ids]
+
     def encode_sampled(self, line: str, rate: float, rng: np.random.Generator) -> list[int]:
         """As `encode` at rate 0. Raises ValueError at any other rate: there is one segmentation."""
         if rate:
@@ -80,7 +85,7 @@ class ListedSubwords:
         entries = [self._entry(int(i)) for i in ids]
         if self.kind is SubwordKind.characters:
             return ["␣" if entry == " " else entry for entry in entries]
-        return [entry.strip(GLUE).replace(STAND_IN, GLUE) for entry in entries]
+        return [STAND_INS.show(entry.strip(GLUE)) for entry in entries]
 
     def to_bytes(self) -> bytes:
         """All there is to know, for `subwords_from_bytes`: a JSON list."""

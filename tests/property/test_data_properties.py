@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from nmt.config.subword import SubwordConfig, SubwordKind
 from nmt.data.batches import TrainingBatches, evaluation_batches, plan_epoch
 from nmt.data.encode import EncodedCorpus, Ragged
+from nmt.data.standins import StandIns
 from nmt.data.subwords import PAD, UNK, Subwords, learn_vocabularies, subwords_from_bytes
+from nmt.errors import DataError
 
 LEARNT = (SubwordKind.bpe, SubwordKind.unigram)
 LINES = [
@@ -26,8 +28,10 @@ LINES = [
     "A man in a blue shirt is standing on a ladder cleaning a window (100 %).",
 ]
 quick = settings(deadline=None, max_examples=60)
-# What no text has: half of a surrogate pair, and the code point that stands in for SentencePiece's space.
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufdd0"), max_size=30)
+# Any Unicode scalar value, and often those that a library or we ourselves keep for something.
+RESERVED = st.sampled_from([*"▁▅\t\0\r￭⁇ ", "<unk>", "<s>", "</s>", "<pad>", "\ufdd0", "\ufdd1", "\ufdd3", "\ufdef"])
+SCALARS = st.characters(exclude_categories=["Cs"])
+TEXT = st.text(SCALARS, max_size=30) | st.lists(RESERVED | SCALARS, max_size=12).map("".join)
 ORDINARY = st.lists(st.sampled_from(" ".join(LINES).split()), max_size=12).map(" ".join)
 LIKELY = st.text(st.sampled_from(sorted(set(" ".join(LINES)))), max_size=40)  # known characters in any order
 ANY = TEXT | ORDINARY | LIKELY
@@ -41,6 +45,31 @@ def learnt(kind: SubwordKind) -> Subwords:
 
 
 @pytest.mark.parametrize("kind", LEARNT)
+@settings(deadline=None, max_examples=40)
+@given(text=ANY, long=st.booleans())
+def test_text_that_was_learnt_from_comes_back_as_it_is(kind, text, long):
+    line = f"{text} {text}{LINES[0]}" * 60 if long else text  # over 4,192 bytes with the first of LINES
+    size = 100 + len(set(line)) + 2  # a mark and a stand-in beside the characters themselves
+    with tempfile.TemporaryDirectory() as cache:
+        cfg = SubwordConfig(kind=kind, size=size, joint=True, cache=cache)
+        try:
+            vocabulary = learn_vocabularies(cfg, [*LINES * 3, line], []).src
+        except DataError as error:  # so little text does not yield so many pieces
+            cfg.size = int(error.next_step.rpartition("=")[2])
+            vocabulary = learn_vocabularies(cfg, [*LINES * 3, line], []).src
+    assert vocabulary.decode(vocabulary.encode(line)) == line
+    assert vocabulary.unknown(line) == []
+
+
+@given(text=TEXT)
+def test_hidden_text_has_nothing_reserved_and_shows_again(text):
+    stand_ins = StandIns("▁▅\t\0")
+    hidden = stand_ins.hide(text)
+    assert not set(hidden) & set("▁▅\t\0")
+    assert stand_ins.show(hidden) == text
+
+
+@pytest.mark.parametrize("kind", LEARNT)
 @quick
 @given(text=ANY)
 def test_only_unknown_characters_are_lost_and_they_are_seen(kind, text):
@@ -50,6 +79,7 @@ def test_only_unknown_characters_are_lost_and_they_are_seen(kind, text):
     while "⁇⁇" in expected:  # one for each run
         expected = expected.replace("⁇⁇", "⁇")
     assert vocabulary.decode(vocabulary.encode(text)) == expected
+    assert "".join(vocabulary.unknown(text)) == "".join(c for c in text if c not in known)
 
 
 @quick
