@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nmt.app.bundle import Loaded, open_checkpoint
 from nmt.app.comparison import Judge, compare
+from nmt.app.likeness import likeness_of
 from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.vectors import mover_from_checkpoint
 from nmt.config.commands import EvaluateConfig
@@ -56,7 +57,8 @@ def evaluate(loaded: Loaded) -> tuple[dict[str, Scored], Judge]:
         )
     references = [line for text in tests.values() for line in text.tgt]
     mover = mover_from_checkpoint(loaded.path, config, references)
-    translator = Translator(loaded.model, loaded.vocabularies, config.search)
+    likeness = likeness_of(config, lambda: mover)
+    translator = Translator(loaded.model, loaded.vocabularies, config.search, likeness_of=likeness)
     scores = {
         name: score(text, translator, mover, config.metrics, config.metrics.bootstrap) for name, text in tests.items()
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from nmt.app.bundle import assign_best, search_model
 from nmt.app.hooks import NUM_SAMPLES
+from nmt.app.likeness import likeness_of
 from nmt.app.run import Run
 from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.settings import flat
@@ -30,7 +31,9 @@ def finish(run: Run, state: TrainingState) -> None:
     config, folder = run.config, run.folder
     best = run.store.best if run.store.best.exists() else run.store.last
     assign_best(best, run.trainer.model)
-    translator = Translator(search_model(config, run.trainer.model), run.vocabularies, replace(config.search, nbest=1))
+    search = replace(config.search, nbest=1)
+    model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.mover)
+    translator = Translator(model, run.vocabularies, search, likeness_of=likeness)
     scored, results = {}, {}
     for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
         scored[name] = score(text, translator, run.mover, config.metrics, config.metrics.bootstrap)

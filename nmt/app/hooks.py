@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
@@ -32,7 +31,7 @@ class RunHooks:
 
     def __init__(self, run: Run, bar: tqdm[Any]) -> None:
         self.run, self.bar = run, bar
-        greedy = replace(run.config.search, beam=1, nbest=1)
+        greedy = run.config.search.greedy()
         self.translator = Translator(search_model(run.config, run.trainer.model), run.vocabularies, greedy)
         self.traced = False  # whether the graph of a step has been built in this process
 

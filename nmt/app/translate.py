@@ -1,55 +1,122 @@
-"""Standard input to standard output, a line for each line."""
+"""Text in, translations out, a line for each line."""
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
+import readline as readline  # what is typed at the prompt has a history
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from nmt.app.bundle import open_checkpoint
+from tqdm import tqdm
+
+from nmt.app.bundle import Loaded, open_checkpoint
+from nmt.app.demands import demand_of
+from nmt.app.likeness import likeness_of
+from nmt.app.vectors import mover_from_checkpoint
 from nmt.config.commands import Format, TranslateConfig
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError
-from nmt.plumbing.text import decode_lines, unpacked
+from nmt.plumbing.files import replacing
+from nmt.plumbing.text import decode_lines, read_lines, unpacked
 from nmt.search.ensembles import Ensemble
 from nmt.search.stream import CHUNK_LINES, translate_stream
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
 
 STDIN = "standard input"
+PROMPT = "> "
 
 
 def translate_lines(command: TranslateConfig) -> None:
     """Translate what comes in; several checkpoints vote on every word."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     choose_device(command.device, command.threads)
-    loaded = [open_checkpoint(Path(file), tuple(command.overrides)) for file in command.checkpoint]
-    first = loaded[0]
-    for other in loaded[1:]:
-        side = differing_side(first.vocabularies, other.vocabularies)
-        if side is not None:
-            raise CheckpointError(
-                str(other.path),
-                found=f"another {side} vocabulary",
-                expected=f"that of {first.path}",
-                next_step="train the members of an ensemble on the same corpus with the same subwords",
-            )
-    model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
-    translator = Translator(model, first.vocabularies, first.config.search)
-    nbest = 1 if command.format is Format.text else first.config.search.nbest
-    lines = decode_lines(unpacked(sys.stdin.buffer, STDIN), STDIN)
-    chunk = 1 if sys.stdin.isatty() else CHUNK_LINES  # a person waits for each answer
+    demands = demand_of(command)
+    translator = open_translator(command.checkpoint, tuple(command.overrides))
+    nbest = translator.cfg.nbest if command.format is Format.json else 1
+    typed = command.input is None and sys.stdin.isatty()
+    chunk = 1 if typed else CHUNK_LINES  # a person waits for each answer
     try:
-        translate_stream(translator, lines, write_line, command.format.value, nbest, chunk)
+        with writer(command.output) as write:
+            lines = progress(lines_of(command), typed or (command.output is None and sys.stdout.isatty()))
+            translate_stream(
+                translator, lines, write, command.format, nbest, chunk, demands, by_paragraph=command.by_paragraph
+            )
     except BrokenPipeError:  # whoever read, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit would complain again
 
 
+def open_translator(checkpoints: list[str], overrides: tuple[str, ...]) -> Translator:
+    """One model, or several that vote. Raises CheckpointError where their vocabularies differ."""
+    loaded = [open_checkpoint(Path(file), overrides) for file in checkpoints]
+    first = loaded[0]
+    for other in loaded[1:]:
+        check_same_vocabularies(first, other)
+    model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
+    likeness = likeness_of(first.config, lambda: mover_from_checkpoint(first.path, first.config, ()))
+    return Translator(model, first.vocabularies, first.config.search, likeness_of=likeness)
+
+
+def lines_of(command: TranslateConfig) -> Iterator[str]:
+    """The lines to translate: of a file, typed at a prompt, or of standard input."""
+    if command.input is not None:
+        return iter(read_lines(Path(command.input)))
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return typed_lines()
+    return decode_lines(unpacked(sys.stdin.buffer, STDIN), STDIN)
+
+
+def typed_lines() -> Iterator[str]:
+    """Lines that a person types, with those before at the arrow keys, until the end of input (ctrl-d)."""
+    while True:
+        try:
+            yield input(PROMPT)
+        except EOFError:
+            print()
+            return
+
+
+def progress(lines: Iterable[str], watched: bool) -> Iterable[str]:
+    """The lines, counted on standard error where a person looks there and the translations go elsewhere."""
+    bar: Iterable[str] = tqdm(lines, unit="line", desc="read", disable=watched or not sys.stderr.isatty())
+    return bar
+
+
+@contextmanager
+def writer(output: str | None) -> Iterator[Callable[[str], object]]:
+    """A function that writes a line, UTF-8 whatever the locale: to standard output, at once, or to a file that gets its
+    name once it is whole."""
+    if output is None:
+        yield write_line
+        return
+    with replacing(Path(output)) as handle, open(handle, "wb", closefd=False) as plain:
+        if output.endswith(".gz"):
+            with gzip.GzipFile(fileobj=plain, mode="wb", mtime=0) as packed:
+                yield lambda line: packed.write(line.encode())
+        else:
+            yield lambda line: plain.write(line.encode())
+
+
 def write_line(line: str) -> None:
-    """UTF-8 whatever the locale, handed on at once."""
+    """To standard output, handed on at once."""
     sys.stdout.buffer.write(line.encode())
     sys.stdout.buffer.flush()
+
+
+def check_same_vocabularies(first: Loaded, other: Loaded) -> None:
+    """Raises CheckpointError where the two read or write other pieces."""
+    side = differing_side(first.vocabularies, other.vocabularies)
+    if side is not None:
+        raise CheckpointError(
+            str(other.path),
+            found=f"another {side} vocabulary",
+            expected=f"that of {first.path}",
+            next_step="train the members of an ensemble on the same corpus with the same subwords",
+        )
 
 
 def differing_side(ours: Vocabularies, theirs: Vocabularies) -> str | None:

@@ -27,10 +27,11 @@ AS_SAVED = "Keys with a dot are as the checkpoint has saved them; shown are the 
 
 
 class Format(Enum):
-    """text: one line a line. json: one object a line, with scores and alignments."""
+    """text: one line a line. json: one object a line, with scores and alignments. pharaoh: text ||| alignment."""
 
     text = "text"
     json = "json"
+    pharaoh = "pharaoh"
 
 
 @dataclass
@@ -67,10 +68,22 @@ class TranslateConfig(Command):
 
     groups: ClassVar[tuple[str, ...]] = ("search",)
 
-    format: Format = option(Format.text, "text: one line a line; json: one object a line, with scores and alignments")
+    format: Format = option(
+        Format.text, "json: an object a line, with scores and alignments; pharaoh: text ||| 0-0 1-2, words from 0"
+    )
     nbest: int | None = option(
         None, "translations a line, with format=json", at_least=1, hint="1 is the best alone"
     )  # also among the overrides, as search.nbest
+    input: str | None = option(None, "file to translate, plain or gzip; null: standard input")
+    output: str | None = option(None, "file for translations, gzip where it ends in .gz; null: standard output")
+    by_paragraph: bool = option(False, "a line has several sentences, translated each for itself and joined again")
+    demands: str | None = option(
+        None,
+        'file of an object a line, {"prefix": "...", "must": ["..."], "never": ["..."]}, or an empty line',
+    )
+    glossary: str | None = option(
+        None, "file of source term, tab, target term a line: where the one stands in a line the other must in the other"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

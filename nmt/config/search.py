@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from nmt.config.option import Options, option
@@ -19,6 +19,15 @@ class Normalisation(Enum):
     none = "none"
     average = "average"
     gnmt = "gnmt"
+
+
+class Utility(Enum):
+    """What makes translations near to each other."""
+
+    none = "none"
+    bleu = "bleu"
+    chrf = "chrf"
+    wmd = "wmd"
 
 
 @dataclass
@@ -46,13 +55,78 @@ class SearchConfig(Options, place="search"):
         200, "subwords; a longer line is cut, with a warning", at_least=1, hint="say how many subwords a line may have"
     )
     precision: Precision = option(Precision.float32, "of the large products")
+    min_length: int = option(0, "subwords before the end mark, at least", at_least=0, hint="0 lets a model end at once")
+    no_repeat: int = option(
+        0,
+        "no n-gram of so many subwords stands in a translation twice; 0: any may",
+        at_least=0,
+        hint="3 or 4 is usual, 0 is off",
+    )
+    diversity: float = option(
+        0.0,
+        "what the r-th best continuation of one prefix loses, times r (Li, Monroe & Jurafsky 2016)",
+        at_least=0,
+        hint="0.5 spreads the translations of one sentence, 0 is off",
+    )
+    must: list[str] = option([], "words or phrases that every translation has")
+    never: list[str] = option([], "words or phrases that no translation has")
+    replace_unknown: bool = option(False, "unknown pieces become the source word that the attention looked at")
+    dictionary: str | None = option(
+        None, "file of source word, tab, target word a line, for search.replace_unknown; null: the source word as it is"
+    )
+    samples: int = option(
+        0,
+        "translations drawn at random a sentence; 0: a search for the best",
+        at_least=0,
+        hint="0 searches with a beam",
+    )
+    temperature: float = option(
+        1.0, "of a draw: below 1 likely words become more likely", above=0, hint="1 draws as the model says"
+    )
+    top_k: int = option(
+        0, "a draw takes one of the k likeliest words; 0: any", at_least=0, hint="0 leaves all words in"
+    )
+    top_p: float = option(
+        1.0, "... one of the fewest that have this much probability", above=0, at_most=1, hint="1 leaves all words in"
+    )
+    epsilon: float = option(
+        0.0, "... one of at least this probability", at_least=0, below=1, hint="0.02 is usual, 0 leaves all words in"
+    )
+    seed: int = option(1, "of the draws", at_least=0, hint="any whole number from 0 on")
+    mbr: Utility = option(
+        Utility.none, "take the translation that is nearest to the others (Kumar & Byrne 2004): by which score"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.nbest > self.beam:
+        if self.nbest > self.width:
+            found, more = ("samples", "draw more") if self.samples else ("beam", "widen the beam")
             raise ConfigError(
                 "search.nbest",
                 found=self.nbest,
-                expected=f"at most search.beam ({self.beam})",
-                next_step="widen the beam",
+                expected=f"at most search.{found} ({self.width})",
+                next_step=more,
             )
+        if self.mbr is not Utility.none and self.width < 2:
+            raise ConfigError(
+                "search.mbr",
+                found=f"{self.mbr.value} with {self.width} translation a sentence",
+                expected="several to choose from",
+                next_step="set search.samples=32, or widen search.beam",
+            )
+        if self.dictionary is not None and not self.replace_unknown:
+            raise ConfigError(
+                "search.dictionary",
+                found=self.dictionary,
+                expected="search.replace_unknown=true beside it",
+                next_step="add search.replace_unknown=true",
+            )
+
+    def greedy(self) -> SearchConfig:
+        """The quickest search with the same rules: the best word, then the best word after it."""
+        return replace(self, beam=1, nbest=1, samples=0, mbr=Utility.none)
+
+    @property
+    def width(self) -> int:
+        """How many translations of a sentence there are to choose from."""
+        return self.samples or self.beam

@@ -88,6 +88,20 @@ class SentencePieces:
         """Labels for a drawing: a piece that continues a word begins with a dot, a space alone is an open box."""
         return [self._label(int(i)) for i in ids]
 
+    def surface(self, piece: int) -> str:
+        """The text that the piece adds to what stands before it; a space begins a word."""
+        return STAND_INS.show(self._names[piece].replace(SPACE, " "))
+
+    def words(self, line: str) -> list[str]:
+        """For each id of `encode(line)` the word of the line that it belongs to."""
+        parts: list[str] = self._processor.encode(STAND_INS.hide(line), out_type=str)
+        begins = [place for place, part in enumerate(parts) if place == 0 or part.startswith(SPACE)]
+        words: list[str] = []
+        for begin, end in zip(begins, [*begins[1:], len(parts)], strict=True):
+            word = STAND_INS.show("".join(parts[begin:end]).removeprefix(SPACE))
+            words += [word] * (end - begin)
+        return words
+
     def to_bytes(self) -> bytes:
         """All there is to know, for `subwords_from_bytes`."""
         return self._model

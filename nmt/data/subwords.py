@@ -45,6 +45,12 @@ class Subwords(Protocol):
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """A label for each id, for the axes of a drawing."""
 
+    def surface(self, piece: int) -> str:
+        """The text that a piece adds to what stands before it, with the space that parts them."""
+
+    def words(self, line: str) -> list[str]:
+        """For each id of `encode(line)` the word of the line that it belongs to."""
+
     def to_bytes(self) -> bytes:
         """All there is to know, for `subwords_from_bytes`."""
 

@@ -87,6 +87,23 @@ class ListedSubwords:
             return ["␣" if entry == " " else entry for entry in entries]
         return [STAND_INS.show(entry.strip(GLUE)) for entry in entries]
 
+    def surface(self, piece: int) -> str:
+        """The text that the word or character adds to what stands before it, with the space that parts them."""
+        if self.kind is SubwordKind.characters:
+            return self._entry(piece)
+        entry = self._entry(piece)
+        return ("" if entry.startswith(GLUE) else " ") + STAND_INS.show(entry.strip(GLUE))
+
+    def words(self, line: str) -> list[str]:
+        """For each id of `encode(line)` the word of the line that it belongs to."""
+        parts = _split(self.kind, line)
+        if self.kind is SubwordKind.words:
+            return [STAND_INS.show(part.strip(GLUE)) for part in parts]
+        words: list[str] = []
+        for chunk in re.findall(r"\s|\S+", line):
+            words += [chunk] * len(chunk)
+        return words
+
     def to_bytes(self) -> bytes:
         """All there is to know, for `subwords_from_bytes`: a JSON list."""
         return json.dumps(self._entries, ensure_ascii=False).encode()

@@ -21,13 +21,13 @@ import tensorflow as tf
 from nmt.config.search import SearchConfig
 from nmt.data.specials import BOS, EOS
 from nmt.model.indexing import take_per_row
+from nmt.search.banks import DEAD, candidates, in_turn, siblings_apart
 from nmt.search.history import History, walk_back
 from nmt.search.interface import Hypotheses, SearchModel, State
 from nmt.search.rows import gather_rows, keep_shapes, must_change, repeat_rows, varying_rows
+from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules, Verdict
 from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.words import best_words
-
-DEAD = -float("inf")
 
 
 class Finished(NamedTuple):
@@ -56,6 +56,7 @@ class Beams(NamedTuple):
     memory: Any
     finished: Finished
     history: History
+    written: Any  # what the rules remember of each row; () without rules
 
 
 class Choice(NamedTuple):
@@ -66,17 +67,28 @@ class Choice(NamedTuple):
     parent_N: tf.Tensor  # the row, of R, that it continues
 
 
-def choose(beams: Beams, logits_RV: tf.Tensor, width: int) -> Choice:
-    """The best continuations of each sentence, as many as its beam is wide."""
+def choose(
+    beams: Beams, logits_RV: tf.Tensor, width: int, verdict: Verdict | None = None, diversity: float = 0.0
+) -> Choice:
+    """The continuations of each sentence that stay, as many as its beam is wide, the first to go last."""
     sentence_R = beams.place_R // width
     last_R = tf.gather(beams.step + 1 >= beams.limit_A, sentence_R)
-    word_RC, token_RC = best_words(logits_RV, width, last_R)
-    size, count = width * tf.size(beams.limit_A), word_RC.shape[1]
+    bank_RC = None
+    if verdict is None:
+        word_RC, token_RC = best_words(logits_RV, width, last_R)
+    else:
+        word_RC, token_RC, bank_RC = candidates(logits_RV, width, last_R, verdict)
+    size, count = width * tf.size(beams.limit_A), word_RC.shape[1] or tf.shape(word_RC)[1]
     place_R1 = beams.place_R[:, tf.newaxis]
     total_NC = tf.tensor_scatter_nd_update(
         tf.fill([size, count], DEAD), place_R1, beams.log_prob_R[:, tf.newaxis] + word_RC
     )
-    log_prob_AK, which_AK = tf.math.top_k(tf.reshape(total_NC, [-1, width * count]), width)
+    wanted_AX = tf.reshape(siblings_apart(total_NC, diversity) if diversity else total_NC, [-1, width * count])
+    if bank_RC is not None:
+        wanted_AX = in_turn(wanted_AX, tf.reshape(tf.scatter_nd(place_R1, bank_RC, [size, count]), [-1, width * count]))
+    log_prob_AK, which_AK = tf.math.top_k(wanted_AX, width)
+    if bank_RC is not None or diversity:
+        log_prob_AK = tf.gather(tf.reshape(total_NC, [-1, width * count]), which_AK, batch_dims=1)
     log_prob_AK = tf.where(tf.range(width) < beams.width_A[:, tf.newaxis], log_prob_AK, DEAD)
     first_A1 = width * tf.range(tf.shape(which_AK)[0])[:, tf.newaxis]
     row_N = tf.scatter_nd(place_R1, tf.range(tf.size(beams.place_R)), [size])  # a place without a row has no candidate
@@ -105,19 +117,25 @@ class BeamSearch:
     shrinking batch: it is what the tests compare with.
     """
 
-    def __init__(self, model: SearchModel, cfg: SearchConfig, plain: bool = False) -> None:
-        self.model, self.cfg, self.plain = model, cfg, plain
+    def __init__(self, model: SearchModel, cfg: SearchConfig, plain: bool = False, rules: Rules | None = None) -> None:
+        self.model, self.cfg, self.plain, self.rules = model, cfg, plain, rules
         spec = tf.TensorSpec([None, None], tf.int32)
         self._graph = tf.function(self._search, input_signature=[spec], autograph=False)
+        self._ruled_graph = tf.function(self._search, input_signature=[spec, ANY_DEMANDS], autograph=False)
 
-    def __call__(self, source_BS: tf.Tensor) -> Hypotheses:
-        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1."""
-        return Hypotheses(*self._graph(source_BS))
+    def __call__(self, source_BS: tf.Tensor, demands: Demands | None = None) -> Hypotheses:
+        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1. Demands need rules."""
+        if demands is None:
+            return Hypotheses(*self._graph(source_BS))
+        assert self.rules is not None, "demands are judged by rules"
+        return Hypotheses(*self._ruled_graph(source_BS, demands))
 
-    def _start(self, model: SearchModel, source_BS: tf.Tensor) -> Beams:
+    def _start(self, model: SearchModel, source_BS: tf.Tensor, ruled: RuledBatch | None) -> Beams:
         memory, width = model.encode(source_BS), self.cfg.beam
         size = tf.shape(source_BS)[0]
         limit_B = limits(memory.mask_BS, self.cfg)
+        if ruled is not None:
+            limit_B = ruled.room(limit_B)
         none_BM = tf.zeros([size, self.cfg.nbest], tf.int32)
         worst_BM = tf.fill([size, self.cfg.nbest], DEAD)
         # K equal beginnings would stay equal: there is one, and the plain search has K - 1 rows without a prefix.
@@ -138,6 +156,7 @@ class BeamSearch:
             memory=memory,
             finished=Finished(worst_BM, worst_BM, none_BM, none_BM),
             history=History.empty(tf.reduce_max(limit_B)),
+            written=() if ruled is None else ruled.start(size * rows, tf.reduce_max(limit_B)),
         )
 
     def _finish(self, beams: Beams, choice: Choice, coverage_NS: tf.Tensor) -> tuple[Finished, tf.Tensor, tf.Tensor]:
@@ -159,11 +178,27 @@ class BeamSearch:
             alive_AK = tf.where(over_A[:, tf.newaxis], DEAD, alive_AK)
         return finished, alive_AK, width_A
 
-    def _step(self, model: SearchModel, beams: Beams) -> Beams:
+    def _judge(self, beams: Beams, ruled: RuledBatch | None) -> Verdict | None:
+        """What may follow each row."""
+        if ruled is None:
+            return None
+        sentence_R = beams.place_R // self.cfg.beam
+        place_R, limit_R = tf.gather(beams.place_A, sentence_R), tf.gather(beams.limit_A, sentence_R)
+        return ruled.judge(beams.written, place_R, beams.step, limit_R)
+
+    def _write(self, beams: Beams, ruled: RuledBatch | None, choice: Choice) -> Any:
+        """What the rules remember of each of the N prefixes that were chosen."""
+        if ruled is None:
+            return ()
+        place_N = tf.repeat(beams.place_A, self.cfg.beam)
+        old = gather_rows(beams.written, choice.parent_N)
+        return ruled.write(old, place_N, beams.step, choice.token_N)
+
+    def _step(self, model: SearchModel, beams: Beams, ruled: RuledBatch | None) -> Beams:
         """One word further."""
         width = self.cfg.beam
         logits_RV, state, weight_RS = model.step(beams.token_R, beams.state, beams.memory)
-        choice = choose(beams, logits_RV, width)
+        choice = choose(beams, logits_RV, width, self._judge(beams, ruled), self.cfg.diversity)
         weight_NS = tf.gather(tf.cast(weight_RS, tf.float32), choice.parent_N)
         coverage_NS = tf.gather(beams.coverage_RS, choice.parent_N) + weight_NS
         parent_N = tf.gather(beams.origin_R, choice.parent_N)
@@ -202,14 +237,16 @@ class BeamSearch:
             memory=keep_shapes(memory, beams.memory),
             finished=keep_shapes(finished, beams.finished),
             history=history,
+            written=keep_shapes(gather_rows(self._write(beams, ruled, choice), from_R), beams.written),
         )
 
-    def _search(self, source_BS: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _search(self, source_BS: tf.Tensor, demands: Demands | None = None) -> tuple[tf.Tensor, ...]:
         model = self.model.for_loop()
-        start = self._start(model, source_BS)
+        ruled = None if demands is None or self.rules is None else self.rules.on(demands)
+        start = self._start(model, source_BS, ruled)
         beams = tf.while_loop(
             lambda beams: tf.reduce_any(beams.log_prob_R > DEAD),
-            lambda beams: (self._step(model, beams),),
+            lambda beams: (self._step(model, beams, ruled),),
             (start,),
             shape_invariants=(varying_rows(start),),
         )[0]

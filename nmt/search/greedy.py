@@ -11,7 +11,8 @@ from nmt.config.search import SearchConfig
 from nmt.data.specials import BOS, EOS, PAD
 from nmt.model.indexing import take_per_row
 from nmt.search.interface import Hypotheses, SearchModel, State
-from nmt.search.rows import gather_rows, keep_shapes, survivors, varying_rows
+from nmt.search.rows import gather_rows, keep_shapes, repeat_rows, survivors, varying_rows
+from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules
 from nmt.search.scores import coverage_penalty, length_penalty, limits
 from nmt.search.words import best_words
 
@@ -26,6 +27,8 @@ class Prefixes(NamedTuple):
     token_A: tf.Tensor  # int32: the last word
     state: State
     memory: Any
+    written: Any  # what the rules remember of each row; () without rules
+    key_A: Any  # what a draw depends on; () where the best word is taken
     log_prob_B: tf.Tensor  # float32
     coverage_BS: tf.Tensor  # float32: attention that each source word got
     tokens: tf.TensorArray  # int32 [B] a step
@@ -33,20 +36,43 @@ class Prefixes(NamedTuple):
 
 
 class GreedySearch:
-    """Finds one translation for each sentence. A new shape of batch is not traced anew."""
+    """Finds one translation for each sentence. A new shape of batch is not traced anew.
 
-    def __init__(self, model: SearchModel, cfg: SearchConfig) -> None:
-        self.model, self.cfg = model, cfg
+    With `copies` each sentence has so many rows, one after the other; they differ where `_choose` does not take the
+    best word (`nmt.search.sampling`).
+    """
+
+    def __init__(self, model: SearchModel, cfg: SearchConfig, rules: Rules | None = None, copies: int = 1) -> None:
+        self.model, self.cfg, self.rules, self.copies = model, cfg, rules, copies
         spec = tf.TensorSpec([None, None], tf.int32)
         self._graph = tf.function(self._search, input_signature=[spec], autograph=False)
+        self._ruled_graph = tf.function(self._search, input_signature=[spec, ANY_DEMANDS], autograph=False)
 
-    def __call__(self, source_BS: tf.Tensor) -> Hypotheses:
-        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1."""
-        return Hypotheses(*self._graph(source_BS))
+    def __call__(self, source_BS: tf.Tensor, demands: Demands | None = None) -> Hypotheses:
+        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1. Demands need rules."""
+        if demands is None:
+            return Hypotheses(*self._graph(source_BS))
+        assert self.rules is not None, "demands are judged by rules"
+        return Hypotheses(*self._ruled_graph(source_BS, demands))
 
-    def _start(self, model: SearchModel, source_BS: tf.Tensor) -> Prefixes:
-        memory, size = model.encode(source_BS), tf.shape(source_BS)[0]
+    def _keys(self, source_BS: tf.Tensor) -> Any:
+        """What a draw of each row depends on."""
+        return ()
+
+    def _choose(self, old: Prefixes, logits_AV: tf.Tensor, allowed_AV: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> log-probability [A] and word [A]."""
+        word_AC, token_AC = best_words(logits_AV, 1, old.step + 1 >= old.limit_A, allowed_AV)
+        best_A = tf.argmax(word_AC, axis=1)
+        return take_per_row(word_AC, best_A), take_per_row(token_AC, best_A)
+
+    def _start(self, model: SearchModel, source_BS: tf.Tensor, ruled: RuledBatch | None) -> Prefixes:
+        memory = model.encode(source_BS)
+        if self.copies > 1:
+            memory = repeat_rows(memory, self.copies)
+        size = tf.shape(memory.mask_BS)[0]
         limit_B = limits(memory.mask_BS, self.cfg)
+        if ruled is not None:
+            limit_B = ruled.room(limit_B)
         return Prefixes(
             step=tf.constant(0),
             place_A=tf.range(size),
@@ -55,19 +81,32 @@ class GreedySearch:
             token_A=tf.fill([size], BOS),
             state=memory.initial,
             memory=memory,
+            written=() if ruled is None else ruled.start(size, tf.reduce_max(limit_B)),
+            key_A=self._keys(source_BS),
             log_prob_B=tf.zeros([size]),
-            coverage_BS=tf.zeros(tf.shape(source_BS)),
+            coverage_BS=tf.zeros(tf.shape(memory.mask_BS)),
             tokens=tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None]),
             weights=tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[None, None]),
         )
 
-    def _step(self, model: SearchModel, old: Prefixes) -> Prefixes:
+    def _allowed(self, old: Prefixes, ruled: RuledBatch | None) -> tf.Tensor | None:
+        """bool [A, V]: what the rules leave."""
+        if ruled is None:
+            return None
+        return ruled.judge(old.written, old.place_A, old.step, old.limit_A).allowed_NV
+
+    def _write(self, old: Prefixes, ruled: RuledBatch | None, token_A: tf.Tensor) -> Any:
+        """What the rules remember after this word."""
+        if ruled is None:
+            return ()
+        return ruled.write(old.written, old.place_A, old.step, token_A)
+
+    def _step(self, model: SearchModel, old: Prefixes, ruled: RuledBatch | None) -> Prefixes:
         """One word further."""
         logits_AV, state, weight_AS = model.step(old.token_A, old.state, old.memory)
-        word_AC, token_AC = best_words(logits_AV, 1, old.step + 1 >= old.limit_A)
-        best_A = tf.argmax(word_AC, axis=1)
-        log_prob_A = tf.where(old.alive_A, take_per_row(word_AC, best_A), 0.0)
-        token_A = tf.where(old.alive_A, take_per_row(token_AC, best_A), PAD)
+        log_prob_A, token_A = self._choose(old, logits_AV, self._allowed(old, ruled))
+        log_prob_A = tf.where(old.alive_A, log_prob_A, 0.0)
+        token_A = tf.where(old.alive_A, token_A, PAD)
         weight_AS = tf.where(old.alive_A[:, tf.newaxis], tf.cast(weight_AS, tf.float32), 0.0)
         place_A1, size = old.place_A[:, tf.newaxis], tf.size(old.log_prob_B)
         source_length = tf.shape(weight_AS)[1]
@@ -82,18 +121,21 @@ class GreedySearch:
             token_A=tf.gather(token_A, stay_A),
             state=keep_shapes(gather_rows(state, stay_A), old.state),
             memory=keep_shapes(memory, old.memory),
+            written=keep_shapes(gather_rows(self._write(old, ruled, token_A), stay_A), old.written),
+            key_A=keep_shapes(gather_rows(old.key_A, stay_A), old.key_A),
             log_prob_B=tf.tensor_scatter_nd_add(old.log_prob_B, place_A1, log_prob_A),
             coverage_BS=tf.tensor_scatter_nd_add(old.coverage_BS, place_A1, weight_AS),
             tokens=old.tokens.write(old.step, tf.scatter_nd(place_A1, token_A, [size])),
             weights=old.weights.write(old.step, tf.scatter_nd(place_A1, weight_AS, [size, source_length])),
         )
 
-    def _search(self, source_BS: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _search(self, source_BS: tf.Tensor, demands: Demands | None = None) -> tuple[tf.Tensor, ...]:
         model = self.model.for_loop()
-        start = self._start(model, source_BS)
+        ruled = None if demands is None or self.rules is None else self.rules.on(repeat_rows(demands, self.copies))
+        start = self._start(model, source_BS, ruled)
         end = tf.while_loop(
             lambda prefixes: tf.reduce_any(prefixes.alive_A),
-            lambda prefixes: (self._step(model, prefixes),),
+            lambda prefixes: (self._step(model, prefixes, ruled),),
             (start,),
             shape_invariants=(varying_rows(start),),
         )[0]
@@ -106,4 +148,7 @@ class GreedySearch:
             score_B += coverage_penalty(end.coverage_BS, start.memory.mask_BS, self.cfg)
         score_B, log_prob_B = (tf.where(found_B, x, -float("inf")) for x in (score_B, end.log_prob_B))
         one = (tokens_BT * tf.cast(found_B, tf.int32)[:, tf.newaxis], length_B, score_B, log_prob_B, weight_BTS)
-        return Hypotheses(*(x[:, tf.newaxis] for x in one))
+        if self.copies == 1:
+            return Hypotheses(*(x[:, tf.newaxis] for x in one))
+        size = tf.shape(source_BS)[0]
+        return Hypotheses(*(tf.reshape(x, tf.concat([[size, self.copies], tf.shape(x)[1:]], 0)) for x in one))

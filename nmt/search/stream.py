@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Literal, Protocol
+from typing import Protocol
 
+from nmt.config.commands import Format
 from nmt.config.search import SearchConfig
+from nmt.data.subwords import Vocabularies
 from nmt.errors import ConfigError
-from nmt.search.translate import Translation
-
-Format = Literal["text", "json"]
+from nmt.search.demands import Demand
+from nmt.search.formats import render
+from nmt.search.paragraphs import split_sentences
+from nmt.search.translation import Translation
 
 CHUNK_LINES = 2_048  # enough to fill batches of like length, little enough to hold
-
-# Not escaped by the json module, and taken for the end of a line by some programs.
-_LINE_ENDS = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"})
 
 
 class LineTranslator(Protocol):
     """What a stream needs of `nmt.search.translate.Translator`."""
 
     cfg: SearchConfig
+    vocabularies: Vocabularies
 
-    def translate(self, lines: list[str], first_line: int = 1) -> list[list[Translation]]:
+    def translate(
+        self, lines: list[str], first_line: int = 1, *, demands: list[Demand] | None = None
+    ) -> list[list[Translation]]:
         """For each line its best translations, best first."""
 
 
@@ -32,61 +34,63 @@ def translate_stream(
     translator: LineTranslator,
     lines_in: Iterable[str],
     write: Callable[[str], object],
-    format: Format = "text",
+    format: Format = Format.text,
     nbest: int = 1,
     chunk_lines: int = CHUNK_LINES,
+    demand_of: Callable[[int, str], Demand] | None = None,
+    by_paragraph: bool = False,
 ) -> int:
-    """Translate lines (without their line ends), handing `write` one line with its "\\n" for each; returns how many.
+    """Translate lines (without their line ends), handing `write` one line with its "\n" for each; returns how many.
 
-    format "text": the best translation. "json": an object
-
-        {"source": line, "source_pieces": [...], "translations": [{"text", "score", "pieces", "alignment"}, ...]}
-
-    with up to `nbest` translations, best first; the alignment lists, for each piece of the target but the end mark,
-    [its position, the position of the source piece with the largest weight], counted from 0.
+    `demand_of` is given the number of a line, from 1, and the line. By paragraph the sentences of a line are translated
+    each for itself and joined again (`nmt.search.paragraphs`); how the line is written is said in
+    `nmt.search.formats`.
 
     Lines are read, translated and written `chunk_lines` at a time: 1 suits a person who types.
 
     Raises ConfigError where more translations are asked for than `translator` finds or the format can hold.
     """
-    _check(translator.cfg, format, nbest)
+    _check(translator.cfg, format, nbest, by_paragraph)
     lines, done = iter(lines_in), 0
     while chunk := list(islice(lines, chunk_lines)):
-        answers = translator.translate(chunk, first_line=done + 1)
-        for line, answer in zip(chunk, answers, strict=True):
-            write((answer[0].text if format == "text" else as_json(line, answer[:nbest])) + "\n")
+        if by_paragraph:
+            for text in translate_paragraphs(translator, chunk, done + 1, demand_of):
+                write(text + "\n")
+        else:
+            demands = demand_of and [demand_of(done + 1 + place, line) for place, line in enumerate(chunk)]
+            answers = translator.translate(chunk, first_line=done + 1, **({"demands": demands} if demands else {}))
+            for line, answer in zip(chunk, answers, strict=True):
+                write(render(format, line, answer[:nbest], translator.vocabularies) + "\n")
         done += len(chunk)
     return done
 
 
-def as_json(source: str, translations: list[Translation]) -> str:
-    """One line of JSON: see `translate_stream`."""
-    record = {
-        "source": source,
-        "source_pieces": translations[0].pieces_src,
-        "translations": [
-            {"text": one.text, "score": one.score, "pieces": one.pieces_tgt, "alignment": alignment(one)}
-            for one in translations
-        ],
-    }
-    return json.dumps(record, ensure_ascii=False).translate(_LINE_ENDS)
+def translate_paragraphs(
+    translator: LineTranslator, lines: list[str], first_line: int, demand_of: Callable[[int, str], Demand] | None
+) -> list[str]:
+    """Each line translated sentence by sentence, with the white space between them as it was."""
+    split = [split_sentences(line) for line in lines]
+    texts = [sentence for parts in split for sentence, _ in parts]
+    places = [first_line + place for place, parts in enumerate(split) for _ in parts]
+    demands = demand_of and [demand_of(place, text) for place, text in zip(places, texts, strict=True)]
+    translated = iter(translator.translate(texts, first_line, **({"demands": demands} if demands else {})))
+    return ["".join(next(translated)[0].text + space for _, space in parts) for parts in split]
 
 
-def alignment(translation: Translation) -> list[list[int]]:
-    """[target position, source position of the largest weight] for each target piece but the end mark."""
-    if translation.weight_TS is None:
-        return []
-    return [[target, int(source)] for target, source in enumerate(translation.weight_TS[:-1].argmax(axis=1))]
-
-
-def _check(cfg: SearchConfig, format: Format, nbest: int) -> None:
-    if format not in ("text", "json"):
+def _check(cfg: SearchConfig, format: Format, nbest: int, by_paragraph: bool) -> None:
+    if format is not Format.json and nbest != 1:
         raise ConfigError(
-            "format", found=format, expected="text or json", next_step="json carries scores and alignments"
+            "nbest",
+            found=nbest,
+            expected=f"1 with format={format.value}, one line for each line",
+            next_step="set format=json",
         )
-    if format == "text" and nbest != 1:
+    if by_paragraph and format is not Format.text:
         raise ConfigError(
-            "nbest", found=nbest, expected="1 with format=text, one line for each line", next_step="set format=json"
+            "by_paragraph",
+            found=f"true with format={format.value}",
+            expected="format=text: a line of several sentences has no one alignment",
+            next_step="leave one of the two out",
         )
     if not 1 <= nbest <= cfg.nbest:
         raise ConfigError(

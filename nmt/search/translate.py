@@ -5,32 +5,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from nmt.config.search import SearchConfig
-from nmt.data.specials import EOS, PAD
+from nmt.config.search import SearchConfig, Utility
+from nmt.data.specials import EOS, PAD, UNK
 from nmt.data.subwords import Vocabularies
-from nmt.errors import CheckpointError
+from nmt.errors import CheckpointError, DataError
 from nmt.search.beam import BeamSearch
+from nmt.search.demands import Demand, as_pieces, begins_word
 from nmt.search.greedy import GreedySearch
 from nmt.search.interface import SearchModel
+from nmt.search.mbr import LikenessOf, by_agreement
+from nmt.search.rules import Demands, Rules
+from nmt.search.sampling import SampleSearch
+from nmt.search.translation import Translation
+from nmt.search.unknowns import read_dictionary, replaced
 
+__all__ = ["EMPTY", "Translation", "Translator", "one_line", "pad", "plan_by_length"]
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """One translation of one line. Row t of the attention belongs to piece t of the target, both ending in EOS."""
-
-    text: str  # without line breaks
-    score: float  # `nmt.search.scores`; comparable between translations of one line
-    tokens: list[int]  # ids, EOS included
-    weight_TS: np.ndarray | None  # float32; each row sums to 1
-    pieces_src: list[str]  # labels of the source pieces, EOS included
-    pieces_tgt: list[str]
+USUAL_ROWS = 8  # of a sentence, for which search.batch_tokens is meant
 
 
 EMPTY = Translation(text="", score=0.0, tokens=[], weight_TS=None, pieces_src=[], pieces_tgt=[])  # of an empty line
@@ -66,38 +63,74 @@ def pad(sentences: Sequence[Sequence[int]]) -> np.ndarray:
 class Translator:
     """A model (or an ensemble), its vocabularies and the way to search. Traced once, whatever the batches look like.
 
-    plain: search with a beam without what saves time (`BeamSearch`), to compare with.
+    likeness_of: how alike texts are, for `cfg.mbr`. plain: search with a beam without what saves time (`BeamSearch`),
+    to compare with.
     """
 
-    def __init__(self, model: SearchModel, vocabularies: Vocabularies, cfg: SearchConfig, plain: bool = False) -> None:
-        assert not (plain and cfg.beam == 1), "a greedy search has no plain form"
-        self.vocabularies, self.cfg = vocabularies, cfg
-        self._search = GreedySearch(model, cfg) if cfg.beam == 1 else BeamSearch(model, cfg, plain)
+    def __init__(
+        self,
+        model: SearchModel,
+        vocabularies: Vocabularies,
+        cfg: SearchConfig,
+        plain: bool = False,
+        likeness_of: LikenessOf | None = None,
+    ) -> None:
+        assert not (plain and (cfg.beam == 1 or cfg.samples)), "only a search with a beam has a plain form"
+        assert (likeness_of is None) == (cfg.mbr is Utility.none), "search.mbr says by what to choose"
+        self.vocabularies, self.cfg, self.likeness_of = vocabularies, cfg, likeness_of
+        if likeness_of is not None:  # all there are, to choose from
+            cfg = replace(cfg, nbest=cfg.width, mbr=Utility.none)
+        rules = Rules(begins_word(vocabularies.tgt), cfg.min_length, cfg.no_repeat)
+        self._always = Demand(must=tuple(cfg.must), never=tuple(cfg.never))
+        self._ruled = bool(cfg.min_length or cfg.no_repeat or cfg.must or cfg.never)
+        self._dictionary = read_dictionary(Path(cfg.dictionary)) if cfg.dictionary is not None else {}
+        self._search: SampleSearch | GreedySearch | BeamSearch
+        if cfg.samples:
+            self._search = SampleSearch(model, cfg, rules)
+        else:
+            self._search = GreedySearch(model, cfg, rules) if cfg.beam == 1 else BeamSearch(model, cfg, plain, rules)
 
     def translate(
-        self, lines: Sequence[str], first_line: int = 1, progress: Callable[[int], object] | None = None
+        self,
+        lines: Sequence[str],
+        first_line: int = 1,
+        progress: Callable[[int], object] | None = None,
+        demands: Sequence[Demand] | None = None,
     ) -> list[list[Translation]]:
         """For each line its best translations, best first: at least one, at most `cfg.nbest`.
 
         A blank line is translated by an empty one. Of a line that has more than `cfg.max_source` pieces the rest is
         cut off, with a warning; `first_line` is the number of `lines[0]` in such messages. After each batch
-        `progress` is called with the number of lines that it did.
+        `progress` is called with the number of lines that it did. `demands` has one for each line, beside those of
+        the configuration.
 
-        Raises CheckpointError where a line has no translation, because the model's scores are not numbers.
+        Raises CheckpointError where a line has no translation, because the model's scores are not numbers, and
+        DataError where nothing that the search reaches keeps to what is demanded, or no text can.
         """
         sources = [self._encode(line, first_line + place) for place, line in enumerate(lines)]
+        ruled = self._ruled or (demands is not None and any(one != Demand() for one in demands))
         found: list[list[Translation]] = [[EMPTY] for _ in lines]
         places = [place for place, ids in enumerate(sources) if ids]
         if progress and len(places) < len(lines):
             progress(len(lines) - len(places))
-        for batch in plan_by_length([len(sources[place]) for place in places], self.cfg.batch_tokens):
+        for batch in plan_by_length([len(sources[place]) for place in places], self._budget):
             chosen = [places[number] for number in batch]
-            answers = self._translate_batch([sources[place] for place in chosen])
+            asked = None
+            if ruled:
+                own = [Demand() if demands is None else demands[place] for place in chosen]
+                numbers = [first_line + place for place in chosen]
+                asked = as_pieces([self._always.joined(one) for one in own], self.vocabularies.tgt, numbers)
+            answers = self._translate_batch([lines[place] for place in chosen], [sources[p] for p in chosen], asked)
             for place, answer in zip(chosen, answers, strict=True):
-                found[place] = answer or _refuse(first_line + place)
+                found[place] = answer or _refuse(first_line + place, ruled)
             if progress:
                 progress(len(chosen))
         return found
+
+    @property
+    def _budget(self) -> int:
+        """Source pieces a batch: fewer where each sentence has more rows than a usual beam gives it."""
+        return max(1, self.cfg.batch_tokens * USUAL_ROWS // max(USUAL_ROWS, self.cfg.samples))
 
     def _encode(self, line: str, number: int) -> list[int]:
         """Ids with EOS; none for a line without text."""
@@ -111,9 +144,11 @@ class Translator:
             )
         return [*ids[: self.cfg.max_source], EOS] if ids else []
 
-    def _translate_batch(self, sources: list[list[int]]) -> list[list[Translation]]:
-        hypotheses = self._search(tf.constant(pad(sources)))
-        tokens_BMT, length_BM, score_BM, _, weight_BMTS = (x.numpy() for x in hypotheses)
+    def _translate_batch(
+        self, lines: list[str], sources: list[list[int]], demands: Demands | None
+    ) -> list[list[Translation]]:
+        hypotheses = self._search(tf.constant(pad(sources)), demands)
+        tokens_BMT, length_BM, score_BM, log_prob_BM, weight_BMTS = (x.numpy() for x in hypotheses)
         answers = []
         for row, source in enumerate(sources):
             pieces_src = self.vocabularies.src.pieces(source)
@@ -123,17 +158,34 @@ class Translator:
                 if length:
                     tokens = tokens_BMT[row, rank, :length].tolist()
                     weight_TS = weight_BMTS[row, rank, :length, : len(source)].copy()
-                    score = float(score_BM[row, rank])
-                    answer.append(self._decode(tokens, score, weight_TS, pieces_src))
-            answers.append(answer)
+                    scores = float(score_BM[row, rank]), float(log_prob_BM[row, rank])
+                    answer.append(self._decode(lines[row], tokens, scores, weight_TS, pieces_src))
+            if self.likeness_of is not None and answer:
+                answer = by_agreement(answer, self.likeness_of, drawn=self.cfg.samples > 0)
+            answers.append(answer[: self.cfg.nbest])
         return answers
 
-    def _decode(self, tokens: list[int], score: float, weight_TS: np.ndarray, pieces_src: list[str]) -> Translation:
+    def _decode(
+        self, line: str, tokens: list[int], scores: tuple[float, float], weight_TS: np.ndarray, pieces_src: list[str]
+    ) -> Translation:
         target = self.vocabularies.tgt
-        return Translation(one_line(target.decode(tokens)), score, tokens, weight_TS, pieces_src, target.pieces(tokens))
+        if self.cfg.replace_unknown and UNK in tokens:
+            words = self.vocabularies.src.words(line)[: len(pieces_src) - 1]
+            text = replaced(tokens, weight_TS, words, target, self._dictionary)
+        else:
+            text = target.decode(tokens)
+        score, log_prob = scores
+        return Translation(one_line(text), score, tokens, weight_TS, pieces_src, target.pieces(tokens), log_prob)
 
 
-def _refuse(number: int) -> list[Translation]:
+def _refuse(number: int, ruled: bool) -> list[Translation]:
+    if ruled:
+        raise DataError(
+            f"line {number}",
+            found="no translation that keeps to all that is demanded of it",
+            expected="demands that one sentence can meet",
+            next_step="take a demand back, or widen search.beam",
+        )
     raise CheckpointError(
         f"line {number}",
         found="no translation whose probability is a number",

@@ -8,7 +8,9 @@ import tensorflow as tf
 from nmt.data.specials import EOS
 
 
-def best_words(logits_NV: tf.Tensor, count: int, last_N: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def best_words(
+    logits_NV: tf.Tensor, count: int, last_N: tf.Tensor, allowed_NV: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """At least the `count` best words: -> log-probability [N, C] and word [N, C], -inf on what may not be written.
 
     PAD and BOS are never written. Where `last_N` (bool) is true the sentence has reached its longest, and the end mark
@@ -16,13 +18,15 @@ def best_words(logits_NV: tf.Tensor, count: int, last_N: tf.Tensor) -> tuple[tf.
 
     One pass picks from all V words, the two forbidden ones among them; the best of it also keeps exp from overflowing.
     A log-probability is never above 0, whatever rounding says: the stop rule of the beam relies on it.
+    Where `allowed_NV` (bool) forbids a word it has -inf; the others keep the probability they have without that.
     """
-    top_NC, token_NC = tf.math.top_k(logits_NV, min(count + EOS, logits_NV.shape[1]))
-    highest_N1 = top_NC[:, :1]
+    open_NV = logits_NV if allowed_NV is None else tf.where(allowed_NV, logits_NV, -float("inf"))
+    top_NC, token_NC = tf.math.top_k(open_NV, min(count + EOS, logits_NV.shape[1]))
+    highest_N1 = top_NC[:, :1] if allowed_NV is None else tf.reduce_max(logits_NV, axis=1, keepdims=True)
     total_N1 = highest_N1 + tf.math.log(tf.reduce_sum(tf.exp(logits_NV - highest_N1), axis=1, keepdims=True))
     log_prob_NC = tf.minimum(top_NC - total_N1, 0.0)
     log_prob_NC = tf.where(token_NC < EOS, -float("inf"), log_prob_NC)
-    end_N1 = tf.minimum(logits_NV[:, EOS : EOS + 1] - total_N1, 0.0)
+    end_N1 = tf.minimum(open_NV[:, EOS : EOS + 1] - total_N1, 0.0)
     first_C = tf.range(tf.shape(token_NC)[1]) == 0
     last_N1 = last_N[:, tf.newaxis]
     log_prob_NC = tf.where(last_N1, tf.where(first_C, end_N1, -float("inf")), log_prob_NC)

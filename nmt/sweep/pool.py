@@ -131,7 +131,6 @@ class LocalPool:
         words = [
             f"resume={folder}",
             f"hydra.run.dir={folder}",
-            *trial.flags,
             *(word for word in trial.overrides if share is None or key_of(word) != PRICE),
             *own,
         ]

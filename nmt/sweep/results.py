@@ -28,7 +28,6 @@ class Result:
     status: str  # of Status, or "running"
     scores: Scores | None
     usd: float | None
-    flags: tuple[str, ...] = ()  # of its command line, before the overrides
 
     @property
     def finished(self) -> bool:
@@ -69,16 +68,7 @@ def _from_ledger(folder: Path) -> list[Result]:
         status = "running" if standing.running and alive else standing.status.value
         known = [usd for usd in (standing.usd, scores.usd if scores else None) if usd is not None]
         results.append(
-            Result(
-                standing.number,
-                standing.overrides,
-                standing.group,
-                place,
-                status,
-                scores,
-                max(known, default=None),
-                standing.flags,
-            )
+            Result(standing.number, standing.overrides, standing.group, place, status, scores, max(known, default=None))
         )
     return results
 

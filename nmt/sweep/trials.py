@@ -15,7 +15,7 @@ from nmt.sweep.ledger import Standing
 
 @dataclass(frozen=True)
 class Trial:
-    """`python train.py FLAGS OVERRIDES hydra.run.dir=FOLDER` is the same run alone."""
+    """`python train.py OVERRIDES hydra.run.dir=FOLDER` is the same run alone."""
 
     number: int
     overrides: tuple[str, ...]
@@ -24,14 +24,11 @@ class Trial:
     metric: StopMetric
     folder: Path
     name: str  # what it tries, in words
-    flags: tuple[str, ...] = ()  # what else it is composed with: a user's own configurations, settings of Hydra
 
 
-def make_trial(
-    number: int, overrides: tuple[str, ...], config: Config, folder: Path, name: str, flags: tuple[str, ...] = ()
-) -> Trial:
+def make_trial(number: int, overrides: tuple[str, ...], config: Config, folder: Path, name: str) -> Trial:
     metric = config.train.early_stopping.metric
-    return Trial(number, overrides, identify(config), identify(replace(config, seed=0)), metric, folder, name, flags)
+    return Trial(number, overrides, identify(config), identify(replace(config, seed=0)), metric, folder, name)
 
 
 def key_of(override: str) -> str:

@@ -188,6 +188,42 @@ def test_json_has_the_n_best(alone):
     assert empty["translations"][0]["text"] == ""
 
 
+def test_translations_keep_to_files_of_demands_and_terms(alone, tmp_path):
+    (tmp_path / "in.en").write_text("a red dog runs\n\na man eats\n", encoding="utf-8")
+    plain = translate_py(f"checkpoint={alone}", f"input={tmp_path / 'in.en'}").out.splitlines()
+    word = plain[0].split()[0]
+    (tmp_path / "demands.jsonl").write_text(
+        "\n".join((json.dumps({"must": [word]}), "", json.dumps({"never": [word]}))) + "\n", encoding="utf-8"
+    )
+    (tmp_path / "terms.tsv").write_text(f"man\t{word} {word}\n", encoding="utf-8")
+    asked = [f"checkpoint={alone}", f"input={tmp_path / 'in.en'}", "search.samples=2", "search.mbr=wmd"]
+    packed = tmp_path / "out.de.gz"
+    answer = translate_py(*asked, f"demands={tmp_path / 'demands.jsonl'}", f"output={packed}")
+    assert (answer.status, answer.out) == (0, ""), answer.err
+    first, empty, third = gzip.decompress(packed.read_bytes()).decode().splitlines()
+    assert word in first.replace(".", " ").split()
+    assert empty == ""
+    assert word not in third
+    answer = translate_py(f"checkpoint={alone}", f"input={tmp_path / 'in.en'}", f"glossary={tmp_path / 'terms.tsv'}")
+    assert f"{word} {word}" in answer.out.splitlines()[2]
+    assert answer.out.splitlines()[:2] == plain[:2]
+    answer = translate_py(f"checkpoint={alone}", f"demands={tmp_path / 'demands.jsonl'}", stdin="a\nb\nc\nd\n")
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1] == (
+        f"{tmp_path / 'demands.jsonl'}: found 3 lines, expected one for each line to translate, and there is a line 4; "
+        "add empty lines where nothing is asked."
+    )
+
+
+def test_a_search_that_chooses_by_agreement_is_scored(alone, tmp_path):
+    for utility in ("bleu", "chrf"):
+        asked = [f"search.mbr={utility}", "search.samples=3", "search.epsilon=0.02", f"out={tmp_path / utility}"]
+        answer = evaluate_py(f"checkpoint={alone}", *asked)
+        assert answer.status == 0, answer.err
+    one, other = (read_results(tmp_path / utility) for utility in ("bleu", "chrf"))
+    assert one["sentences"] == other["sentences"] == 30
+
+
 def test_a_checkpoint_with_itself_is_an_ensemble_that_says_the_same(trained, alone):
     source = write_captions(CaptionsConfig(train_pairs=300, dev_pairs=30, test_pairs=30))[2].src[0]
     answer = translate_py(f"checkpoint=[{alone},{alone}]", stdin=source)  # a last line may lack its end

@@ -95,7 +95,7 @@ EVALUATE = {
 }
 TRANSLATE = {
     ("data.test=x",): f"data.test: {FIXED} search.*; leave it out.",
-    ("format=jsn",): "format: found jsn, expected one of text, json; did you mean json.",
+    ("format=jsn",): "format: found jsn, expected one of text, json, pharaoh; did you mean json.",
     ("checkpoint=a.h5", "nbest=0"): "nbest: found 0, expected at least 1; 1 is the best alone.",
     ("checkpoint=a.h5", "nbest=5"): "nbest: found 5, expected 1 with format=text, which writes one line for each "
     "line; add format=json.",

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from search_models import EOS, Copier, Table
 
+from nmt.config.commands import Format
 from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordKind
 from nmt.data.subwords import Vocabularies
 from nmt.data.words import ListedSubwords
 from nmt.errors import CheckpointError, ConfigError
+from nmt.search.demands import Demand
+from nmt.search.formats import word_numbers
+from nmt.search.paragraphs import split_sentences
 from nmt.search.stream import translate_stream
 from nmt.search.translate import EMPTY, Translation, Translator, one_line, plan_by_length
 
@@ -72,7 +76,7 @@ def test_the_plain_search_translates_alike_and_takes_longer(copier):
         rows.append(translator._search.model.rows.numpy())
     assert rows[0] == rows[2]
     assert rows[1] < rows[3]
-    with pytest.raises(AssertionError, match="a greedy search has no plain form"):
+    with pytest.raises(AssertionError, match="only a search with a beam has a plain form"):
         Translator(Copier(LETTERS.size), VOCABULARIES, SearchConfig(beam=1), plain=True)
 
 
@@ -113,11 +117,14 @@ def test_batches_hold_each_sentence_once_and_keep_to_the_budget(lengths, budget)
     assert all(len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget for batch in plan)
 
 
+RAISE = "expected 1 to search.nbest (3); raise search.nbest, and search.beam with it."
+
+
 class Shout:
     """A translator that only writes large letters, and notes what it was asked."""
 
     def __init__(self, nbest: int = 1) -> None:
-        self.cfg = SearchConfig(nbest=nbest)
+        self.cfg, self.vocabularies = SearchConfig(nbest=nbest), VOCABULARIES
         self.asked: list[tuple[int, list[str]]] = []
 
     def translate(self, lines: list[str], first_line: int = 1) -> list[list[Translation]]:
@@ -152,7 +159,7 @@ def test_a_stream_is_read_no_further_than_needed():
 
 def test_json_lists_scores_pieces_and_alignment():
     out = io.StringIO()
-    translate_stream(Shout(nbest=3), ["a\u2028ü\x85\x0b"], out.write, format="json", nbest=2)
+    translate_stream(Shout(nbest=3), ["a\u2028ü\x85\x0b"], out.write, format=Format.json, nbest=2)
     assert len(out.getvalue().splitlines()) == 1
     assert "ü" in out.getvalue()
     record = json.loads(out.getvalue())
@@ -165,7 +172,7 @@ def test_json_lists_scores_pieces_and_alignment():
 
 def test_json_of_an_empty_line(copier):
     out = io.StringIO()
-    translate_stream(copier, [""], out.write, format="json", nbest=2)
+    translate_stream(copier, [""], out.write, format=Format.json, nbest=2)
     empty = {"text": "", "score": 0.0, "pieces": [], "alignment": []}
     assert json.loads(out.getvalue()) == {"source": "", "source_pieces": [], "translations": [empty]}
 
@@ -173,13 +180,87 @@ def test_json_of_an_empty_line(copier):
 @pytest.mark.parametrize(
     "format, nbest, message",
     [
-        ("xml", 1, "format: found xml, expected text or json; json carries scores and alignments."),
-        ("text", 2, "nbest: found 2, expected 1 with format=text, one line for each line; set format=json."),
-        ("json", 4, "nbest: found 4, expected 1 to search.nbest (3); raise search.nbest, and search.beam with it."),
-        ("json", 0, "nbest: found 0, expected 1 to search.nbest (3); raise search.nbest, and search.beam with it."),
+        (Format.pharaoh, 2, "nbest: found 2, expected 1 with format=pharaoh, one line for each line; set format=json."),
+        (Format.text, 2, "nbest: found 2, expected 1 with format=text, one line for each line; set format=json."),
+        (
+            Format.json,
+            4,
+            "nbest: found 4, expected 1 to search.nbest (3); raise search.nbest, and search.beam with it.",
+        ),
+        (
+            Format.json,
+            0,
+            "nbest: found 0, expected 1 to search.nbest (3); raise search.nbest, and search.beam with it.",
+        ),
     ],
 )
 def test_what_a_stream_cannot_give_is_refused(format, nbest, message):
     with pytest.raises(ConfigError) as refused:
         translate_stream(Shout(nbest=3), ["a"], print, format=format, nbest=nbest)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    "line, sentences",
+    [
+        ("", []),
+        ("   ", ["   "]),
+        ("One. Two! Three?", ["One. ", "Two! ", "Three?"]),
+        ('  He said: "Go." Then he went ...  ', ['  He said: "Go." ', "Then he went ...  "]),
+        (
+            "Mr. Smith met J. Doe on 3. May, e.g. at noon. Ja.",
+            ["Mr. Smith met J. Doe on 3. May, e.g. at noon. ", "Ja."],
+        ),
+        ("Am 3. Mai kam z.B. Dr. Bauer. Gut so.", ["Am 3. Mai kam z.B. Dr. Bauer. ", "Gut so."]),
+        ("it ends . but goes on. Über uns.", ["it ends . but goes on. ", "Über uns."]),
+        ("这是一。那是二！好", ["这是一。", "那是二！", "好"]),
+        ("3.5 km. 4 km.", ["3.5 km. ", "4 km."]),
+    ],
+)
+def test_sentences_of_a_line(line, sentences):
+    assert ["".join(part) for part in split_sentences(line)] == sentences
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text('aB1 .!?。\t\u2028"', max_size=40))
+def test_sentences_joined_are_the_line(line):
+    parts = split_sentences(line)
+    assert "".join(sentence + space for sentence, space in parts) == line
+    assert all(not space.strip() for _, space in parts)
+
+
+def test_a_paragraph_is_translated_by_sentences_and_joined_again():
+    shout, out = Shout(), io.StringIO()
+    translate_stream(shout, ["Ab.  Cd! ef", "", "Gh."], out.write, by_paragraph=True)
+    assert out.getvalue() == "AB.0  CD! EF0\n\nGH.0\n"
+    assert shout.asked == [(1, ["Ab.", "Cd! ef", "Gh."])]
+    with pytest.raises(ConfigError, match="by_paragraph: found true with format=json, expected format=text"):
+        translate_stream(Shout(), ["a"], print, format=Format.json, by_paragraph=True)
+
+
+def test_demands_go_with_their_lines():
+    seen = []
+
+    class Asked(Shout):
+        def translate(self, lines, first_line=1, demands=None):
+            seen.extend(demands)
+            return super().translate(lines, first_line)
+
+    def demand_of(number: int, line: str) -> Demand:
+        return Demand(prefix=f"{number} {line}")
+
+    translate_stream(Asked(), ["a", "b", "c"], print, chunk_lines=2, demand_of=demand_of)
+    translate_stream(Asked(), ["Aa. Bb.", "c"], print, demand_of=demand_of, by_paragraph=True)
+    assert [one.prefix for one in seen] == ["1 a", "2 b", "3 c", "1 Aa.", "1 Bb.", "2 c"]
+
+
+def test_pharaoh_aligns_words(copier):
+    out = io.StringIO()
+    translate_stream(copier, ["ab c", "", "d"], out.write, format=Format.pharaoh)
+    assert out.getvalue() == "ab c ||| 0-0 1-1\n |||\nd ||| 0-0\n"
+
+
+def test_words_of_pieces_are_counted_from_their_spaces():
+    words = ListedSubwords(SubwordKind.words, ["a", "b", "￭,"])
+    assert word_numbers(words.encode("a, b a"), words) == [0, 0, 1, 2]
+    assert word_numbers(LETTERS.encode("ab  c d"), LETTERS) == [0, 0, 0, 0, 1, 1, 2]
