@@ -15,7 +15,7 @@ from nmt.config.overrides import to_config
 from nmt.config.sweep import SweepConfig
 from nmt.errors import SweepError
 from nmt.sweep.hydra_launcher import Launch, tell_results
-from nmt.sweep.ledger import Ledger, Status
+from nmt.sweep.ledger import Ledger, Status, read_standings
 from nmt.sweep.optimize import Ended, Evaluate, Proposal, optimize, plan, with_runner
 from nmt.sweep.space import read_space, start_params
 from nmt.sweep.study import Study
@@ -39,12 +39,12 @@ def sweep(launcher: Launcher, hydra_context: HydraContext, config: DictConfig, a
     start = start_params(options.start, space)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     ours: Launch | None = getattr(launcher, "trials", None)  # by name: Hydra makes the classes of plugins anew
+    if options.dry_run and ours is not None:
+        study = Study(folder, options, metric, space, start, keep=False)
+        print(plan(study, ours.pool(), read_standings(folder)))
+        return
     with Ledger(folder) as ledger:
-        study = Study(folder, options, metric, space)
-        if options.dry_run and ours is not None:
-            print(plan(study, ours.pool(), ledger.standings()))
-            return
-        study.begin(start)
+        study = Study(folder, options, metric, space, start)
         if options.retry_failed:
             study.retry_failed()
         evaluate, at_once = evaluation(study, ledger, launcher, ours)

@@ -45,12 +45,12 @@ Evaluate = Callable[[Sequence[Proposal]], Sequence[Ended]]
 
 
 def optimize(study: Study, overrides: Sequence[Override], evaluate: Evaluate, at_once: int) -> int:
-    """Ask, run and tell until `sweep.trials` trials have ended; -> how many of these failed.
+    """Ask, run and tell until `sweep.trials` trials have ended, or nothing is left to try; -> how many of these failed.
 
     Raises SweepError where a trial was stopped and nobody asked this process for it.
     """
     failed = 0
-    while (left := study.options.trials - study.num_told()) > 0:
+    while left := study.left():
         batch = study.unfinished()[:at_once]
         batch += [study.ask() for _ in range(min(at_once, left) - len(batch))]
         proposals = [Proposal(asked, words_of(overrides, asked.params)) for asked in batch]
@@ -64,6 +64,8 @@ def optimize(study: Study, overrides: Sequence[Override], evaluate: Evaluate, at
                     expected="the end of its run",
                     next_step="the same command resumes it",
                 )
+    if study.num_told() < study.options.trials:
+        log.info("each of the %d combinations of the space has been tried", study.combinations)
     best = study.best()
     if best is not None:
         values = " ".join(words_of([one for one in overrides if one.is_sweep_override()], best[1]))
@@ -92,6 +94,6 @@ def with_runner(study: Study, runner: Runner, make_trial: MakeTrial) -> Evaluate
 def plan(study: Study, pool: Pool, standings: dict[str, Standing]) -> str:
     """What a dry run tells: the space, and the trials that are left."""
     lines = [f"{key}: {described(distribution)}" for key, distribution in study.space.items()]
-    left = max(0, study.options.trials - study.num_told())
+    left = study.left()
     lines += ["", f"{study.num_told()} of {study.options.trials} trials are done already"]
     return "\n".join([*lines, cost([expected_s(None, standings)] * left, pool)])

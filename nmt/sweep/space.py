@@ -8,7 +8,9 @@ train.learning_rate=tag(log,interval(1e-4,1e-2))      ... evenly on a logarithmi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 LOG = "log"
+CLOSE = 1e-8  # of a step: how far from the grid a value may be written
 
 
 def read_space(overrides: Sequence[Override], node: DictConfig) -> dict[str, BaseDistribution]:
@@ -126,7 +129,42 @@ def _holds(distribution: BaseDistribution, value: Any) -> bool:
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     if isinstance(value, str) or (isinstance(distribution, IntDistribution) and value != int(value)):
         return False
-    return bool(distribution.low <= value <= distribution.high)
+    steps = (value - distribution.low) / (distribution.step or 1)
+    on_grid = distribution.step is None or distribution.log or abs(steps - round(steps)) < CLOSE
+    return bool(distribution.low <= value <= distribution.high and on_grid)
+
+
+def grid(distribution: BaseDistribution) -> Sequence[Value] | None:
+    """Its values in order; None where there is no end of them."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return list(dict.fromkeys(str(choice) for choice in distribution.choices))
+    if isinstance(distribution, IntDistribution):
+        return range(distribution.low, distribution.high + 1, distribution.step)
+    assert isinstance(distribution, FloatDistribution)
+    if distribution.step is None:
+        return None
+    count = round((distribution.high - distribution.low) / distribution.step) + 1
+    return [distribution.low + place * distribution.step for place in range(count)]
+
+
+def size_of(space: Mapping[str, BaseDistribution]) -> int | None:
+    """How many combinations there are; None where there is no end of them."""
+    grids = [grid(distribution) for distribution in space.values()]
+    return math.prod(len(values) for values in grids if values is not None) if None not in grids else None
+
+
+def every(space: Mapping[str, BaseDistribution]) -> Iterator[dict[str, Value]]:
+    """Every combination, of a space that has an end; nothing of another."""
+    grids = [grid(distribution) for distribution in space.values()]
+    for values in itertools.product(*(one or [] for one in grids)):
+        yield dict(zip(space, values, strict=True))
+
+
+def in_words(space: Mapping[str, BaseDistribution]) -> str:
+    """model.units: 32 to 128 in steps of 32; model.cell: one of gru, lstm"""
+    return ", ".join(f"{key}: {described(distribution)}" for key, distribution in space.items())
 
 
 def described(distribution: BaseDistribution) -> str:

@@ -6,6 +6,7 @@ study whose launcher was killed goes on as if it had not been: Optuna's own samp
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -18,85 +19,163 @@ from nmt.errors import NmtError, SweepError
 from nmt.report.events import read_events
 from nmt.sweep.ledger import Status
 from nmt.sweep.scores import METRICS
-from nmt.sweep.space import Value
+from nmt.sweep.space import Value, every, in_words, size_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+    from optuna.study import Study as OptunaStudy
+    from optuna.trial import FrozenTrial
     from optuna.trial import Trial as Asked
 
 JOURNAL = "study.journal"
 NAME = "sweep"
+METRIC = "metric"  # attribute of the study
+ATTEMPTS = 50  # to propose something new, before it is taken from a list
 
 
 class Study:
-    """To be opened while the ledger of the folder is held: then no other process writes the journal."""
+    """What is kept of it is written while the ledger of the folder is held: then no other process writes the journal.
+
+    With `keep=False` nothing is written at all: for a look at what there is.
+    """
 
     def __init__(
-        self, folder: Path, options: SweepConfig, metric: StopMetric, space: Mapping[str, BaseDistribution]
+        self,
+        folder: Path,
+        options: SweepConfig,
+        metric: StopMetric,
+        space: Mapping[str, BaseDistribution],
+        start: Mapping[str, Value] | None = None,
+        keep: bool = True,
     ) -> None:
         import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.options, self.metric, self.space = options, metric, dict(space)
+        self.options, self.metric, self.space, self.start = options, metric, dict(space), dict(start or {})
+        self.combinations = size_of(space)  # None: there is no end of them
+        self._again: list[dict[str, Value]] = []  # what failed and is to be tried once more
         self._forgiven = 0
         self._sizes: dict[Path, int] = {}
-        path = folder / JOURNAL
-        repair(path)
-        direction: Literal["maximize", "minimize"] = "maximize" if metric.sign > 0 else "minimize"
-        self._study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(path))),
-            study_name=NAME,
-            direction=direction,
-            load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(
-                n_startup_trials=options.prune_after, n_warmup_steps=options.prune_after_steps
-            ),
-        )
-        if self._study.direction.name.lower() != direction:
-            raise SweepError(
-                str(path),
-                found=f"a study that is to {self._study.direction.name.lower()} its score",
-                expected=f"one to {direction} {metric.value}",
-                next_step="choose another folder with hydra.sweep.dir=FOLDER",
-            )
+        self._study = self._open(folder / JOURNAL, keep)
 
-    def begin(self, start: Mapping[str, Value]) -> None:
-        """Of a new study: the first trial is `start`, what that leaves open is proposed."""
-        if start and not self._study.get_trials(deepcopy=False):
-            self._study.enqueue_trial(dict(start))
+    def _open(self, path: Path, keep: bool) -> OptunaStudy:
+        import optuna
+        from optuna.storages import InMemoryStorage, JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        if keep:
+            repair(path)
+        there = has_study(path)
+        storage = JournalStorage(JournalFileBackend(str(path))) if keep or there else InMemoryStorage()
+        pruner = optuna.pruners.MedianPruner(
+            n_startup_trials=self.options.prune_after, n_warmup_steps=self.options.prune_after_steps
+        )
+        if there:
+            study = optuna.load_study(study_name=NAME, storage=storage, pruner=pruner)
+            self._refuse_another(study, path)
+        else:
+            direction = self.direction
+            study = optuna.create_study(study_name=NAME, storage=storage, pruner=pruner, direction=direction)
+        if keep and METRIC not in study.user_attrs:
+            study.set_user_attr(METRIC, self.metric.value)
+        return study
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        return "maximize" if self.metric.sign > 0 else "minimize"
+
+    def _refuse_another(self, study: OptunaStudy, path: Path) -> None:
+        """Raises SweepError unless the study is of this metric and of this space."""
+        direction = study.direction.name.lower()
+        metric = study.user_attrs.get(METRIC, self.metric.value)  # not kept by an earlier version
+        if (direction, metric) != (self.direction, self.metric.value):
+            found, expected = f"a study that is to {direction} {metric}", f"one to {self.direction} {self.metric.value}"
+        elif (other := self._other_space(study)) is not None:
+            found, expected = f"a study of another space ({in_words(other)})", in_words(self.space)
+        else:
+            return
+        raise SweepError(
+            str(path), found=found, expected=expected, next_step="choose another folder with hydra.sweep.dir=FOLDER"
+        )
+
+    def _other_space(self, study: OptunaStudy) -> dict[str, BaseDistribution] | None:
+        for trial in study.get_trials(deepcopy=False):
+            known = {key: self.space.get(key) for key in trial.distributions}  # one of an earlier version may lack some
+            if trial.distributions != (self.space if trial.state.is_finished() else known):
+                return trial.distributions
+        return None
+
+    def _trials(self, *states: str) -> list[FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if not states or trial.state.name in states]
 
     def retry_failed(self) -> None:
         """Failed trials count no more, and are proposed again."""
-        from optuna.trial import TrialState
-
-        trials = self._study.get_trials(deepcopy=False)
-        done = [trial.params for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-        failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+        failed = self._trials("FAIL")
+        done = [trial.params for trial in self._trials("COMPLETE", "PRUNED", "RUNNING")]
         self._forgiven = len(failed)
         for trial in failed:
-            if trial.params not in done:
-                done.append(trial.params)
-                self._study.enqueue_trial(trial.params)
+            if trial.params not in [*done, *self._again]:
+                self._again.append(trial.params)
 
     def num_told(self) -> int:
         """Trials that have ended."""
-        trials = self._study.get_trials(deepcopy=False)
-        return sum(trial.state.is_finished() for trial in trials) - self._forgiven
+        return len(self._trials("COMPLETE", "PRUNED", "FAIL")) - self._forgiven
+
+    def left(self) -> int:
+        """Trials until there are as many as were asked for, or nothing new is left to try."""
+        left = self.options.trials - self.num_told()
+        if self.combinations is not None:
+            tried = [trial.params for trial in self._trials()]
+            untried = self.combinations - sum(params not in tried[:place] for place, params in enumerate(tried))
+            left = min(left, untried + len(self._trials("RUNNING")) + len(self._again))
+        return max(0, left)
 
     def unfinished(self) -> list[Asked]:
-        """Trials that were asked for and never told of: their launcher was killed."""
-        from optuna.trial import Trial, TrialState
+        """Trials that were asked for and never told of: their launcher was killed.
 
-        running = self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return [Trial(self._study, trial._trial_id) for trial in running]
+        One of an earlier version may lack values, which are chosen now.
+        """
+        found = []
+        for trial in self._trials("RUNNING"):
+            self._study.sampler = self._sampler(trial.number)
+            asked = self._asked(trial)
+            for name, distribution in self.space.items():
+                asked._suggest(name, distribution)
+            found.append(asked)
+        return found
+
+    def _asked(self, trial: FrozenTrial) -> Asked:
+        from optuna.trial import Trial
+
+        return Trial(self._study, trial._trial_id)
 
     def ask(self) -> Asked:
-        """The next trial, in the state that a kill before its end leaves it in."""
-        self._study.sampler = self._sampler(len(self._study.get_trials(deepcopy=False)))
-        return self._study.ask(self.space)
+        """The next trial, in the state that a kill before its end leaves it in: one line of the journal, or none."""
+        from optuna.trial import TrialState, create_trial
+
+        if self._trials("WAITING"):  # of an earlier version, which wrote down what was to come
+            self._study.sampler = self._sampler(self._trials("WAITING")[0].number)
+            return self._study.ask(self.space)
+        values = self._again.pop(0) if self._again else self._proposal()
+        self._study.add_trial(create_trial(state=TrialState.RUNNING, params=values, distributions=self.space))
+        return self._asked(self._trials()[-1])
+
+    def _proposal(self) -> dict[str, Value]:
+        """Values that no trial has had, as long as there are any."""
+        import optuna
+
+        number = len(self._trials())
+        aside = optuna.create_study(sampler=self._sampler(number), direction=self._study.direction)
+        aside.add_trials(self._study.get_trials())
+        first = self.start if number == 0 else {}
+        tried = [trial.params for trial in self._trials()]
+        for _ in range(ATTEMPTS):
+            values = {**aside.ask(self.space).params, **first}
+            if values not in tried:
+                return values
+        return next((values for values in every(self.space) if values not in tried), values)
 
     def _sampler(self, number: int) -> BaseSampler:
         from optuna.samplers import RandomSampler, TPESampler
@@ -139,9 +218,7 @@ class Study:
 
     def best(self) -> tuple[float, dict[str, Value]] | None:
         """Score and values of the best trial; None where none has finished."""
-        from optuna.trial import TrialState
-
-        if not self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
+        if not self._trials("COMPLETE"):
             return None
         trial = self._study.best_trial
         assert trial.value is not None
@@ -156,6 +233,24 @@ def validations(folder: Path, metric: StopMetric) -> dict[int, float]:
         return {}
     scores = {event["step"]: event[metric.value] for event in events if event["event"] == "validate"}
     return {step: math.nan if score is None else score for step, score in scores.items()}
+
+
+def has_study(path: Path) -> bool:
+    """Whether the journal holds one. Raises SweepError, with its number, for a line that Optuna cannot read."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            whole = "op_code" in json.loads(line)
+        except (ValueError, TypeError):
+            whole = False
+        if not whole:
+            raise SweepError(
+                f"{path}, line {number}",
+                found=repr(line[:40].decode("utf-8", "replace")),
+                expected="an entry of an Optuna study",
+                next_step="restore the file, or choose another folder with hydra.sweep.dir=FOLDER",
+            )
+    return bool(lines)
 
 
 def repair(path: Path) -> None:

@@ -22,6 +22,7 @@ from nmt.sweep.space import described, read_space, start_params, words_of  # noq
 from nmt.sweep.study import Study  # noqa: E402
 
 RATE = {"rate": FloatDistribution(1e-4, 1e-1, log=True)}
+CELLS = {"cell": CategoricalDistribution(["gru", "lstm"])}
 
 
 def parse(*lines):
@@ -100,19 +101,40 @@ def test_the_first_trial_may_be_given():
     assert start == {"train.learning_rate": 1e-5, "model.cell": "gru", "model.units": 8}
 
 
+SPACE = (
+    "model.units=interval(8,64)",
+    "model.cell=gru,lstm",
+    "search.alpha=range(0.0,1.0,0.25)",
+    "search.beam=range(1,7,2)",
+)
+
+
+def test_a_first_trial_on_the_grid():
+    start = start_params("search.alpha=0.75 search.beam=5", space(*SPACE))
+    assert start == {"search.alpha": 0.75, "search.beam": 5}
+
+
 @pytest.mark.parametrize(
     ("start", "told"),
     [
-        ("seed=1", "sweep.start: found seed, no key of the space, expected one of model.units, model.cell; "),
+        (
+            "seed=1",
+            "sweep.start: found seed, no key of the space, expected one of model.units, model.cell, search.alpha, ",
+        ),
         ("model.units=7", "sweep.start: found model.units=7, expected a value of the space, 8 to 64; correct it."),
         ("model.units=8.5", "sweep.start: found model.units=8.5, expected a value of the space, 8 to 64; "),
         ("model.units=many", "sweep.start: found model.units=many, expected a value of the space, 8 to 64; "),
+        (
+            "search.alpha=0.3",
+            "sweep.start: found search.alpha=0.3, expected a value of the space, 0 to 0.75 in steps of ",
+        ),
+        ("search.beam=4", "sweep.start: found search.beam=4, expected a value of the space, 1 to 5 in steps of 2; "),
         ("model.cell=rnn", "sweep.start: found model.cell=rnn, expected a value of the space, one of gru, lstm; "),
     ],
 )
 def test_a_first_trial_outside_the_space(start, told):
     with pytest.raises(ConfigError) as mistake:
-        start_params(start, space("model.units=interval(8,64)", "model.cell=gru,lstm"))
+        start_params(start, space(*SPACE))
     assert str(mistake.value).startswith(told)
 
 
@@ -160,24 +182,138 @@ def test_a_torn_line_and_a_lock_that_nobody_holds_are_taken_off(tmp_path):
     os.symlink(journal, tmp_path / "study.journal.lock")
     study = open_study(tmp_path)
     assert study.num_told() == 2
-    assert journal.read_bytes().startswith(whole + b'{"op_code":')
+    assert journal.read_bytes() == whole
     run_trials(study, 1)
     assert open_study(tmp_path).num_told() == 3
 
 
 def test_a_study_of_another_direction_is_refused(tmp_path):
     open_study(tmp_path)
-    with pytest.raises(
-        SweepError, match=r"found a study that is to maximize its score, expected one to minimize loss;"
-    ):
+    with pytest.raises(SweepError, match=r"found a study that is to maximize bleu, expected one to minimize loss;"):
         Study(tmp_path, SweepConfig(), StopMetric.loss, RATE)
+    with pytest.raises(SweepError, match=r"found a study that is to maximize bleu, expected one to maximize chrf;"):
+        Study(tmp_path, SweepConfig(), StopMetric.chrf, RATE)
+
+
+OTHERS = {
+    "rate: 0.0001 to 0.1, logarithmic, cell: one of gru, lstm": {
+        **RATE,
+        "cell": CategoricalDistribution(["gru", "lstm"]),
+    },
+    "rate: 0.0001 to 0.2, logarithmic": {"rate": FloatDistribution(1e-4, 2e-1, log=True)},
+    "cell: one of gru, lstm": CELLS,
+}
+
+
+@pytest.mark.parametrize("told", OTHERS)
+def test_another_space_in_the_same_folder_is_refused_before_anything_is_written(tmp_path, told):
+    rates = run_trials(open_study(tmp_path), 2)
+    before = (tmp_path / "study.journal").read_bytes()
+    for keep in (True, False):
+        with pytest.raises(SweepError) as mistake:
+            Study(tmp_path, SweepConfig(), StopMetric.bleu, OTHERS[told], keep=keep)
+        found = "found a study of another space (rate: 0.0001 to 0.1, logarithmic)"
+        step = "choose another folder with hydra.sweep.dir=FOLDER."
+        assert str(mistake.value) == f"{tmp_path / 'study.journal'}: {found}, expected {told}; {step}"
+    assert (tmp_path / "study.journal").read_bytes() == before
+    assert open_study(tmp_path).best()[1]["rate"] == max(rates)
+
+
+def test_a_look_writes_nothing(tmp_path):
+    assert open_study(tmp_path, trials=3).left() == 3
+    rates = run_trials(open_study(tmp_path), 2)
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "tri')
+    before = journal.read_bytes()
+    look = Study(tmp_path, SweepConfig(trials=3), StopMetric.bleu, RATE, keep=False)
+    assert (look.num_told(), look.left(), look.best()[1]["rate"]) == (2, 1, max(rates))
+    assert journal.read_bytes() == before
+    Study(tmp_path / "new", SweepConfig(), StopMetric.bleu, RATE, keep=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_journal_with_a_broken_line_is_told_of(tmp_path):
+    run_trials(open_study(tmp_path), 1)
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(b"\0\0\0\n" + journal.read_bytes())
+    with pytest.raises(SweepError, match=r"study.journal, line 1: found '.*', expected an entry of an Optuna study;"):
+        open_study(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("sampler", list(Sampler))
+def test_no_combination_is_tried_twice_and_none_is_left_out(tmp_path, seed, sampler):
+    space = {**CELLS, "layers": IntDistribution(1, 3, step=2)}
+    study = Study(tmp_path, SweepConfig(seed=seed, sampler=sampler, startup=1), StopMetric.bleu, space)
+    assert study.left() == 4, "there are no more than four"
+    for number in range(4):
+        study.tell(study.ask(), Status.finished, float(number), None)
+    tried = [(trial.params["cell"], trial.params["layers"]) for trial in study._trials()]
+    assert sorted(tried) == [("gru", 1), ("gru", 3), ("lstm", 1), ("lstm", 3)]
+    assert study.left() == 0
+
+
+def test_a_sweep_ends_when_nothing_new_is_left(tmp_path, caplog):
+    caplog.set_level("INFO", "nmt.sweep.optimize")
+    study = Study(tmp_path, SweepConfig(trials=9), StopMetric.bleu, CELLS)
+    overrides = parse("cell=gru,lstm")
+    ended = [Ended(Status.failed, None, None), Ended(Status.finished, 1.0, None)]
+    assert optimize(study, overrides, lambda proposals: [ended[one.asked.number] for one in proposals], at_once=2) == 1
+    assert "each of the 2 combinations of the space has been tried" in caplog.text
+    study.retry_failed()
+    assert study.left() == 1
+    again = study.ask()
+    assert again.params == study._trials()[0].params
+
+
+def test_a_journal_cut_anywhere_by_a_kill_goes_on_as_if_it_had_not_been(tmp_path):
+    overrides = parse("rate=tag(log,interval(1e-4,1e-1))", "cell=gru,lstm")
+    both = {**RATE, **CELLS}
+
+    def rates(folder):
+        folder.mkdir(exist_ok=True)
+        study = Study(folder, SweepConfig(trials=4, startup=2), StopMetric.bleu, both)
+        told = lambda proposals: [Ended(Status.finished, one.asked.params["rate"], None) for one in proposals]  # noqa: E731
+        optimize(study, overrides, told, at_once=1)
+        return [trial.params for trial in study._trials()]
+
+    whole = rates(tmp_path / "whole")
+    content = (tmp_path / "whole" / "study.journal").read_bytes()
+    ends = [place + 1 for place, byte in enumerate(content) if byte == ord("\n")]
+    for place in [0, *ends, *(end - 9 for end in ends)]:
+        (tmp_path / f"{place}").mkdir()
+        (tmp_path / f"{place}" / "study.journal").write_bytes(content[:place])
+        assert rates(tmp_path / f"{place}") == whole, place
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_half_made_trial_of_an_earlier_version_is_taken_up(tmp_path, known):
+    """It wrote a line for the trial, and one for each value."""
+    both = {**RATE, **CELLS}
+    study = Study(tmp_path, SweepConfig(), StopMetric.bleu, both)
+    asked = study._study.ask(dict(list(both.items())[:known]))
+    again = Study(tmp_path, SweepConfig(trials=1), StopMetric.bleu, both)
+    (open_one,) = again.unfinished()
+    assert open_one.number == asked.number
+    assert list(open_one.params) == ["rate", "cell"]
+    assert open_one.params.items() >= asked.params.items()
+    again.tell(open_one, Status.finished, 1.0, None)
+    assert (again.left(), again.num_told()) == (0, 1)
 
 
 def test_the_given_first_trial_comes_first_and_once(tmp_path):
-    for _ in range(2):
-        open_study(tmp_path).begin({"rate": 0.05})
-    rates = run_trials(open_study(tmp_path), 2)
+    study = Study(tmp_path, SweepConfig(), StopMetric.bleu, RATE, {"rate": 0.05})
+    rates = run_trials(study, 2)
     assert rates[0] == 0.05 != rates[1]
+    again = Study(tmp_path, SweepConfig(), StopMetric.bleu, RATE, {"rate": 0.05})
+    assert run_trials(again, 1) != [0.05]
+
+
+def test_a_first_trial_may_leave_keys_open(tmp_path):
+    both = {**RATE, "cell": CELLS["cell"]}
+    asked = Study(tmp_path, SweepConfig(), StopMetric.bleu, both, {"cell": "lstm"}).ask()
+    assert asked.params["cell"] == "lstm"
+    assert 1e-4 <= asked.params["rate"] <= 1e-1
 
 
 def test_a_trial_behind_the_median_is_hopeless_and_one_before_it_is_not(tmp_path):
