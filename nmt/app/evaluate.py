@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from nmt.app.bundle import Loaded, open_checkpoint
-from nmt.app.comparison import Judge, compare
+from nmt.app.comparison import compare
 from nmt.app.likeness import likeness_of
-from nmt.app.scoring import Scored, score, write_results, write_translations
-from nmt.app.vectors import mover_from_checkpoint
+from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
+from nmt.app.vectors import scorer_of_checkpoint
 from nmt.config.commands import EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
+from nmt.metrics.metric import Scorer
 from nmt.report.console import scores_table
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
@@ -27,12 +28,12 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
     choose_device(command.device, command.threads)
     files = list(dict.fromkeys(command.checkpoint))  # a file named twice is one system
     folders = folders_for(files)
-    by_test: dict[str, dict[str, Scored]] = {}
-    judges: list[Judge] = []
+    by_test: dict[str, dict[str, Translated]] = {}
+    scorers: list[Scorer] = []
     for file in files:
         loaded = open_checkpoint(Path(file), tuple(command.overrides))
-        scores, judge = evaluate(loaded)
-        judges = judges or [judge]
+        scores, scorer = evaluate(loaded)
+        scorers = scorers or [scorer]
         for name, scored in scores.items():
             by_test.setdefault(name, {})[file] = scored
             content = scored.results(file, loaded.config.metrics)
@@ -41,10 +42,10 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
             print(f"{file}\n{scores_table({name: content})}\n")
     if len(files) > 1:
         for name, systems in by_test.items():
-            print(compare(name, systems, judges[0]))
+            print(compare(name, systems, scorers[0]))
 
 
-def evaluate(loaded: Loaded) -> tuple[dict[str, Scored], Judge]:
+def evaluate(loaded: Loaded) -> tuple[dict[str, Translated], Scorer]:
     """All test sets of a checkpoint's configuration, and what they are scored with. Raises DataError without any."""
     config = replace(loaded.config, search=replace(loaded.config.search, nbest=1))
     tests: dict[str, ParallelText] = load_tests(config.data)
@@ -56,13 +57,13 @@ def evaluate(loaded: Loaded) -> tuple[dict[str, Scored], Judge]:
             next_step="add data.test=PREFIX, the path of a pair of files without their endings",
         )
     references = [line for text in tests.values() for line in text.tgt]
-    mover = mover_from_checkpoint(loaded.path, config, references)
-    likeness = likeness_of(config, lambda: mover)
+    scorer = scorer_of_checkpoint(loaded.path, config, references)
+    likeness = likeness_of(config, lambda: scorer.language.vectors)
     translator = Translator(loaded.model, loaded.vocabularies, config.search, likeness_of=likeness)
     scores = {
-        name: score(text, translator, mover, config.metrics, config.metrics.bootstrap) for name, text in tests.items()
+        name: translate_and_score(text, translator, scorer, config.metrics.bootstrap) for name, text in tests.items()
     }
-    return scores, Judge(config.metrics, mover)
+    return scores, scorer
 
 
 def folders_for(files: list[str]) -> dict[str, str]:
@@ -84,7 +85,7 @@ def folders_for(files: list[str]) -> dict[str, str]:
     return names
 
 
-def keep(folder: Path, name: str, scored: Scored, content: dict[str, object]) -> None:
+def keep(folder: Path, name: str, scored: Translated, content: dict[str, object]) -> None:
     """results.json and translations in `folder`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ from nmt.app.bundle import assign_best, search_model
 from nmt.app.hooks import NUM_SAMPLES
 from nmt.app.likeness import likeness_of
 from nmt.app.run import Run
-from nmt.app.scoring import Scored, score, write_results, write_translations
 from nmt.app.settings import flat
+from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
 from nmt.plumbing.files import write_bytes
 from nmt.report.console import Sample, spent, summary
 from nmt.report.curves import training_curves
@@ -32,11 +32,11 @@ def finish(run: Run, state: TrainingState) -> None:
     best = run.store.best if run.store.best.exists() else run.store.last
     assign_best(best, run.trainer.model)
     search = replace(config.search, nbest=1)
-    model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.mover)
+    model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.scorer.language.vectors)
     translator = Translator(model, run.vocabularies, search, likeness_of=likeness)
     scored, results = {}, {}
     for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
-        scored[name] = score(text, translator, run.mover, config.metrics, config.metrics.bootstrap)
+        scored[name] = translate_and_score(text, translator, run.scorer, config.metrics.bootstrap)
         results[name] = scored[name].results(str(best), config.metrics)
         write_translations(folder, name, scored[name].lines)
         if name == "dev":
@@ -52,13 +52,13 @@ def finish(run: Run, state: TrainingState) -> None:
     print(summary(results, samples_of(shown), places, took))
 
 
-def samples_of(scored: Scored) -> list[Sample]:
+def samples_of(scored: Translated) -> list[Sample]:
     """The first few sentences with reference and translation."""
     rows = zip(scored.text.src, scored.text.tgt, scored.lines, strict=True)
     return [Sample(*row) for row in list(rows)[:NUM_SAMPLES]]
 
 
-def report(run: Run, results: dict[str, dict[str, Any]], shown: Scored, took: str) -> dict[str, Path]:
+def report(run: Run, results: dict[str, dict[str, Any]], shown: Translated, took: str) -> dict[str, Path]:
     """The heat map, the curves and the page; -> what lies where."""
     folder = run.folder
     places = {"checkpoints": folder / "checkpoints", "scores": folder / "results.json"}
@@ -71,12 +71,14 @@ def report(run: Run, results: dict[str, dict[str, Any]], shown: Scored, took: st
         write_bytes(places["attention"], picture)
         pictures[title] = picture
     places["report"] = folder / "report.html"
+    drawn = run.config.metrics.facts[0].figure
     page = RunReport(
         title=folder.name,
         results_by_name=results,
         settings=flat(run.config),
         corpus=run.corpus_report,
-        curves=training_curves(read_events(folder / "metrics.jsonl")),
+        curves=training_curves(read_events(folder / "metrics.jsonl"), drawn),
+        curves_show=f"likelihood, perplexity, {drawn.label} and learning rate over steps",
         samples=samples_of(shown),
         pictures=pictures,
         took=took,

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from nmt import mapped
 from nmt.app.bundle import pack, search_model
 from nmt.app.run import Run
-from nmt.app.scoring import Scored, score
+from nmt.app.translated import Translated, translate_and_score
 from nmt.app.vectors import vectors_to_extras
 from nmt.checkpoint.parameters import param_values
 from nmt.report.heatmap import attention_png
@@ -45,7 +45,7 @@ class RunHooks:
         try:
             with run.trainer.averaged():
                 loss = run.loss("dev", look_up)
-                scored = score(dev, self.translator, run.mover, run.config.metrics, 0, look_up)
+                scored = translate_and_score(dev, self.translator, run.scorer, 0, look_up)
         except StopAskedError:
             log.info("step %d: validation left for a request to stop, to be done when the run goes on", state.step)
             return None
@@ -56,12 +56,13 @@ class RunHooks:
         with run.disk():
             run.events.text("translations", samples, state.step)
             self._show_attention(scored, state.step)
-        told = f"perplexity {figures['perplexity']:.2f}, BLEU {figures['bleu']:.2f}, chrF {figures['chrf']:.2f}"
-        log.info("step %d, dev: %s, WMD similarity %.4f", state.step, told, figures["wmd_similarity"])
+        shown = [facts.figure for facts in run.config.metrics.facts]
+        told = [f"{one.label} {one.told(figures[one.key])}" for one in shown]
+        log.info("step %d, dev: perplexity %.2f, %s", state.step, figures["perplexity"], ", ".join(told))
         mapped.release_files()  # graphs of validation may have been built
         return figures
 
-    def _show_attention(self, scored: Scored, step: int) -> None:
+    def _show_attention(self, scored: Translated, step: int) -> None:
         """The first translation that has an attention, as a picture for TensorBoard."""
         for one in scored.best:
             if one.weight_TS is not None:
@@ -87,6 +88,6 @@ class RunHooks:
         run = self.run
         extras = pack(run.config, run.vocabularies, run.trainer, state)
         extras.update(run.about)
-        extras.update(vectors_to_extras(run.mover.vectors, run.config.metrics.wmd))
+        extras.update(vectors_to_extras(run.scorer.language.vectors, run.config.metrics.wmd))
         with run.disk():
             run.store.save(state.step, param_values(run.trainer.model), extras, best)

@@ -7,15 +7,20 @@ from collections.abc import Callable, Sequence
 from nmt.config.root import Config
 from nmt.config.search import Utility
 from nmt.metrics.likeness import BleuLikeness, ChrfLikeness, WmdLikeness
+from nmt.metrics.vectors import VectorSource
 from nmt.metrics.wmd import WordMover
 from nmt.search.mbr import Likeness, LikenessOf
 
 
-def likeness_of(config: Config, mover: Callable[[], WordMover]) -> LikenessOf | None:
-    """None where nothing is chosen by agreement; `mover` is asked for where word vectors are needed."""
+def likeness_of(config: Config, vectors: Callable[[], VectorSource | None]) -> LikenessOf | None:
+    """None where nothing is chosen by agreement; `vectors` is asked where words need them."""
     if config.search.mbr is Utility.none:
         return None
-    words = mover() if config.search.mbr is Utility.wmd else None
+    words: WordMover | None = None
+    if config.search.mbr is Utility.wmd:
+        source = vectors()
+        assert source is not None, "see needs_vectors of nmt.app.vectors"
+        words = WordMover(source, config.metrics.wmd, config.data.language)
 
     def prepare(texts: Sequence[str]) -> Likeness:
         if words is not None:

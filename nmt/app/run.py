@@ -18,7 +18,7 @@ from nmt.data.corpora import Corpora
 from nmt.data.encode import EncodedCorpus
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError, DataError
-from nmt.metrics.wmd import WordMover
+from nmt.metrics.metric import Scorer
 from nmt.report.events import EventLog
 from nmt.training.step import Trainer
 
@@ -36,7 +36,7 @@ class Run:
     vocabularies: Vocabularies
     encoded: Mapping[str, EncodedCorpus]  # dev and test sets as pieces, by name
     trainer: Trainer
-    mover: WordMover
+    scorer: Scorer
     store: CheckpointStore
     events: EventLog
     about: Mapping[str, str]  # what every checkpoint says of where it comes from

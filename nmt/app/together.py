@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from nmt.app.hooks import RunHooks
@@ -18,20 +19,21 @@ from nmt.training.state import TrainingState, Window
 from nmt.training.step import Trainer
 
 log = logging.getLogger(__name__)
-SCORES = ("loss", "perplexity", "bleu", "chrf", "wmd_similarity")
 OTHERS_SIGNAL = 143  # exit status where the signal came to another machine
 
 
 class SharedHooks:
     """The chief's hooks, whose scores are told to all; on another worker, which has none, they are received."""
 
-    def __init__(self, hooks: RunHooks | None, replicas: Replicas) -> None:
-        self.hooks, self.replicas = hooks, replicas
+    def __init__(self, hooks: RunHooks | None, replicas: Replicas, scores: Sequence[str]) -> None:
+        """`scores`: all that a validation tells, the same on every worker."""
+        self.hooks, self.replicas, self.scores = hooks, replicas, scores
 
     def validate(self, state: TrainingState, stop_requested: Stop) -> dict[str, float] | None:
         scores = None if self.hooks is None else self.hooks.validate(state, stop_requested)
-        told = {"done": 0.0} | dict.fromkeys(SCORES, 0.0) if scores is None else {"done": 1.0, **scores}
-        received = self.replicas.from_chief(None if self.hooks is None else told, ("done", *SCORES))
+        told = {"done": 0.0} | dict.fromkeys(self.scores, 0.0) if scores is None else {"done": 1.0, **scores}
+        assert told.keys() == {"done", *self.scores}, "a score that the others do not wait for would be lost"
+        received = self.replicas.from_chief(None if self.hooks is None else told, ("done", *self.scores))
         return received if received.pop("done") else None
 
     def event(self, event: Event) -> None:
@@ -47,9 +49,14 @@ class SharedHooks:
             self.hooks.save(state, best)
 
 
-def shared(hooks: RunHooks, replicas: Replicas) -> Hooks:
+def told_scores(config: Config) -> list[str]:
+    """What each validation of a run tells, as events name it."""
+    return ["loss", "perplexity", *(facts.figure.key for facts in config.metrics.facts)]
+
+
+def shared(hooks: RunHooks, replicas: Replicas, scores: Sequence[str]) -> Hooks:
     """A run's hooks, for one machine or several."""
-    return hooks if replicas.num_workers == 1 else SharedHooks(hooks, replicas)
+    return hooks if replicas.num_workers == 1 else SharedHooks(hooks, replicas, scores)
 
 
 def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trainer, state: TrainingState) -> None:
@@ -57,7 +64,7 @@ def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trai
     if trainer.replicas.num_workers == 1:
         return
     own = replace(config.train, device=Device.auto, threads=0, init_from=None)
-    settings = [asdict(part) for part in (config.model, config.subword, own)]
+    settings = [*(asdict(part) for part in (config.model, config.subword, own)), config.metrics.report]
     weights = 0
     for weight in trainer.weights:
         weights = zlib.crc32(weight.numpy().tobytes(), weights)
@@ -83,7 +90,8 @@ def work_along(config: Config, trainer: Trainer, batches: TrainingBatches, state
     """The whole run on a worker that is not the chief: steps alone. -> exit status."""
     replicas = trainer.replicas
     with StopRequest() as request:
-        state = train(trainer, batches, config.train, state, SharedHooks(None, replicas), request.made)
+        hooks = SharedHooks(None, replicas, told_scores(config))
+        state = train(trainer, batches, config.train, state, hooks, request.made)
         status = stopped_by(request, replicas)
     log.info("worker done at step %d; scores and checkpoints are the chief's", state.step)
     leave(replicas, status)

@@ -17,8 +17,8 @@ from nmt.app.fitting import compile_or_not, fit
 from nmt.app.hooks import RunHooks
 from nmt.app.run import Run
 from nmt.app.settings import flat
-from nmt.app.together import agree, leave, shared, stopped_by, work_along
-from nmt.app.vectors import learn_mover, mover_from_checkpoint
+from nmt.app.together import agree, leave, shared, stopped_by, told_scores, work_along
+from nmt.app.vectors import learnt_scorer, scorer_of_checkpoint
 from nmt.checkpoint.file import read_extras
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
@@ -34,7 +34,7 @@ from nmt.data.report import describe, render
 from nmt.data.subword_cache import default_folder
 from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
-from nmt.metrics.wmd import WordMover
+from nmt.metrics.metric import Scorer
 from nmt.report.events import EventLog
 from nmt.training.device import Chosen, choose_device, make_deterministic
 from nmt.training.loop import train
@@ -74,12 +74,12 @@ def train_run(config: Config, folder: Path) -> float | None:
         agree(config, vocabularies, about["corpus"], trainer, state)
         if not replicas.is_chief:
             sys.exit(work_along(config, trainer, batches, state))
-        mover = choose_mover(config, corpora, start)
+        scorer = choose_scorer(config, corpora, start)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
-            run = Run(config, folder, corpora, vocabularies, scored, trainer, mover, store, events, about, report)
+            run = Run(config, folder, corpora, vocabularies, scored, trainer, scorer, store, events, about, report)
             with steps_bar(config, state) as bar, StopRequest() as request:
-                hooks = shared(RunHooks(run, bar), replicas)
+                hooks = shared(RunHooks(run, bar), replicas, told_scores(config))
                 gpus = device.num_gpus * replicas.num_workers
                 state = train(trainer, batches, config.train, state, hooks, request.made, gpus)
                 store.drain()
@@ -89,7 +89,7 @@ def train_run(config: Config, folder: Path) -> float | None:
                 sys.exit(status)
             conclude(lambda: finish(run, state), folder)
         leave(replicas, status)
-    return None if state.best_score is None else config.train.early_stopping.metric.sign * state.best_score
+    return None if state.best_score is None else config.train.early_stopping.figure.sign * state.best_score
 
 
 def conclude(work: Callable[[], None], folder: Path) -> None:
@@ -145,9 +145,9 @@ def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
     return learn_vocabularies(config, src, tgt)
 
 
-def choose_mover(config: Config, corpora: Corpora, start: Path | None) -> WordMover:
+def choose_scorer(config: Config, corpora: Corpora, start: Path | None) -> Scorer:
     """A run that goes on is scored as it was before, whatever this machine would learn."""
-    return learn_mover(config, corpora) if start is None else mover_from_checkpoint(start, config, corpora.dev.tgt)
+    return learnt_scorer(config, corpora) if start is None else scorer_of_checkpoint(start, config, corpora.dev.tgt)
 
 
 def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies) -> list[EncodedCorpus]:

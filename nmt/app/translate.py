@@ -16,7 +16,7 @@ from tqdm import tqdm
 from nmt.app.bundle import Loaded, open_checkpoint
 from nmt.app.demands import demand_of
 from nmt.app.likeness import likeness_of
-from nmt.app.vectors import mover_from_checkpoint
+from nmt.app.vectors import vectors_of_checkpoint
 from nmt.config.commands import Format, TranslateConfig
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError
@@ -57,7 +57,7 @@ def open_translator(checkpoints: list[str], overrides: tuple[str, ...]) -> Trans
     for other in loaded[1:]:
         check_same_vocabularies(first, other)
     model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
-    likeness = likeness_of(first.config, lambda: mover_from_checkpoint(first.path, first.config, ()))
+    likeness = likeness_of(first.config, lambda: vectors_of_checkpoint(first.path, first.config, ()))
     return Translator(model, first.vocabularies, first.config.search, likeness_of=likeness)
 
 

@@ -161,7 +161,9 @@ def _check_choice(override: Override) -> None:
 
 
 def _typed(node: DictConfig, overrides: list[Override]) -> Config:
-    return to_config(apply_overrides(node, [override for override in overrides if not _needs_hydra(override)]))
+    config = to_config(apply_overrides(node, [override for override in overrides if not _needs_hydra(override)]))
+    config.check_training()
+    return config
 
 
 def _resume(overrides: list[Override], multirun: bool) -> tuple[Config, list[str]]:

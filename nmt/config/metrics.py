@@ -1,12 +1,92 @@
-"""How a translation is scored."""
+"""How a translation is scored: what is known of each metric without computing it, and its options.
+
+A metric that is added has an entry in METRICS, a class of options in MetricsConfig where it has any, and a module
+`nmt.metrics.NAME` that computes it. Tables, events, early stopping, sweeps and comparisons need no change.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from nmt.config.languages import tokenizer_for
 from nmt.config.option import Options, option
+from nmt.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that says how good a set of translations is, wherever it is shown or chosen by."""
+
+    key: str  # in events, and of train.early_stopping.metric
+    label: str  # in tables
+    digits: int = 2
+    sign: int = 1  # +1 where more is better, -1 where less is
+    most: float = 100.0  # no value is larger, or below 0
+    brief: bool = True  # shown where there is room for few
+
+    def told(self, value: float, sign: str = "") -> str:
+        """With its digits; `sign` "+" as in format strings."""
+        return f"{value:{sign}.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A further figure of a metric in tables of scores; null is shown as "-"."""
+
+    key: str  # in results.json
+    label: str
+    digits: int = 4
+    percent: bool = False
+
+    def told(self, value: float | None) -> str:
+        """A cell."""
+        if value is None:
+            return "-"
+        return f"{100 * value:.{self.digits}f} %" if self.percent else f"{value:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a metric without computing it."""
+
+    name: str  # in metrics.report and results.json; nmt.metrics.NAME computes it
+    label: str  # beside its signature
+    figure: Figure
+    value: str = "score"  # what results.json calls the figure
+    columns: tuple[Column, ...] = ()
+    remark: str = ""  # beside its signature: a format of what results.json says of it
+    settings: str = "the settings"  # what a score depends on beside the text
+    needs_vectors: bool = False  # of words of the target language
+
+
+LOSS = Figure("loss", "loss", digits=4, sign=-1, most=float("inf"))
+METRICS: Mapping[str, Facts] = {
+    facts.name: facts
+    for facts in (
+        Facts("bleu", "BLEU", Figure("bleu", "BLEU"), remark="reference length {ref_len:,}"),
+        Facts("chrf", "chrF", Figure("chrf", "chrF", brief=False)),
+        Facts(
+            "wmd",
+            "WMD",
+            Figure("wmd_similarity", "WMD similarity", digits=4, most=1.0),
+            value="similarity",
+            columns=(Column("distance", "WMD distance"), Column("coverage", "coverage", digits=1, percent=True)),
+            remark="{num_empty} empty, {num_unknown} without a known word",
+            settings="the word vectors and settings",
+            needs_vectors=True,
+        ),
+        Facts(
+            "ter",
+            "TER",
+            Figure("ter", "TER", sign=-1, most=float("inf")),
+            remark="{num_edits:,} edits, reference length {ref_len:,.10g}",
+        ),
+        Facts("chrfpp", "chrF++", Figure("chrfpp", "chrF++")),
+    )
+}
+FIGURES: Mapping[str, Figure] = {figure.key: figure for figure in (LOSS, *(facts.figure for facts in METRICS.values()))}
 
 AUTO = "auto"
 TOKENIZERS = (AUTO, "13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
@@ -55,6 +135,16 @@ class ChrfConfig(Options, place="metrics.chrf"):
 
 
 @dataclass
+class TerConfig(Options, place="metrics.ter"):
+    """Of sacreBLEU's TER, which are Tercom's."""
+
+    normalized: bool = option(False, "whether punctuation becomes words of its own")
+    no_punct: bool = option(False, "whether punctuation is left out")
+    asian_support: bool = option(False, "with either of both: Chinese and Japanese as well")
+    case_sensitive: bool = option(False, "whether case counts")
+
+
+@dataclass
 class WmdConfig(Options, place="metrics.wmd"):
     """Similarity by Word Mover's Distance (Kusner et al. 2015)."""
 
@@ -82,9 +172,11 @@ class WmdConfig(Options, place="metrics.wmd"):
 
 @dataclass
 class MetricsConfig(Options, place="metrics"):
+    report: list[str] = option(["bleu", "chrf", "wmd"], f"scores to compute, of {', '.join(METRICS)}")
     bleu: BleuConfig = field(default_factory=BleuConfig)
     chrf: ChrfConfig = field(default_factory=ChrfConfig)
     wmd: WmdConfig = field(default_factory=WmdConfig)
+    ter: TerConfig = field(default_factory=TerConfig)
     bootstrap: int = option(
         1_000,
         "resamples behind a confidence interval; 0: no interval",
@@ -97,3 +189,18 @@ class MetricsConfig(Options, place="metrics"):
     def for_language(self, language: str) -> MetricsConfig:
         """With the tokenizers of that language in place of `auto`."""
         return replace(self, bleu=self.bleu.for_language(language), wmd=self.wmd.for_language(language))
+
+    @property
+    def facts(self) -> list[Facts]:
+        """Of the metrics that are computed."""
+        return [METRICS[name] for name in self.report]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.report or len(set(self.report)) < len(self.report) or not set(self.report) <= METRICS.keys():
+            raise ConfigError(
+                "metrics.report",
+                found=f"[{','.join(self.report)}]",
+                expected=f"some of {', '.join(METRICS)}, each at most once",
+                next_step="write a list, such as metrics.report=[bleu,ter]",
+            )

@@ -45,6 +45,8 @@ def show(value: object) -> str:
         return str(value).lower()
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, list):
+        return f"[{','.join(map(show, value))}]"
     text = str(value)
     return text if text and text.isprintable() and text == text.strip() else repr(text)
 

@@ -27,7 +27,7 @@ TRAIN_KEYS = (
     *("data.dir", "data.src", "data.tgt", "data.train", "data.dev", "data.test", "data.tests", "subword.size"),
     *("model.attention", "model.units", "model.embedding", "train.max_steps", "train.max_hours", "train.max_usd"),
     *("train.learning_rate", "train.batch_tokens", "train.device", "train.init_from", "search.beam"),
-    *("metrics.bleu.tokenize", "seed", "resume"),
+    *("metrics.report", "metrics.bleu.tokenize", "seed", "resume"),
 )
 OPTIONS_OF_BOTH: Meanings = (
     ("device=auto|cpu|gpu", "where to compute (auto)"),

@@ -47,7 +47,7 @@ def resumed_config(folder: Path, overrides: Sequence[Override]) -> Config:
 
 def refuse_changes(place: str, before: Config, after: Config) -> None:
     """Raises ConfigError, with the difference, unless both are of one run (MAY_CHANGE)."""
-    old, new = dict(leaves(before)), dict(leaves(after))
+    old, new = _by_key(before), _by_key(after)
     refused = [
         f"{key} {mistakes.show(old.get(key))} -> {mistakes.show(new.get(key))}"
         for key in {**old, **new}
@@ -60,6 +60,14 @@ def refuse_changes(place: str, before: Config, after: Config) -> None:
             expected=f"no change but of {', '.join(MAY_CHANGE)}",
             next_step="start a new run, with train.init_from to begin at these weights",
         )
+
+
+def _by_key(config: Config) -> dict[str, object]:
+    """A value, or all those of a list, for each key."""
+    found: dict[str, list[object]] = {}
+    for key, value in leaves(config):
+        found.setdefault(key, []).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
 
 
 def continued(folder: Path, config: Config) -> Config:

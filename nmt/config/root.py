@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nmt.config.data import CaptionsConfig, DataConfig
-from nmt.config.metrics import MetricsConfig
+from nmt.config.metrics import LOSS, MetricsConfig
 from nmt.config.model import ModelConfig, Tie
 from nmt.config.option import Options, option
 from nmt.config.search import SearchConfig
@@ -37,6 +37,17 @@ class Config(Options):
             )
         # Here, once: all that scores, and the saved configuration, then name the tokenizer that was taken.
         self.metrics = self.metrics.for_language(self.data.language)
+
+    def check_training(self) -> None:
+        """What must hold to train, and not to score. Raises ConfigError."""
+        chosen, computed = self.train.early_stopping.metric, [facts.figure.key for facts in self.metrics.facts]
+        if chosen not in (LOSS.key, *computed):
+            raise ConfigError(
+                "train.early_stopping.metric",
+                found=f"{chosen}, which metrics.report=[{','.join(self.metrics.report)}] does not compute",
+                expected=f"one of {', '.join([LOSS.key, *computed])}",
+                next_step="choose one of these, or add the metric to metrics.report",
+            )
 
 
 @dataclass

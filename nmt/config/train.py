@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nmt.arithmetic import largest_divisor
+from nmt.config.metrics import FIGURES, Figure
 from nmt.config.option import Options, option
 from nmt.config.precision import Precision
 from nmt.errors import ConfigError
@@ -46,27 +47,23 @@ class Distribution(Enum):
     multi_worker = "multi_worker"
 
 
-class StopMetric(Enum):
-    """What chooses the best checkpoint and ends a run that no longer gains."""
-
-    loss = "loss"
-    bleu = "bleu"
-    chrf = "chrf"
-    wmd_similarity = "wmd_similarity"
-
-    @property
-    def sign(self) -> int:
-        """+1 where more is better, -1 where less is."""
-        return -1 if self is StopMetric.loss else 1
-
-
 @dataclass
 class EarlyStoppingConfig(Options, place="train.early_stopping"):
-    metric: StopMetric = option(StopMetric.bleu, "the score of the dev set that chooses the best checkpoint")
+    metric: str = option(
+        "bleu",
+        "what chooses the best checkpoint, of the dev set",
+        one_of=tuple(FIGURES),
+        hint="bleu is usual, loss needs no translation",
+    )
     patience: int = option(
         0, "validations without a gain before the run ends; 0: never", at_least=0, hint="0 never stops early"
     )
     min_delta: float = option(0.0, "a gain is more than this", at_least=0, hint="0 counts every gain")
+
+    @property
+    def figure(self) -> Figure:
+        """What is chosen by."""
+        return FIGURES[self.metric]
 
 
 @dataclass

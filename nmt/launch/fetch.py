@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nmt.config.metrics import FIGURES
 from nmt.launch.assignment import Assignment
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
@@ -77,9 +78,8 @@ def describe(status: dict[str, Any]) -> str:
         words = [f"ended: {status['reason']}, exit status {status['exit_status']}"]
     if "step" in last:
         words.append(f"step {last['step']}")
-    words += [
-        f"{key} {last[key]:.4g}" for key in ("loss", "bleu", "wmd_similarity") if isinstance(last.get(key), float)
-    ]
+    shown = [figure.key for figure in FIGURES.values() if figure.brief and isinstance(last.get(figure.key), float)]
+    words += [f"{key} {last[key]:.4g}" for key in shown]
     if status["state"] == "running":
         words.append(f"{max(0.0, status['deadline'] - status['now']) / 3600:.2f} h to the limit")
     if "gpu" in status:

@@ -13,7 +13,7 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
 from nmt.config.metrics import AUTO, BleuConfig, ChrfConfig
-from nmt.metrics.chrf import chrf_from_statistics
+from nmt.metrics.chrf import Chrf
 from nmt.metrics.wmd import WordMover
 
 FloatArray = np.ndarray
@@ -71,7 +71,7 @@ class ChrfLikeness:
         match_CO = self.counts.matches(reference, candidates_C)
         hyp_CO, ref_O = self.counts.totals(candidates_C), self.counts.totals(reference)
         statistics_COF = np.stack(np.broadcast_arrays(hyp_CO, ref_O, match_CO), axis=2)
-        return chrf_from_statistics(statistics_COF.reshape(len(candidates_C), -1)) / 100
+        return Chrf.from_statistics(statistics_COF.reshape(len(candidates_C), -1)) / 100
 
 
 class WmdLikeness:

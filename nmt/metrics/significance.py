@@ -1,6 +1,6 @@
 """Is one system better than another, or was it the choice of sentences? Two paired tests over sentences.
 
-Both work on any score that is a function of summed statistics: BLEU, chrF, or a mean over sentences. Both are
+Both work on any score that is a function of summed statistics, such as BLEU or a mean over sentences. Both are
 sacreBLEU's for the same seed, with one difference: a draw that ties with the observed difference counts, as Riezler &
 Maxwell define it. sacreBLEU leaves ties out, and so finds a system significantly different from itself.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from nmt.config.metrics import METRICS, Facts
 
 
 class Sample(NamedTuple):
@@ -14,9 +16,6 @@ class Sample(NamedTuple):
     source: str
     reference: str
     translation: str
-
-
-SCORES_HEADER = ("data", "sentences", "BLEU", "chrF", "WMD similarity", "WMD distance", "coverage")
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
@@ -33,36 +32,46 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
 
 
 def score_rows(results_by_name: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """Cells under SCORES_HEADER, from the content of one `results.json` a name."""
-    return [
-        [
-            name,
-            str(result["sentences"]),
-            with_interval(result["bleu"], "score", 2),
-            with_interval(result["chrf"], "score", 2),
-            with_interval(result["wmd"], "similarity", 4),
-            "-" if result["wmd"]["distance"] is None else f"{result['wmd']['distance']:.4f}",
-            f"{100 * result['wmd']['coverage']:.1f} %",
-        ]
-        for name, result in results_by_name.items()
-    ]
+    """Cells under `scores_header`, from the content of one `results.json` a name."""
+    rows = []
+    for name, result in results_by_name.items():
+        row = [name, str(result["sentences"])]
+        for facts in facts_in(results_by_name.values()):
+            content = result[facts.name]
+            row.append(with_interval(content, facts.value, facts.figure.digits))
+            row += [column.told(content[column.key]) for column in facts.columns]
+        rows.append(row)
+    return rows
+
+
+def scores_header(results_by_name: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A column for each figure of each metric."""
+    header = ["data", "sentences"]
+    for facts in facts_in(results_by_name.values()):
+        header += [facts.figure.label, *(column.label for column in facts.columns)]
+    return header
+
+
+def facts_in(results: Iterable[Mapping[str, Any]]) -> list[Facts]:
+    """Of the metrics that the results of a run hold, in their order."""
+    names = dict.fromkeys(name for result in results for name in result if name in METRICS)
+    return [METRICS[name] for name in names]
 
 
 def scores_table(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
     """Scores with their intervals, and below them what makes them comparable: signatures and reference lengths."""
-    lines = [table(score_rows(results_by_name), SCORES_HEADER), ""]
+    lines = [table(score_rows(results_by_name), scores_header(results_by_name)), ""]
     for name, result in results_by_name.items():
         lines += [
-            f"{name}: BLEU {result['bleu']['signature']} (reference length {result['bleu']['ref_len']:,})",
-            f"{name}: chrF {result['chrf']['signature']}",
-            f"{name}: WMD {result['wmd']['signature']} ({left_out(result['wmd'])})",
+            f"{name}: {facts.label} {result[facts.name]['signature']}{remark(facts, result, ' ({})')}"
+            for facts in facts_in([result])
         ]
     return "\n".join(lines)
 
 
-def left_out(wmd: Mapping[str, Any]) -> str:
-    """Sentences that have no distance, by the reason."""
-    return f"{wmd['num_empty']} empty, {wmd['num_unknown']} without a known word"
+def remark(facts: Facts, result: Mapping[str, Any], frame: str) -> str:
+    """What is said beside a signature, in a frame such as " ({})"; nothing where there is nothing to say."""
+    return frame.format(facts.remark.format(**result[facts.name])) if facts.remark else ""
 
 
 def with_interval(score: Mapping[str, Any], key: str, digits: int) -> str:

@@ -7,22 +7,22 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from nmt.config.metrics import Figure
 from nmt.report.figures import new_figure, png_bytes
 
 _TRAIN, _DEV = "#0969da", "#bc4c00"
-# title -> (event, key) of each line
-_PANELS = {
-    "negative log-likelihood (nats a piece)": (("train", "nll"), ("validate", "loss")),
-    "perplexity (dev)": (("validate", "perplexity"),),
-    "BLEU (dev)": (("validate", "bleu"),),
-    "learning rate": (("train", "learning_rate"),),
-}
 
 
-def training_curves(events: Sequence[Mapping[str, Any]]) -> bytes:
-    """PNG of likelihood, perplexity, BLEU and learning rate over steps. What was not finite leaves a gap."""
+def training_curves(events: Sequence[Mapping[str, Any]], score: Figure) -> bytes:
+    """PNG of likelihood, perplexity, a score and learning rate over steps. What was not finite leaves a gap."""
+    panels = {  # title -> (event, key) of each line
+        "negative log-likelihood (nats a piece)": (("train", "nll"), ("validate", "loss")),
+        "perplexity (dev)": (("validate", "perplexity"),),
+        f"{score.label} (dev)": (("validate", score.key),),
+        "learning rate": (("train", "learning_rate"),),
+    }
     figure = new_figure(8.0, 5.2)
-    for place, (title, lines) in enumerate(_PANELS.items(), start=1):
+    for place, (title, lines) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(2, 2, place)
         drawn = [_line(axes, events, event, key) for event, key in lines]
         axes.set_title(title, fontsize=10, loc="left")

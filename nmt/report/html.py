@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.plumbing.files import write_text
-from nmt.report.console import SCORES_HEADER, Sample, left_out, score_rows
+from nmt.report.console import Sample, facts_in, remark, score_rows, scores_header
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0; }
@@ -53,6 +53,7 @@ class RunReport:
     settings: Mapping[str, object]  # by full key, such as model.units
     corpus: str  # the corpus report, as it was printed
     curves: bytes  # PNG
+    curves_show: str  # what it shows
     samples: Sequence[Sample]
     pictures: Mapping[str, bytes]  # caption -> PNG
     took: str  # what training took: time, GPU-seconds, dollars
@@ -98,12 +99,14 @@ def _scores(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
     notes = [
         f"<p class=soft><strong>{escape(name)}</strong>: {escape(str(result['data']))}, translated by "
         f"<code>{escape(str(result['checkpoint']))}</code> in {result['seconds']:.1f} s.<br>"
-        f"BLEU <code>{escape(result['bleu']['signature'])}</code>, reference length {result['bleu']['ref_len']:,}<br>"
-        f"chrF <code>{escape(result['chrf']['signature'])}</code><br>"
-        f"WMD <code>{escape(result['wmd']['signature'])}</code>, {left_out(result['wmd'])}</p>"
+        + "<br>".join(
+            f"{facts.label} <code>{escape(result[facts.name]['signature'])}</code>{remark(facts, result, ', {}')}"
+            for facts in facts_in([result])
+        )
+        + "</p>"
         for name, result in results_by_name.items()
     ]
-    return html_table(SCORES_HEADER, score_rows(results_by_name), "scores") + "\n".join(notes)
+    return html_table(scores_header(results_by_name), score_rows(results_by_name), "scores") + "\n".join(notes)
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
@@ -122,7 +125,7 @@ def _sample(sample: Sample) -> str:
 
 def _training(run: RunReport) -> str:
     took = f"<p>{escape(run.took)}</p>\n" if run.took else ""
-    return took + image(run.curves, "likelihood, perplexity, BLEU and learning rate over steps")
+    return took + image(run.curves, run.curves_show)
 
 
 def image(png: bytes, caption: str) -> str:

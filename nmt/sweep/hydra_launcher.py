@@ -108,5 +108,5 @@ def _returned(outcome: Outcome) -> JobReturn:
     returned = JobReturn()
     returned.overrides = list(outcome.trial.overrides)
     returned.status = JobStatus.COMPLETED
-    returned.return_value = None if outcome.score is None else outcome.trial.metric.sign * outcome.score
+    returned.return_value = None if outcome.score is None else outcome.trial.figure.sign * outcome.score
     return returned

@@ -34,17 +34,17 @@ def sweep(launcher: Launcher, hydra_context: HydraContext, config: DictConfig, a
     with open_dict(config):
         run = config.copy()
         run.pop("hydra")
-    metric = to_config(run).train.early_stopping.metric
+    figure = to_config(run).train.early_stopping.figure
     space = read_space(overrides, run)
     start = start_params(options.start, space)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     ours: Launch | None = getattr(launcher, "trials", None)  # by name: Hydra makes the classes of plugins anew
     if options.dry_run and ours is not None:
-        study = Study(folder, options, metric, space, start, keep=False)
+        study = Study(folder, options, figure, space, start, keep=False)
         print(plan(study, ours.pool(), read_standings(folder)))
         return
     with Ledger(folder) as ledger:
-        study = Study(folder, options, metric, space, start)
+        study = Study(folder, options, figure, space, start)
         if options.retry_failed:
             study.retry_failed()
         evaluate, at_once = evaluation(study, ledger, launcher, ours)
@@ -69,7 +69,7 @@ def evaluation(study: Study, ledger: Ledger, launcher: Launcher, ours: Launch | 
     def evaluate(proposals: Sequence[Proposal]) -> list[Ended]:
         words = [proposal.words for proposal in proposals]
         returned = launcher.launch(words, initial_job_idx=proposals[0].asked.number)
-        return [ended(job, study.metric.sign) for job in returned]
+        return [ended(job, study.figure.sign) for job in returned]
 
     return evaluate, study.options.jobs or 1
 

@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nmt.config.train import StopMetric
-from nmt.sweep.results import SEED, Result, metric_of, varying
+from nmt.config.metrics import Figure
+from nmt.sweep.results import SEED, Result, chosen_by, reported, varying
 
 MOST_VALUES = 6  # a numeric parameter with more is cut into BINS
 BINS = 4
@@ -36,8 +36,7 @@ class Row:
     trials: tuple[Result, ...]  # finished ones, the best first
     planned: int  # trials of it that the sweep knows, whatever became of them
     dev: Spread
-    test_bleu: Spread | None
-    test_wmd: Spread | None
+    tests: tuple[Spread | None, ...]  # of the test set, by the figures of the board
     seconds: float  # of training, mean
     usd: float | None  # mean; None where a price is not known
 
@@ -60,7 +59,8 @@ class Importance:
 class Board:
     """All of it."""
 
-    metric: StopMetric
+    figure: Figure  # what the trials were chosen by
+    tests: tuple[Figure, ...]  # shown of the test set
     rows: tuple[Row, ...]  # the best first
     importance: tuple[Importance, ...]  # the largest first
     fronts: dict[str, tuple[str, ...]]  # "seconds", "usd" -> names on the Pareto front, cheapest first
@@ -69,16 +69,18 @@ class Board:
 
 def make_board(results: Sequence[Result]) -> Board:
     """Raises SweepError where no trial has logged a score yet."""
-    metric = metric_of(results)
-    rows = sorted(_rows(results, metric.sign), key=lambda row: -metric.sign * row.dev.mean)
-    fronts = {"seconds": front(rows, metric.sign, [row.seconds for row in rows])}
+    figure = chosen_by(results)
+    all_figures = [facts.figure for facts in reported(results)]
+    tests = [one for one in all_figures if one.brief] or all_figures
+    rows = sorted(_rows(results, figure.sign, tests), key=lambda row: -figure.sign * row.dev.mean)
+    fronts = {"seconds": front(rows, figure.sign, [row.seconds for row in rows])}
     prices = [row.usd for row in rows if row.usd is not None]
     if prices and len(prices) == len(rows):
-        fronts["usd"] = front(rows, metric.sign, prices)
-    return Board(metric, tuple(rows), importances(results), fronts, tuple(results))
+        fronts["usd"] = front(rows, figure.sign, prices)
+    return Board(figure, tuple(tests), tuple(rows), importances(results), fronts, tuple(results))
 
 
-def _rows(results: Sequence[Result], sign: int) -> list[Row]:
+def _rows(results: Sequence[Result], sign: int, tests: Sequence[Figure]) -> list[Row]:
     keys = [key for key in varying(results) if key != SEED]
     groups: dict[str, list[Result]] = {}
     for result in results:
@@ -96,8 +98,7 @@ def _rows(results: Sequence[Result], sign: int) -> list[Row]:
                 tuple(done),
                 len(members),
                 Spread.of([one.score for one in done]),
-                _spread(_tests(done, "bleu")),
-                _spread(_tests(done, "wmd_similarity")),
+                tuple(_spread(_tests(done, figure.key)) for figure in tests),
                 statistics.fmean(one.scores.seconds for one in done if one.scores is not None),
                 statistics.fmean(prices) if len(prices) == len(done) else None,
             )

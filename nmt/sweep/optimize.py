@@ -69,7 +69,7 @@ def optimize(study: Study, overrides: Sequence[Override], evaluate: Evaluate, at
     best = study.best()
     if best is not None:
         values = " ".join(words_of([one for one in overrides if one.is_sweep_override()], best[1]))
-        log.info("best of %d trials: %s %.4f with %s", study.num_told(), study.metric.value, best[0], values)
+        log.info("best of %d trials: %s %.4f with %s", study.num_told(), study.figure.key, best[0], values)
     return failed
 
 

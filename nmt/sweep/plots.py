@@ -24,7 +24,7 @@ def board_png(board: Board) -> bytes:
         axes.plot([trial.score for trial in row.trials], [height] * len(row.trials), "o", color=colour, alpha=0.3, ms=4)
         axes.errorbar(row.dev.mean, height, xerr=row.dev.deviation or None, fmt="o", color=colour, capsize=3, ms=6)
     axes.set_yticks(range(len(rows)), [short(row.name) for row in rows])
-    axes.set_xlabel(f"dev {words(board.metric.value)}: mean, one standard deviation, trials", fontsize=8)
+    axes.set_xlabel(f"dev {board.figure.label}: mean, one standard deviation, trials", fontsize=8)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     return _finish(axes, "x")
 
@@ -38,7 +38,7 @@ def importance_png(board: Board) -> bytes:
     axes = figure.add_subplot()
     axes.barh([one.key for one in found], [100 * one.share for one in found], color=_INK, height=0.6)
     axes.set_xlim(0, 100)
-    axes.set_xlabel(f"variance of dev {words(board.metric.value)} explained alone (%)", fontsize=8)
+    axes.set_xlabel(f"variance of dev {board.figure.label} explained alone (%)", fontsize=8)
     return _finish(axes, "x")
 
 
@@ -58,7 +58,7 @@ def pareto_png(board: Board, cost: str) -> bytes:
         )
     axes.margins(x=0.15, y=0.15)
     axes.set_xlabel("seconds of training, mean" if cost == "seconds" else "US dollars a trial, mean", fontsize=8)
-    axes.set_ylabel(f"dev {words(board.metric.value)}", fontsize=8)
+    axes.set_ylabel(f"dev {board.figure.label}", fontsize=8)
     return _finish(axes, "both")
 
 
@@ -69,19 +69,15 @@ def progress_png(board: Board) -> bytes:
     numbers, scores = [one.number + 1 for one in done], [one.score for one in done]
     best, so_far = [], scores[0]
     for score in scores:
-        so_far = max(so_far, score) if board.metric.sign > 0 else min(so_far, score)
+        so_far = max(so_far, score) if board.figure.sign > 0 else min(so_far, score)
         best.append(so_far)
     axes.plot(numbers, scores, "o", color=_INK, ms=5, label="trial")
     axes.step(numbers, best, where="post", color=_BEST, linewidth=1.3, label="best so far")
     axes.set_xlabel("trial", fontsize=8)
-    axes.set_ylabel(f"dev {words(board.metric.value)}", fontsize=8)
+    axes.set_ylabel(f"dev {board.figure.label}", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8)
     return _finish(axes, "both")
-
-
-def words(metric: str) -> str:
-    return {"bleu": "BLEU", "chrf": "chrF", "wmd_similarity": "WMD similarity"}.get(metric, metric)
 
 
 def short(name: str) -> str:

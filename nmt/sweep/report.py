@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
+from nmt.config.metrics import LOSS
 from nmt.report.console import table
 from nmt.report.html import html_table, image, page, section
 from nmt.sweep.leaderboard import Board, Row, Spread
-from nmt.sweep.plots import board_png, importance_png, pareto_png, progress_png, words
-from nmt.sweep.results import Result, varying
+from nmt.sweep.plots import board_png, importance_png, pareto_png, progress_png
+from nmt.sweep.results import Result, reported, varying
 from nmt.sweep.runner import duration
 
 MOST_ROWS = 20  # of the table on a terminal
@@ -22,9 +23,8 @@ def header(board: Board) -> tuple[str, ...]:
     return (
         "configuration",
         "seeds",
-        f"dev {words(board.metric.value)}",
-        "test BLEU",
-        "test WMD similarity",
+        f"dev {board.figure.label}",
+        *(f"test {figure.label}" for figure in board.tests),
         "seconds",
         "US$",
         "Pareto",
@@ -38,9 +38,8 @@ def cells(board: Board, row: Row) -> tuple[str, ...]:
     return (
         row.name,
         str(count) if count == row.planned else f"{count} of {row.planned}",
-        spread(row.dev, 2 if board.metric.value in ("bleu", "chrf") else 4),
-        spread(row.test_bleu, 2),
-        spread(row.test_wmd, 4),
+        spread(row.dev, board.figure.digits),
+        *(spread(value, figure.digits) for value, figure in zip(row.tests, board.tests, strict=True)),
         f"{row.seconds:.1f}",
         "-" if row.usd is None else f"{row.usd:.4f}",
         ", ".join(fronts) or "-",
@@ -90,7 +89,7 @@ def csv_text(board: Board) -> str:
     keys = varying(board.results)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    figures = ["loss", "bleu", "chrf", "wmd_similarity"]
+    figures = [LOSS.key, *(facts.figure.key for facts in reported(board.results))]
     names = [f"{part}_{figure}" for part in ("dev", "test") for figure in figures]
     writer.writerow(["trial", "status", "group", *keys, "score", *names, "best_step", "seconds", "usd", "folder"])
     for one in board.results:
@@ -169,4 +168,4 @@ def trials_table(board: Board) -> str:
         )
         for one in board.results
     ]
-    return html_table(("trial", "status", *keys, f"dev {words(board.metric.value)}", "seconds"), rows, "")
+    return html_table(("trial", "status", *keys, f"dev {board.figure.label}", "seconds"), rows, "")

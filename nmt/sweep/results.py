@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nmt.config.metrics import METRICS, Facts, Figure, MetricsConfig
 from nmt.config.saved import OVERRIDES, read_run_config
-from nmt.config.train import StopMetric
 from nmt.errors import NmtError, SweepError
 from nmt.sweep.ledger import Status, at_work, read_standings
-from nmt.sweep.scores import METRICS, Scores, read_scores
+from nmt.sweep.scores import EVENTS_FILE, Scores, read_scores
 from nmt.sweep.trials import identify, key_of
 
 SEED = "seed"
@@ -76,7 +76,7 @@ def _from_ledger(folder: Path) -> list[Result]:
 def _from_folders(folder: Path) -> list[Result]:
     """A launcher that is not ours keeps no ledger: a run that has its report has finished."""
     results: list[Result] = []
-    for path in sorted(folder.glob(f"*/{METRICS}")):
+    for path in sorted(folder.glob(f"*/{EVENTS_FILE}")):
         place = path.parent
         try:
             config = read_run_config(place)
@@ -100,17 +100,23 @@ def _from_folders(folder: Path) -> list[Result]:
     return results
 
 
-def metric_of(results: Sequence[Result]) -> StopMetric:
+def chosen_by(results: Sequence[Result]) -> Figure:
     """What the trials were chosen by. Raises SweepError where they do not agree, or none has begun."""
-    metrics = {result.scores.metric for result in results if result.scores is not None}
-    if len(metrics) != 1:
+    figures = {result.scores.chosen_by for result in results if result.scores is not None}
+    if len(figures) != 1:
         raise SweepError(
             "the trials",
-            found=f"several metrics ({', '.join(sorted(one.value for one in metrics))})" if metrics else "no score yet",
+            found=f"several metrics ({', '.join(sorted(one.key for one in figures))})" if figures else "no score yet",
             expected="trials of one train.early_stopping.metric",
             next_step="wait for the first validation, or run those of each metric in a folder of their own",
         )
-    return metrics.pop()
+    return figures.pop()
+
+
+def reported(results: Sequence[Result]) -> list[Facts]:
+    """The metrics that any trial reports; before the first has begun, those that one would by default."""
+    names = dict.fromkeys(name for result in results if result.scores is not None for name in result.scores.report)
+    return [METRICS[name] for name in names or MetricsConfig().report]
 
 
 def varying(results: Sequence[Result]) -> list[str]:

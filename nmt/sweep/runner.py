@@ -151,7 +151,7 @@ class Runner:
     def _tell(
         self, trial: Trial, status: Status, exit_status: int, score: float | None, seconds: float, left: int
     ) -> None:
-        shown = "" if score is None else f", {trial.metric.value} {score:.4f}"
+        shown = "" if score is None else f", {trial.figure.key} {score:.4f}"
         log.info("trial %d %s after %.0f s%s%s", trial.number + 1, status.value, seconds, shown, self._remaining(left))
         if status is Status.failed:
             log.error(

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nmt.config.metrics import FIGURES, Figure
 from nmt.config.saved import read_run_config
-from nmt.config.train import EarlyStoppingConfig, StopMetric
+from nmt.config.train import EarlyStoppingConfig
 from nmt.errors import NmtError
 from nmt.report.events import read_events
 
-METRICS = "metrics.jsonl"
+EVENTS_FILE = "metrics.jsonl"
 LAST_WRITTEN = "report.html"  # of a run that came to its end
 
 
 @dataclass(frozen=True)
 class Scores:
-    metric: StopMetric
+    chosen_by: Figure
     score: float | None  # best of the dev set, as it is (a loss is not negated); None before the first, or not finite
     step: int  # of the best
     dev: Mapping[str, float]  # figures of the best validation
@@ -27,22 +28,24 @@ class Scores:
     seconds: float  # in training, over all restarts
     usd: float | None  # where the run knew its price
     complete: bool
+    report: tuple[str, ...]  # names of its metrics
 
 
 def read_scores(folder: Path) -> Scores | None:
     """None where there is no run that has logged anything readable yet."""
     try:
-        stopping = read_run_config(folder).train.early_stopping
-        events = read_events(folder / METRICS)
+        config = read_run_config(folder)
+        events = read_events(folder / EVENTS_FILE)
     except NmtError:
         return None
+    stopping = config.train.early_stopping
     best = best_validation(events, stopping)
-    score = best[stopping.metric.value] if best else None
+    score = best[stopping.metric] if best else None
     tests = [event for event in events if event["event"] == "test"]
     test = next((event for event in tests if event["data"] == "test"), tests[0] if tests else {})
     usd = [event["usd"] for event in events if event.get("usd") is not None]
     return Scores(
-        stopping.metric,
+        stopping.figure,
         score if score is not None and math.isfinite(score) else None,
         best["step"] if best else 0,
         figures(best),
@@ -50,6 +53,7 @@ def read_scores(folder: Path) -> Scores | None:
         max((event["seconds"] for event in events), default=0.0),
         max(usd, default=None),
         (folder / LAST_WRITTEN).exists(),
+        tuple(config.metrics.report),
     )
 
 
@@ -63,19 +67,19 @@ def best_validation(events: Sequence[Mapping[str, Any]], stopping: EarlyStopping
             best = event
             continue
         score, before = _value(event, stopping), _value(best, stopping)
-        gained = stopping.metric.sign * (score - before) > stopping.min_delta
+        gained = stopping.figure.sign * (score - before) > stopping.min_delta
         if gained or (score == before and _number(event["loss"]) < _number(best["loss"])):
             best = event
     return best
 
 
 def figures(event: Mapping[str, Any]) -> dict[str, float]:
-    """The scores of an event, by the names of StopMetric."""
-    return {one.value: event[one.value] for one in StopMetric if event.get(one.value) is not None}
+    """The loss and the scores of an event."""
+    return {key: event[key] for key in FIGURES if event.get(key) is not None}
 
 
 def _value(event: Mapping[str, Any], stopping: EarlyStoppingConfig) -> float:
-    return _number(event[stopping.metric.value])
+    return _number(event[stopping.metric])
 
 
 def _number(value: float | None) -> float:

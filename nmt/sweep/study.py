@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nmt.config.metrics import Figure
 from nmt.config.sweep import Sampler, SweepConfig
-from nmt.config.train import StopMetric
 from nmt.errors import NmtError, SweepError
 from nmt.report.events import read_events
 from nmt.sweep.ledger import Status
-from nmt.sweep.scores import METRICS
+from nmt.sweep.scores import EVENTS_FILE
 from nmt.sweep.space import Value, every, in_words, size_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Study:
         self,
         folder: Path,
         options: SweepConfig,
-        metric: StopMetric,
+        figure: Figure,
         space: Mapping[str, BaseDistribution],
         start: Mapping[str, Value] | None = None,
         keep: bool = True,
@@ -52,7 +52,7 @@ class Study:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.options, self.metric, self.space, self.start = options, metric, dict(space), dict(start or {})
+        self.options, self.figure, self.space, self.start = options, figure, dict(space), dict(start or {})
         self.combinations = size_of(space)  # None: there is no end of them
         self._again: list[dict[str, Value]] = []  # what failed and is to be tried once more
         self._forgiven = 0
@@ -78,19 +78,19 @@ class Study:
             direction = self.direction
             study = optuna.create_study(study_name=NAME, storage=storage, pruner=pruner, direction=direction)
         if keep and METRIC not in study.user_attrs:
-            study.set_user_attr(METRIC, self.metric.value)
+            study.set_user_attr(METRIC, self.figure.key)
         return study
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
-        return "maximize" if self.metric.sign > 0 else "minimize"
+        return "maximize" if self.figure.sign > 0 else "minimize"
 
     def _refuse_another(self, study: OptunaStudy, path: Path) -> None:
         """Raises SweepError unless the study is of this metric and of this space."""
         direction = study.direction.name.lower()
-        metric = study.user_attrs.get(METRIC, self.metric.value)  # not kept by an earlier version
-        if (direction, metric) != (self.direction, self.metric.value):
-            found, expected = f"a study that is to {direction} {metric}", f"one to {self.direction} {self.metric.value}"
+        metric = study.user_attrs.get(METRIC, self.figure.key)  # not kept by an earlier version
+        if (direction, metric) != (self.direction, self.figure.key):
+            found, expected = f"a study that is to {direction} {metric}", f"one to {self.direction} {self.figure.key}"
         elif (other := self._other_space(study)) is not None:
             found, expected = f"a study of another space ({in_words(other)})", in_words(self.space)
         else:
@@ -205,14 +205,14 @@ class Study:
 
     def _report(self, asked: Asked, folder: Path) -> bool:
         """Hand the validations of the run's log on to the study; -> whether there is news."""
-        log = folder / METRICS
+        log = folder / EVENTS_FILE
         size = log.stat().st_size if log.exists() else 0
         if size == self._sizes.get(folder, 0):
             return False
         self._sizes[folder] = size
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of steps that were reported before
-            for step, score in validations(folder, self.metric).items():
+            for step, score in validations(folder, self.figure).items():
                 asked.report(score, step)
         return True
 
@@ -225,13 +225,13 @@ class Study:
         return trial.value, trial.params
 
 
-def validations(folder: Path, metric: StopMetric) -> dict[int, float]:
+def validations(folder: Path, figure: Figure) -> dict[int, float]:
     """Step -> score of the dev set, of a run under way or ended."""
     try:
-        events = read_events(folder / METRICS)
+        events = read_events(folder / EVENTS_FILE)
     except NmtError:  # it has not begun to log
         return {}
-    scores = {event["step"]: event[metric.value] for event in events if event["event"] == "validate"}
+    scores = {event["step"]: event[figure.key] for event in events if event["event"] == "validate"}
     return {step: math.nan if score is None else score for step, score in scores.items()}
 
 

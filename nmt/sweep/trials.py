@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nmt.config.metrics import Figure
 from nmt.config.root import Config
 from nmt.config.saved import dump
-from nmt.config.train import Device, StopMetric
+from nmt.config.train import Device
 from nmt.sweep.ledger import Standing
 
 
@@ -21,14 +22,14 @@ class Trial:
     overrides: tuple[str, ...]
     ident: str  # digest of what it computes: the whole configuration, whatever wrote it
     group: str  # ... without its seed
-    metric: StopMetric
+    figure: Figure  # what it is chosen by
     folder: Path
     name: str  # what it tries, in words
 
 
 def make_trial(number: int, overrides: tuple[str, ...], config: Config, folder: Path, name: str) -> Trial:
-    metric = config.train.early_stopping.metric
-    return Trial(number, overrides, identify(config), identify(replace(config, seed=0)), metric, folder, name)
+    figure = config.train.early_stopping.figure
+    return Trial(number, overrides, identify(config), identify(replace(config, seed=0)), figure, folder, name)
 
 
 def key_of(override: str) -> str:

@@ -28,7 +28,7 @@ class Hooks(Protocol):
     """What a run does beside training."""
 
     def validate(self, state: TrainingState, stop_requested: Stop) -> dict[str, float] | None:
-        """Scores of the dev set by name: loss, perplexity, bleu, chrf, wmd_similarity. None: left for a request."""
+        """Scores of the dev set by name: loss, perplexity, and those of metrics.report. None: left for a request."""
 
     def event(self, event: Event) -> None:
         """One line of the log of metrics."""

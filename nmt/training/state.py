@@ -89,7 +89,7 @@ class TrainingState:
         validation) does not keep the first. For `patience` a tie is no gain.
         """
         stopping = config.early_stopping
-        score, sign = scores[stopping.metric.value], stopping.metric.sign
+        score, sign = scores[stopping.metric], stopping.figure.sign
         gained = self.best_score is None or sign * (score - self.best_score) > stopping.min_delta
         new = replace(self, history=(*self.history, {"step": self.step, **scores}))
         if gained:

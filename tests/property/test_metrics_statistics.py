@@ -1,4 +1,4 @@
-"""Vectorised BLEU and chrF beside sacreBLEU's, on any text."""
+"""Vectorised BLEU, chrF and TER beside sacreBLEU's, on any text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics import BLEU, CHRF, TER
 
-from nmt.config.metrics import BleuConfig, ChrfConfig
+from nmt.config.metrics import ChrfConfig, MetricsConfig
 from nmt.metrics.bootstrap import resample_counts
-from nmt.metrics.scores import bleu, bleu_from_statistics, chrf, chrf_from_statistics
+from nmt.metrics.metric import Language, metric_class
 
 sentence = st.lists(st.sampled_from(["ein", "Hund", "über", "a.", "b,", "c"]), max_size=9).map(" ".join)
 pairs = st.lists(st.tuples(sentence, st.lists(sentence, min_size=1, max_size=3)), min_size=1, max_size=6)
@@ -23,12 +23,13 @@ def test_scores_and_scores_from_statistics_are_sacrebleus(pairs, word_order):
     references = [refs for _, refs in pairs]
     longest = max(map(len, references))
     streams = [[refs[k] if k < len(refs) else None for refs in references] for k in range(longest)]
-    ours = bleu(hypotheses, references, BleuConfig(), 0, 0.95, 1)
-    assert ours.score == BLEU().corpus_score(hypotheses, streams).score
-    assert_allclose(bleu_from_statistics(ours.statistics_NF.sum(0, keepdims=True)), [ours.score], rtol=1e-11)
-    other = chrf(hypotheses, references, ChrfConfig(word_order=word_order), 0, 0.95, 1)
-    assert other.score == CHRF(word_order=word_order).corpus_score(hypotheses, streams).score
-    assert_allclose(chrf_from_statistics(other.statistics_NF.sum(0, keepdims=True)), [other.score], rtol=1e-11)
+    cfg = MetricsConfig(chrf=ChrfConfig(word_order=word_order))
+    theirs = {"bleu": BLEU(), "chrf": CHRF(word_order=word_order), "chrfpp": CHRF(word_order=2), "ter": TER()}
+    for name, their in theirs.items():
+        metric = metric_class(name)(cfg, Language("de"))
+        score = metric.score(hypotheses, references, 0)
+        assert score.value == their.corpus_score(hypotheses, streams).score
+        assert_allclose(metric.from_statistics(score.statistics_NF.sum(0, keepdims=True)), [score.value], rtol=1e-11)
 
 
 @settings(deadline=None, max_examples=40)

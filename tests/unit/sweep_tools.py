@@ -9,11 +9,11 @@ from pathlib import Path
 
 from nmt.config.root import Config
 from nmt.config.saved import write_run_config
-from nmt.config.train import StopMetric, TrainConfig
+from nmt.config.train import TrainConfig
 from nmt.sweep.trials import Trial, make_trial
 
 
-def a_config(seed: int = 1, units: int = 64, metric: StopMetric = StopMetric.bleu) -> Config:
+def a_config(seed: int = 1, units: int = 64, metric: str = "bleu") -> Config:
     config = Config(seed=seed, train=TrainConfig())
     config.model.units = units
     config.train.early_stopping.metric = metric
@@ -37,7 +37,7 @@ def write_run(
     """A run folder with a validation for each of `scores`, 100 steps apart; `test` figures make it complete."""
     folder.mkdir(parents=True, exist_ok=True)
     write_run_config(folder, config)
-    metric = config.train.early_stopping.metric.value
+    metric = config.train.early_stopping.metric
     events = []
     for place, score in enumerate(scores, start=1):
         spent = seconds * place / len(scores)

@@ -44,8 +44,7 @@ MISTAKES = {
     "seed@foo=3": f"seed@foo: {NO_OPTION}, expected an option or a group of options; did you mean seed.",
     "model=smal": "model: found smal, expected one of default, large, small; did you mean model=small.",
     "model=null": "model: found null, expected one of default, large, small; choose one, such as model=default.",
-    "data=[captions,files]": f"data: found ['captions', 'files'], expected one of {DATA}; choose one, such as "
-    "data=captions.",
+    "data=[captions,files]": f"data: found [captions,files], expected one of {DATA}; did you mean data=captions.",
     "experiment=mult30k": f"experiment: found mult30k, expected one of {EXPERIMENTS}; did you mean "
     "experiment=multi30k.",
     "experiment=[multi30k,qq]": f"experiment: found qq, expected one of {EXPERIMENTS}; choose one, such as "
@@ -75,7 +74,7 @@ MISTAKES = {
     "+data.tests.more=x.",
     "data.tests={more: x}": "data.tests: found no entry of this name, expected a + before a new entry; write "
     "+data.tests={more: x}.",
-    "+data.tests.more=[x]": f"data.tests.more: found ['x'], expected text; {RIGHT_OR_OUT}.",
+    "+data.tests.more=[x]": f"data.tests.more: found [x], expected text; {RIGHT_OR_OUT}.",
     "+data.tests={more: {a: x}}": "data.tests.more: found {'a': 'x'}, expected one value for each entry; correct "
     "the entry.",
     "+train.max_steps=3": "train.max_steps: found an addition (+), expected a change of what is there; drop the +.",

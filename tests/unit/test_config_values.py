@@ -9,7 +9,7 @@ import pytest
 
 from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
 from nmt.config.launch import Launch
-from nmt.config.metrics import TOKENIZERS, BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
+from nmt.config.metrics import FIGURES, TOKENIZERS, BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
 from nmt.config.model import Attention, ModelConfig, Tie
 from nmt.config.option import Options, declarations
 from nmt.config.root import CommandLine, Config
@@ -17,7 +17,7 @@ from nmt.config.saved import load_config
 from nmt.config.search import SearchConfig
 from nmt.config.store import SOURCES
 from nmt.config.subword import SubwordConfig, SubwordKind
-from nmt.config.train import EarlyStoppingConfig, StopMetric, TrainConfig
+from nmt.config.train import EarlyStoppingConfig, TrainConfig
 from nmt.errors import ConfigError
 
 
@@ -233,6 +233,21 @@ CASES = [
         "train.micro_batch_sentences: found 50 with train.batch_sentences=83, whose largest divisor that fits is 1, "
         "expected a divisor from 25 to 50; use train.batch_sentences=82 (micro-batches of 41).",
     ),
+    *(
+        (
+            MetricsConfig,
+            {"report": names},
+            f"metrics.report: found [{','.join(names)}], expected some of bleu, chrf, wmd, ter, chrfpp, each at most "
+            "once; write a list, such as metrics.report=[bleu,ter].",
+        )
+        for names in ([], ["bleu", "bleu"], ["bleu", "rouge"])
+    ),
+    (
+        EarlyStoppingConfig,
+        {"metric": "rouge"},
+        "train.early_stopping.metric: found rouge, expected one of loss, bleu, chrf, wmd_similarity, ter, chrfpp; "
+        "bleu is usual, loss needs no translation.",
+    ),
 ]
 
 
@@ -262,9 +277,22 @@ def test_what_is_just_possible():
     FilesConfig(tests={"flickr-2017_b": "P"})
 
 
-@pytest.mark.parametrize("metric", StopMetric)
-def test_less_loss_and_more_score_are_better(metric):
-    assert metric.sign == (-1 if metric.value == "loss" else 1)
+@pytest.mark.parametrize("metric", FIGURES)
+def test_less_loss_and_fewer_edits_are_better(metric):
+    assert EarlyStoppingConfig(metric=metric).figure.sign == (-1 if metric in ("loss", "ter") else 1)
+
+
+def test_training_chooses_by_what_it_computes():
+    config = Config(metrics=MetricsConfig(report=["ter"]))
+    with pytest.raises(ConfigError) as caught:
+        config.check_training()
+    assert str(caught.value) == (
+        "train.early_stopping.metric: found bleu, which metrics.report=[ter] does not compute, expected one of loss, "
+        "ter; choose one of these, or add the metric to metrics.report."
+    )
+    for metric in ("ter", "loss"):
+        config.train.early_stopping.metric = metric
+        config.check_training()
 
 
 def _kinds(kind: type) -> list[type]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from metrics_tools import make_metric
 from numpy.testing import assert_allclose, assert_array_equal
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
-from nmt.config.metrics import BleuConfig, ChrfConfig
 from nmt.errors import MetricError
 from nmt.metrics import bootstrap
+from nmt.metrics.bleu import Bleu
 from nmt.metrics.bootstrap import (
     Interval,
     bootstrap_interval,
@@ -20,7 +21,7 @@ from nmt.metrics.bootstrap import (
     resample_counts,
     row_blocks,
 )
-from nmt.metrics.scores import bleu, bleu_from_statistics, chrf, chrf_from_statistics
+from nmt.metrics.chrf import Chrf
 from nmt.metrics.significance import paired_bootstrap, paired_randomisation
 
 SEED = 12345  # sacreBLEU's own
@@ -45,8 +46,8 @@ def statistics():
     references, systems = corpus()
     paired = [[text] for text in references]
     return {
-        "BLEU": ([bleu(s, paired, BleuConfig(), 0, 0.95, 1).statistics_NF for s in systems], bleu_from_statistics),
-        "chrF2": ([chrf(s, paired, ChrfConfig(), 0, 0.95, 1).statistics_NF for s in systems], chrf_from_statistics),
+        "BLEU": ([make_metric("bleu").score(s, paired, 0).statistics_NF for s in systems], Bleu.from_statistics),
+        "chrF2": ([make_metric("chrf").score(s, paired, 0).statistics_NF for s in systems], Chrf.from_statistics),
     }
 
 

@@ -17,7 +17,7 @@ from nmt.errors import MetricError
 from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
 from nmt.metrics.vectors import load_vectors, open_vectors, word_vectors
 from nmt.metrics.wmd import WordMover, engine, stop_list, wmd_similarity
-from nmt.metrics.wmd import score as score_module
+from nmt.metrics.wmd import mover as score_module
 
 
 def score(candidates, references, cfg=PLAIN, language="en", vectors=None):
@@ -132,7 +132,7 @@ def test_contractions_are_stop_words_however_the_apostrophe_is_typed():
 def test_equal_pairs_are_solved_once(monkeypatch):
     solved = []
     monkeypatch.setattr(
-        "nmt.metrics.wmd.score.stacked_distances",
+        "nmt.metrics.wmd.mover.stacked_distances",
         lambda texts, first_P, *rest: solved.append(len(first_P)) or engine.stacked_distances(texts, first_P, *rest),
     )
     score(["east", "west", "west zenith"], [["west", "west"], ["east", "west"], ["east"]])
@@ -246,7 +246,7 @@ def test_without_mass_there_is_no_plan(pair):
 
 def test_scoring_never_imports_a_deep_learning_library():
     program = (
-        "import sys, nmt.metrics.wmd, nmt.metrics.vectors, nmt.metrics.trained, nmt.metrics.scores, ot\n"
+        "import sys, nmt.metrics.wmd, nmt.metrics.vectors, nmt.metrics.trained, nmt.metrics.results, ot\n"
         "print([name for name in ('tensorflow', 'torch', 'jax', 'cupy', 'keras') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -67,6 +67,7 @@ def run(**changes):
         "settings": {"model.units": 256, "data.dir": EVIL},
         "corpus": f"train 9,000 pairs {EVIL}",
         "curves": b"curves",
+        "curves_show": "BLEU over steps",
         "samples": [Sample(EVIL, "Zwei Häuser", "")],
         "pictures": {f"attention {EVIL}": b"picture"},
         "took": f"5 s {EVIL}",

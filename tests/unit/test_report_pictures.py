@@ -10,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 from matplotlib.patches import PathPatch
 
+from nmt.config.metrics import FIGURES
 from nmt.report import transport
 from nmt.report.curves import series, training_curves
 from nmt.report.heatmap import attention_heatmap, attention_png
@@ -136,4 +137,4 @@ def test_a_series_takes_its_events_and_leaves_a_gap_for_null():
 
 @pytest.mark.parametrize("events", [EVENTS, []])
 def test_curves_are_a_png_even_of_nothing(events):
-    assert pixels(training_curves(events)).shape[1] > 800
+    assert pixels(training_curves(events, FIGURES["bleu"])).shape[1] > 800

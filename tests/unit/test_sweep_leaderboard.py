@@ -11,7 +11,6 @@ import pytest
 from sweep_tools import a_config, a_trial, write_run
 
 from nmt.config.saved import write_overrides
-from nmt.config.train import StopMetric
 from nmt.errors import SweepError
 from nmt.sweep.commands import run
 from nmt.sweep.leaderboard import classes, explained, make_board
@@ -32,7 +31,7 @@ RUNS = {
 FINISHED = {"status": "finished", "exit_status": 0, "seconds": 30.0, "usd": 0.25}
 
 
-def write_sweep(folder, metric=StopMetric.bleu, usd=0.25):
+def write_sweep(folder, metric="bleu", usd=0.25):
     with Ledger(folder) as ledger:
         for number, (units, seed) in enumerate([*RUNS, (96, 2)]):
             trial = a_trial(folder, number, units, seed)
@@ -57,11 +56,11 @@ def test_means_and_deviations_over_seeds(tmp_path):
     assert [row.dev.deviation for row in board.rows] == [None, 0.0, pytest.approx(2 * math.sqrt(2))]
     assert [row.seconds for row in board.rows] == [100.0, 50.0, 15.0]
     assert [row.usd for row in board.rows] == [0.25] * 3
-    assert board.rows[1].test_bleu.mean == 10.5
+    assert board.rows[1].tests[0].mean == 10.5
 
 
 def test_a_loss_is_better_when_it_is_less(tmp_path):
-    write_sweep(tmp_path, StopMetric.loss)
+    write_sweep(tmp_path, "loss")
     board = make_board(read_results(tmp_path))
     assert [row.name for row in board.rows] == ["model.units=64", "model.units=32", "model.units=96"]
     assert [row.dev.mean for row in board.rows] == [1.0, 3.5, 22.0]
@@ -209,7 +208,7 @@ def test_a_file_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_trials_of_several_metrics_do_not_compare(tmp_path):
-    for number, metric in enumerate([StopMetric.bleu, StopMetric.loss]):
+    for number, metric in enumerate(["bleu", "loss"]):
         write_run(tmp_path / f"{number}_x", a_config(metric=metric), [1.0])
         write_overrides(tmp_path / f"{number}_x", [])
     with pytest.raises(SweepError, match=r"found several metrics \(bleu, loss\), expected trials of one train"):

@@ -12,9 +12,9 @@ from sweep_tools import a_config, write_run
 optuna = pytest.importorskip("optuna")
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: E402
 
+from nmt.config.metrics import FIGURES, LOSS  # noqa: E402
 from nmt.config.root import CommandLine  # noqa: E402
 from nmt.config.sweep import Sampler, SweepConfig  # noqa: E402
-from nmt.config.train import StopMetric  # noqa: E402
 from nmt.errors import ConfigError, SweepError  # noqa: E402
 from nmt.sweep.ledger import Status  # noqa: E402
 from nmt.sweep.optimize import Ended, optimize  # noqa: E402
@@ -139,7 +139,7 @@ def test_a_first_trial_outside_the_space(start, told):
 
 
 def open_study(folder, **options):
-    return Study(folder, SweepConfig(**options), StopMetric.bleu, RATE)
+    return Study(folder, SweepConfig(**options), FIGURES["bleu"], RATE)
 
 
 def run_trials(study, count):
@@ -190,9 +190,9 @@ def test_a_torn_line_and_a_lock_that_nobody_holds_are_taken_off(tmp_path):
 def test_a_study_of_another_direction_is_refused(tmp_path):
     open_study(tmp_path)
     with pytest.raises(SweepError, match=r"found a study that is to maximize bleu, expected one to minimize loss;"):
-        Study(tmp_path, SweepConfig(), StopMetric.loss, RATE)
+        Study(tmp_path, SweepConfig(), LOSS, RATE)
     with pytest.raises(SweepError, match=r"found a study that is to maximize bleu, expected one to maximize chrf;"):
-        Study(tmp_path, SweepConfig(), StopMetric.chrf, RATE)
+        Study(tmp_path, SweepConfig(), FIGURES["chrf"], RATE)
 
 
 OTHERS = {
@@ -211,7 +211,7 @@ def test_another_space_in_the_same_folder_is_refused_before_anything_is_written(
     before = (tmp_path / "study.journal").read_bytes()
     for keep in (True, False):
         with pytest.raises(SweepError) as mistake:
-            Study(tmp_path, SweepConfig(), StopMetric.bleu, OTHERS[told], keep=keep)
+            Study(tmp_path, SweepConfig(), FIGURES["bleu"], OTHERS[told], keep=keep)
         found = "found a study of another space (rate: 0.0001 to 0.1, logarithmic)"
         step = "choose another folder with hydra.sweep.dir=FOLDER."
         assert str(mistake.value) == f"{tmp_path / 'study.journal'}: {found}, expected {told}; {step}"
@@ -225,10 +225,10 @@ def test_a_look_writes_nothing(tmp_path):
     journal = tmp_path / "study.journal"
     journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "tri')
     before = journal.read_bytes()
-    look = Study(tmp_path, SweepConfig(trials=3), StopMetric.bleu, RATE, keep=False)
+    look = Study(tmp_path, SweepConfig(trials=3), FIGURES["bleu"], RATE, keep=False)
     assert (look.num_told(), look.left(), look.best()[1]["rate"]) == (2, 1, max(rates))
     assert journal.read_bytes() == before
-    Study(tmp_path / "new", SweepConfig(), StopMetric.bleu, RATE, keep=False)
+    Study(tmp_path / "new", SweepConfig(), FIGURES["bleu"], RATE, keep=False)
     assert not (tmp_path / "new").exists()
 
 
@@ -244,7 +244,7 @@ def test_a_journal_with_a_broken_line_is_told_of(tmp_path):
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_no_combination_is_tried_twice_and_none_is_left_out(tmp_path, seed, sampler):
     space = {**CELLS, "layers": IntDistribution(1, 3, step=2)}
-    study = Study(tmp_path, SweepConfig(seed=seed, sampler=sampler, startup=1), StopMetric.bleu, space)
+    study = Study(tmp_path, SweepConfig(seed=seed, sampler=sampler, startup=1), FIGURES["bleu"], space)
     assert study.left() == 4, "there are no more than four"
     for number in range(4):
         study.tell(study.ask(), Status.finished, float(number), None)
@@ -255,7 +255,7 @@ def test_no_combination_is_tried_twice_and_none_is_left_out(tmp_path, seed, samp
 
 def test_a_sweep_ends_when_nothing_new_is_left(tmp_path, caplog):
     caplog.set_level("INFO", "nmt.sweep.optimize")
-    study = Study(tmp_path, SweepConfig(trials=9), StopMetric.bleu, CELLS)
+    study = Study(tmp_path, SweepConfig(trials=9), FIGURES["bleu"], CELLS)
     overrides = parse("cell=gru,lstm")
     ended = [Ended(Status.failed, None, None), Ended(Status.finished, 1.0, None)]
     assert optimize(study, overrides, lambda proposals: [ended[one.asked.number] for one in proposals], at_once=2) == 1
@@ -272,7 +272,7 @@ def test_a_journal_cut_anywhere_by_a_kill_goes_on_as_if_it_had_not_been(tmp_path
 
     def rates(folder):
         folder.mkdir(exist_ok=True)
-        study = Study(folder, SweepConfig(trials=4, startup=2), StopMetric.bleu, both)
+        study = Study(folder, SweepConfig(trials=4, startup=2), FIGURES["bleu"], both)
         told = lambda proposals: [Ended(Status.finished, one.asked.params["rate"], None) for one in proposals]  # noqa: E731
         optimize(study, overrides, told, at_once=1)
         return [trial.params for trial in study._trials()]
@@ -290,9 +290,9 @@ def test_a_journal_cut_anywhere_by_a_kill_goes_on_as_if_it_had_not_been(tmp_path
 def test_a_half_made_trial_of_an_earlier_version_is_taken_up(tmp_path, known):
     """It wrote a line for the trial, and one for each value."""
     both = {**RATE, **CELLS}
-    study = Study(tmp_path, SweepConfig(), StopMetric.bleu, both)
+    study = Study(tmp_path, SweepConfig(), FIGURES["bleu"], both)
     asked = study._study.ask(dict(list(both.items())[:known]))
-    again = Study(tmp_path, SweepConfig(trials=1), StopMetric.bleu, both)
+    again = Study(tmp_path, SweepConfig(trials=1), FIGURES["bleu"], both)
     (open_one,) = again.unfinished()
     assert open_one.number == asked.number
     assert list(open_one.params) == ["rate", "cell"]
@@ -302,16 +302,16 @@ def test_a_half_made_trial_of_an_earlier_version_is_taken_up(tmp_path, known):
 
 
 def test_the_given_first_trial_comes_first_and_once(tmp_path):
-    study = Study(tmp_path, SweepConfig(), StopMetric.bleu, RATE, {"rate": 0.05})
+    study = Study(tmp_path, SweepConfig(), FIGURES["bleu"], RATE, {"rate": 0.05})
     rates = run_trials(study, 2)
     assert rates[0] == 0.05 != rates[1]
-    again = Study(tmp_path, SweepConfig(), StopMetric.bleu, RATE, {"rate": 0.05})
+    again = Study(tmp_path, SweepConfig(), FIGURES["bleu"], RATE, {"rate": 0.05})
     assert run_trials(again, 1) != [0.05]
 
 
 def test_a_first_trial_may_leave_keys_open(tmp_path):
     both = {**RATE, "cell": CELLS["cell"]}
-    asked = Study(tmp_path, SweepConfig(), StopMetric.bleu, both, {"cell": "lstm"}).ask()
+    asked = Study(tmp_path, SweepConfig(), FIGURES["bleu"], both, {"cell": "lstm"}).ask()
     assert asked.params["cell"] == "lstm"
     assert 1e-4 <= asked.params["rate"] <= 1e-1
 

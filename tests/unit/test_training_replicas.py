@@ -12,8 +12,10 @@ from model_tools import model_of, padded
 from model_twins import tiny_config
 from numpy.testing import assert_allclose
 
-from nmt.app.together import SCORES, SharedHooks, stopped_by
+from nmt.app.together import SharedHooks, stopped_by, told_scores
+from nmt.config.metrics import MetricsConfig
 from nmt.config.precision import Precision
+from nmt.config.root import Config
 from nmt.config.train import Distribution, TrainConfig
 from nmt.errors import ConfigError, DeviceError, WorkerLostError
 from nmt.model.noise import Noise
@@ -216,17 +218,19 @@ class Validating:
 
 
 def test_only_the_chief_validates_logs_and_saves_and_all_have_its_scores():
-    scores = dict(zip(SCORES, (1.0, 2.5, 30.0, 40.0, 0.5), strict=True))
+    names = told_scores(Config(metrics=MetricsConfig(report=["ter", "bleu", "wmd"])))
+    scores = {"loss": 1.0, "perplexity": 2.5, "ter": 30.0, "bleu": 40.0, "wmd_similarity": 0.5}
+    assert names == list(scores)
     state, none = TrainingState(), [0.0] * 6
     hooks = Validating(scores)
-    chief = SharedHooks(hooks, Pair(True, [none]))
-    worker = SharedHooks(None, Pair(False, [[1.0, *scores.values()]]))
+    chief = SharedHooks(hooks, Pair(True, [none]), names)
+    worker = SharedHooks(None, Pair(False, [[1.0, *scores.values()]]), names)
     assert chief.validate(state, bool) == worker.validate(state, bool) == scores
     for shared in (chief, worker):
         shared.event({}), shared.progress(state, state.window), shared.save(state, True)
     assert hooks.told == ["event", "progress", "save"]
-    assert SharedHooks(Validating(None), Pair(True, [none])).validate(state, bool) is None
-    assert SharedHooks(None, Pair(False, [none])).validate(state, bool) is None
+    assert SharedHooks(Validating(None), Pair(True, [none]), names).validate(state, bool) is None
+    assert SharedHooks(None, Pair(False, [none]), names).validate(state, bool) is None
 
 
 # ---- the loop

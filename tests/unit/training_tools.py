@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmt.config.train import EarlyStoppingConfig, Schedule, StopMetric, TrainConfig
+from nmt.config.train import EarlyStoppingConfig, Schedule, TrainConfig
 from nmt.data.batches import Batch
 from nmt.training.loop import train
 from nmt.training.replicas import Replicas
@@ -82,7 +82,7 @@ def config(**options) -> TrainConfig:
     patience = options.pop("patience", 0)
     often = {"log_every": 100, "validate_every": 100, "save_every": 100}
     plain = {"max_steps": 6, "warmup_steps": 0, "schedule": Schedule.constant, "learning_rate": 0.5, **often}
-    stopping = EarlyStoppingConfig(metric=StopMetric.loss, patience=patience)
+    stopping = EarlyStoppingConfig(metric="loss", patience=patience)
     return TrainConfig(**{**plain, "early_stopping": stopping, **options})
 
 

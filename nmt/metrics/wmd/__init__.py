@@ -9,11 +9,13 @@ from nmt.metrics.wmd.bags import Bag, Bags, make_bags
 from nmt.metrics.wmd.bounds import Bounds
 from nmt.metrics.wmd.engine import pair_distances
 from nmt.metrics.wmd.explain import TransportPlan, transport_plan
+from nmt.metrics.wmd.metric import METRIC
+from nmt.metrics.wmd.mover import SentenceScore, WmdScore, WordMover, wmd_similarity
 from nmt.metrics.wmd.neighbours import NearestNeighbours, Neighbour, WordMoverIndex, nearest
-from nmt.metrics.wmd.score import SentenceScore, WmdScore, WordMover, wmd_similarity
 from nmt.metrics.wmd.words import StopList, stop_list, tokens_of, vocabulary_of, words_for
 
 __all__ = [
+    "METRIC",
     "Bag",
     "Bags",
     "Bounds",

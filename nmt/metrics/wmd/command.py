@@ -17,7 +17,7 @@ from nmt.metrics.references import split_references
 from nmt.metrics.vectors import load_vectors
 from nmt.metrics.wmd.engine import WORTH_PROCESSES
 from nmt.metrics.wmd.explain import TransportPlan
-from nmt.metrics.wmd.score import WmdScore, WordMover
+from nmt.metrics.wmd.mover import WmdScore, WordMover
 from nmt.metrics.wmd.words import NLTK_2017, stop_list, vocabulary_of
 from nmt.plumbing.text import read_lines
 

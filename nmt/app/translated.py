@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nmt.config.metrics import MetricsConfig
+from nmt.config.metrics import METRICS, MetricsConfig
 from nmt.data.text import ParallelText
-from nmt.metrics.bleu import BleuScore, bleu
-from nmt.metrics.chrf import ChrfScore, chrf
-from nmt.metrics.scores import results
-from nmt.metrics.wmd import WmdScore, WordMover
+from nmt.metrics.metric import Score, Scorer
+from nmt.metrics.results import results
 from nmt.plumbing.files import write_text
 from nmt.search.translate import Translation, Translator
 
 
 @dataclass(frozen=True)
-class Scored:
+class Translated:
     """One set of sentences, translated and scored; `best` has one translation a sentence."""
 
     text: ParallelText
     best: list[Translation]
-    bleu: BleuScore
-    chrf: ChrfScore
-    wmd: WmdScore
+    scores: Mapping[str, Score]  # by the names of metrics.report
     seconds: float
 
     @property
@@ -41,38 +37,27 @@ class Scored:
             data=self.text.name,
             sentences=len(self.best),
             seconds=self.seconds,
-            bleu=self.bleu,
-            chrf=self.chrf,
-            wmd=self.wmd,
+            scores=self.scores,
             cfg=config,
         )
 
     def figures(self) -> dict[str, float]:
         """The scores as events name them."""
-        return {"bleu": self.bleu.score, "chrf": self.chrf.score, "wmd_similarity": self.wmd.similarity}
+        return {METRICS[name].figure.key: score.value for name, score in self.scores.items()}
 
 
-def score(
+def translate_and_score(
     text: ParallelText,
     translator: Translator,
-    mover: WordMover,
-    config: MetricsConfig,
+    scorer: Scorer,
     bootstrap: int,
     progress: Callable[[int], object] | None = None,
-) -> Scored:
+) -> Translated:
     """Translate the source side and compare with the target side; `bootstrap` resamples give the intervals."""
     started = time.perf_counter()
     best = [translations[0] for translations in translator.translate(text.src, progress=progress)]
-    lines = [translation.text for translation in best]
-    references = [[line] for line in text.tgt]
-    return Scored(
-        text,
-        best,
-        bleu(lines, references, config.bleu, bootstrap, config.confidence, config.seed),
-        chrf(lines, references, config.chrf, bootstrap, config.confidence, config.seed),
-        mover.score(lines, references),
-        time.perf_counter() - started,
-    )
+    scores = scorer.score([translation.text for translation in best], [[line] for line in text.tgt], bootstrap)
+    return Translated(text, best, scores, time.perf_counter() - started)
 
 
 def write_results(folder: Path, name: str, content: dict[str, Any]) -> Path:

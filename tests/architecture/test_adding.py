@@ -1,0 +1,39 @@
+"""What is added touches few files: counted in the text of the product, tests and docs left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nmt.config.metrics import METRICS
+from nmt.metrics.metric import metric_class
+
+ROOT = Path(__file__).resolve().parents[2]
+FACTS = "nmt/config/metrics.py"
+
+
+def files_with(*words: str) -> set[str]:
+    """Product files that hold one of the words, in any casing."""
+    pattern = re.compile("|".join(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z+])" for word in words), re.IGNORECASE)
+    paths = [*ROOT.glob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py"), *(ROOT / "configs").rglob("*.yaml")]
+    paths += (ROOT / "nmt").rglob("*.py")
+    return {path.relative_to(ROOT).as_posix() for path in paths if pattern.search(path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("name", ["ter", "chrfpp"])
+def test_a_metric_touches_two_files(name):
+    """Whoever adds one writes its module, and its facts and options; all else goes by METRICS."""
+    assert files_with(name, METRICS[name].label) == {FACTS, f"nmt/metrics/{name}.py"}
+
+
+def test_no_other_file_knows_a_metric_by_name():
+    """But those that choose translations by it, which a further metric need not do."""
+    likeness = {"nmt/app/likeness.py", "nmt/metrics/likeness.py", "nmt/config/search.py"}
+    assert files_with("chrf") - likeness == {FACTS, "nmt/metrics/chrf.py", "nmt/metrics/chrfpp.py"}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_each_metric_has_its_module(name):
+    assert metric_class(name).facts is METRICS[name]
