@@ -21,7 +21,7 @@ from benchmarks import harness
 from benchmarks.contestants import Start, fresh_runs, ours_to_train
 from benchmarks.step import SETTINGS, compare
 from nmt.config.precision import Precision
-from nmt.data.subword_cache import user_folder
+from nmt.plumbing.folders import cache
 from nmt.training.compiling import Measured, keep
 
 SETTING = SETTINGS["sentences"]
@@ -64,7 +64,7 @@ def main() -> None:
     described = harness.about(parsed.noisy)
     asked = [sys.executable, "-c", NAME, parsed.device]
     model = subprocess.run(asked, cwd=harness.ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    path = user_folder() / "xla.json"
+    path = cache("xla.json")
     rows, notes, result = [], [f"Kept for {model} where both ways ran."] if parsed.device == "gpu" else [], {}
     for precision in parsed.precision:
         with fresh_runs():

@@ -9,6 +9,7 @@
       TrainingError              a run that cannot go on (a loss that is not finite)
         WorkerLostError          a machine that trained together with this one is gone
       LaunchError                a rented machine: refused, unreachable, too dear, or not ours
+      StreamError                standard input or output that cannot be read or written
       SweepError                 a sweep: trials that failed, a folder in use, a ledger that cannot be read
 
 Our own bugs are not among them: they keep their traceback.
@@ -63,6 +64,10 @@ class WorkerLostError(TrainingError):
 
 class LaunchError(NmtError):
     """A machine cannot be rented, reached or ended as asked; one that may be left running is named in the sentence."""
+
+
+class StreamError(NmtError):
+    """Standard input or output cannot be read or written."""
 
 
 class SweepError(NmtError):

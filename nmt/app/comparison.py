@@ -9,7 +9,7 @@ from nmt.errors import CheckpointError
 from nmt.metrics.bootstrap import FloatArray
 from nmt.metrics.metric import Metric, Scorer
 from nmt.metrics.significance import TRIALS, paired_bootstrap, paired_randomisation
-from nmt.report.console import table
+from nmt.plumbing.tables import table
 
 RESAMPLES = 1000  # where the configuration asks for none
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from nmt.checkpoint.file import read_extras
 from nmt.config.root import Config
 from nmt.config.train import TrainConfig
-from nmt.data.subword_cache import user_folder
+from nmt.plumbing.folders import cache
 from nmt.training.compiling import decide
 from nmt.training.device import Chosen, use_xla
 from nmt.training.footprint import free_gigabytes, micro_batch_tokens
@@ -29,7 +29,7 @@ def compile_or_not(config: Config, device: Chosen, start: Path | None) -> dict[s
     told = None if start is None else read_extras(start, only=lambda name: name == XLA).get(XLA)
     before = None if told is None else str(told) == "true"
     asked, precision = config.train.xla, config.train.precision
-    decision = decide(asked, before, device, precision, user_folder() / "xla.json")
+    decision = decide(asked, before, device, precision, cache("xla.json"))
     if decision.on:
         use_xla(device)
     if decision.on or device.kind == "gpu" or before:

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nmt.config.stopping import Stopped, signals_raise
 from nmt.launch.commands import run
+from nmt.plumbing.signals import Stopped, signals_raise
 
 LAST_WRITTEN = "report.html"
 UNFINISHED = 1

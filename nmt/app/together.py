@@ -12,9 +12,9 @@ from nmt.config.root import Config
 from nmt.config.train import Device
 from nmt.data.batches import TrainingBatches
 from nmt.data.subwords import Vocabularies
+from nmt.plumbing.signals import StopRequest
 from nmt.training.loop import Event, Hooks, Stop, train
 from nmt.training.replicas import Replicas
-from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState, Window
 from nmt.training.step import Trainer
 

@@ -23,7 +23,6 @@ from nmt.checkpoint.file import read_extras
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
 from nmt.config.saved import not_writable
-from nmt.config.stopping import Stopped
 from nmt.config.subword import SubwordConfig
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
@@ -31,15 +30,15 @@ from nmt.data.corpus_cache import encode_stored
 from nmt.data.encode import EncodedCorpus, encode_corpus
 from nmt.data.lines import Chain
 from nmt.data.report import describe, render
-from nmt.data.subword_cache import default_folder
 from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.metric import Scorer
+from nmt.plumbing.folders import cache
+from nmt.plumbing.signals import Stopped, StopRequest
 from nmt.report.events import EventLog
 from nmt.training.device import Chosen, choose_device, make_deterministic
 from nmt.training.loop import train
 from nmt.training.placement import num_devices, spread
-from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
 
@@ -153,7 +152,7 @@ def choose_scorer(config: Config, corpora: Corpora, start: Path | None) -> Score
 def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies) -> list[EncodedCorpus]:
     """Every training corpus as pieces, what is too long or too uneven left out."""
     limits = config.data.max_length, config.data.max_ratio
-    folder = default_folder() if config.subword.cache is None else Path(config.subword.cache)
+    folder = cache("subwords", config.subword.cache)
     return [encode_stored(text, vocabularies, *limits, folder / "corpora") for text in corpora.train]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import os
 import readline as readline  # what is typed at the prompt has a history
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -40,14 +39,11 @@ def translate_lines(command: TranslateConfig) -> None:
     nbest = translator.cfg.nbest if command.format is Format.json else 1
     typed = command.input is None and sys.stdin.isatty()
     chunk = 1 if typed else CHUNK_LINES  # a person waits for each answer
-    try:
-        with writer(command.output) as write:
-            lines = progress(lines_of(command), typed or (command.output is None and sys.stdout.isatty()))
-            translate_stream(
-                translator, lines, write, command.format, nbest, chunk, demands, by_paragraph=command.by_paragraph
-            )
-    except BrokenPipeError:  # whoever read, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit would complain again
+    with writer(command.output) as write:
+        lines = progress(lines_of(command), typed or (command.output is None and sys.stdout.isatty()))
+        translate_stream(
+            translator, lines, write, command.format, nbest, chunk, demands, by_paragraph=command.by_paragraph
+        )
 
 
 def open_translator(checkpoints: list[str], overrides: tuple[str, ...]) -> Translator:

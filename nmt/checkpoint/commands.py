@@ -6,8 +6,6 @@ import argparse
 import hashlib
 import json
 import math
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +17,8 @@ from nmt.checkpoint.file import verify
 from nmt.checkpoint.inspection import compare_files, describe_file, finite_json, list_file
 from nmt.checkpoint.refusals import cannot_read
 from nmt.errors import CheckpointError
+from nmt.plumbing import edge
+from nmt.plumbing.tables import table
 
 MOST_LINES = 20  # that `show` prints of a text other than the configuration; vocabularies have thousands
 
@@ -33,22 +33,19 @@ class Told(NamedTuple):
 
 def run(arguments: Sequence[str]) -> int:
     """-> exit status: 0 done, 2 a mistake that the user can mend, told in one sentence."""
+    return edge.command(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], Told] = parsed.command
-    try:
-        told = command(parsed)
-    except CheckpointError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    try:
-        print(json.dumps(finite_json(told.for_json), ensure_ascii=False) if parsed.json else told.text, flush=True)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python must not flush to it once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    told = command(parsed)
+    print(json.dumps(finite_json(told.for_json), ensure_ascii=False) if parsed.json else told.text)
     return told.status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = edge.Parser(
         prog="python -m nmt.checkpoint", description="Look into checkpoints, check them, combine them, convert them."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -88,15 +85,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _ls(parsed: argparse.Namespace) -> Told:
     rows = list_file(parsed.file, parsed.all)
-    table: list[tuple[str, ...]] = [("name", "shape", "type", "bytes", "norm", "not finite")]
+    lines: list[tuple[str, ...]] = [("name", "shape", "type", "bytes", "norm", "not finite")]
     for row in rows:
         norm = "" if row.norm is None else f"{row.norm:.6g}"
-        table.append(
+        lines.append(
             (row.name, "x".join(map(str, row.shape)), row.dtype, f"{row.num_bytes:,}", norm, str(row.num_nonfinite))
         )
     numbers = sum(math.prod(row.shape) for row in rows)
     total = f"{len(rows)} entries, {numbers:,} numbers, {sum(row.num_bytes for row in rows):,} bytes"
-    return Told({"path": str(parsed.file), "entries": [asdict(row) for row in rows]}, f"{_table(table)}\n{total}")
+    return Told(
+        {"path": str(parsed.file), "entries": [asdict(row) for row in rows]},
+        f"{table(lines, right=range(1, 6))}\n{total}",
+    )
 
 
 def _show(parsed: argparse.Namespace) -> Told:
@@ -161,7 +161,7 @@ def _diff(parsed: argparse.Namespace) -> Told:
     lines += [f"shape or type: {text}" for text in difference.mismatched]
     if difference.changed:
         rows = [(change.name, f"{change.largest:.6g}", f"{change.cosine:.9f}") for change in difference.changed]
-        lines.append(_table([("name", "largest change", "cosine"), *rows]))
+        lines.append(table([("name", "largest change", "cosine"), *rows], right=(1, 2)))
     lines.append(f"{difference.num_equal} equal, {len(difference.changed)} changed")
     return Told(asdict(difference), "\n".join(lines))
 
@@ -189,13 +189,3 @@ def _graft(parsed: argparse.Namespace) -> Told:
 def _convert(parsed: argparse.Namespace) -> Told:
     count = convert_file(parsed.source, parsed.target)
     return Told({"path": str(parsed.target), "entries": count}, f"{parsed.target}: {count} entries")
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    """First column to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -21,7 +19,8 @@ from nmt.config.reference import Entry, entries, reference, topic_of
 from nmt.config.root import Config
 from nmt.config.store import SOURCES
 from nmt.config.train import Device
-from nmt.errors import ConfigError, NmtError
+from nmt.errors import ConfigError
+from nmt.plumbing import edge
 
 AS_SAVED = "Keys with a dot are as the checkpoint has saved them; shown are the defaults of a new run."
 
@@ -101,20 +100,15 @@ Kind = TypeVar("Kind", EvaluateConfig, TranslateConfig)
 
 def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable[[], str], argv: Sequence[str]) -> int:
     """Call `main` with the command line, typed; -> exit status 0, 2 for a mistake of the user, 130."""
-    try:
+
+    def work() -> None:
         topic = topic_of(argv)
         if topic is not None:
             print(f"{reference(_entries(kind), topic)}\n\n{AS_SAVED}" if topic else page())
-            return 0
-        main(read_command(argv, kind))
-    except NmtError as mistake:
-        print(mistake, file=sys.stderr)
-        return mistake.exit_status
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python must not flush to it once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        else:
+            main(read_command(argv, kind))
+
+    return edge.command(work)
 
 
 def _entries(kind: type[Command]) -> list[Entry]:

@@ -25,9 +25,9 @@ from nmt.config.reference import entries, reference, topic_of
 from nmt.config.resume import continued
 from nmt.config.root import CommandLine, Config
 from nmt.config.saved import dump, not_writable, write_overrides, write_run_config
-from nmt.config.stopping import Stopped, signals_raise
 from nmt.config.store import CONFIGS, register
 from nmt.errors import ConfigError, NmtError
+from nmt.plumbing import edge
 
 Main = Callable[[Config, Path], object]
 
@@ -38,26 +38,22 @@ def run(main: Main, argv: Sequence[str]) -> int:
     0; 2 for a mistake of the user; 130 or 143 for a signal. A sweep calls it once for each job. What `main` raises and
     is no NmtError keeps its traceback; SystemExit passes.
     """
-    try:
-        topic = topic_of(argv)
-        if topic is not None:
-            print(reference(list(entries(CommandLine)), topic) if topic else train_page())
-            return 0
-        register()
-        plan = prepare(argv)
-        if plan.resumed is not None and not plan.runs:
-            print(dump(plan.resumed), end="")
-        else:
-            with signals_raise():
-                _hand_to_hydra(Job(main, plan))
-    except NmtError as mistake:
-        print(mistake, file=sys.stderr)
-        return mistake.exit_status
-    except Stopped as stopped:  # before training listens to signals itself, or after: nothing is left to save
-        return stopped.exit_status
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return edge.command(lambda: _run(main, argv))
+
+
+def _run(main: Main, argv: Sequence[str]) -> None:
+    topic = topic_of(argv)
+    if topic is not None:
+        print(reference(list(entries(CommandLine)), topic) if topic else train_page())
+        return
+    register()
+    plan = prepare(argv)
+    if plan.runs:
+        edge.outlast_output()
+    if plan.resumed is not None and not plan.runs:
+        print(dump(plan.resumed), end="")
+    else:
+        _hand_to_hydra(Job(main, plan))
 
 
 class Job:

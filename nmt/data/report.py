@@ -9,6 +9,7 @@ import numpy as np
 
 from nmt.data.encode import EncodedCorpus
 from nmt.data.subwords import Vocabularies
+from nmt.plumbing.tables import table
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,9 @@ def render(reports: list[CorpusReport], vocabularies: Vocabularies, src: str, tg
                     f"{side.known_pct:.2f} %",
                 )
             )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    aligned = (
-        "  ".join(
-            cell.ljust(width) if column in (0, 2) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    aligned = table(rows, right=(1, 3, 4, 5, 6, 7))
     return "\n".join(
-        [*aligned, _vocabulary_line(vocabularies), *(_dropped_line(report) for report in reports if report.dropped)]
+        [aligned, _vocabulary_line(vocabularies), *(_dropped_line(report) for report in reports if report.dropped)]
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,17 +16,6 @@ from nmt.plumbing.files import write_bytes
 
 LOG = logging.getLogger(__name__)
 FORMAT = "2"  # of what is learnt: raise it when the same lines and settings come to mean another vocabulary
-
-
-def user_folder() -> Path:
-    """Where the user's caches lie: under $XDG_CACHE_HOME, else ~/.cache."""
-    base = os.environ["XDG_CACHE_HOME"] if os.environ.get("XDG_CACHE_HOME") else Path.home() / ".cache"
-    return Path(base) / "nmt"
-
-
-def default_folder() -> Path:
-    """That of subwords."""
-    return user_folder() / "subwords"
 
 
 def content_key(settings: Iterable[str], lines: Iterable[str]) -> str:

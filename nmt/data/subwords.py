@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,8 +13,9 @@ from nmt.config.subword import SubwordConfig, SubwordKind
 from nmt.data.lines import Chain
 from nmt.data.sentencepieces import SentencePieces, broken_model, learn_sentencepieces
 from nmt.data.specials import BOS, EOS, PAD, UNK, UNKNOWN
-from nmt.data.subword_cache import content_key, default_folder, recall
+from nmt.data.subword_cache import content_key, recall
 from nmt.data.words import ListedSubwords, count_listed
+from nmt.plumbing.folders import cache
 
 __all__ = ["BOS", "EOS", "PAD", "UNK", "UNKNOWN", "Subwords", "Vocabularies", "learn_vocabularies"]
 __all__ += ["subwords_from_bytes"]
@@ -93,7 +93,7 @@ def learn_vocabularies(cfg: SubwordConfig, src_lines: Iterable[str], tgt_lines: 
 
 
 def _recall(cfg: SubwordConfig, side: str, lines: Iterable[str]) -> Subwords:
-    folder = default_folder() if cfg.cache is None else Path(cfg.cache)
+    folder = cache("subwords", cfg.cache)
     key = content_key([cfg.kind.value, str(cfg.size), str(cfg.min_count)], lines)
     return subwords_from_bytes(cfg.kind, recall(folder, key, lambda: _learn(cfg, side, lines).to_bytes()))
 

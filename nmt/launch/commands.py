@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nmt.config.launch import Launch
 from nmt.config.launching import read_launch
 from nmt.config.mistakes import nearest
-from nmt.errors import ConfigError, NmtError
+from nmt.errors import ConfigError
 from nmt.launch import remote_commands
 from nmt.launch.costs import cost
 from nmt.launch.end import refresh_access, stop, terminate
@@ -18,6 +16,7 @@ from nmt.launch.orphans import sweep_orphans
 from nmt.launch.preflight import preflight
 from nmt.launch.relaunch import relaunch
 from nmt.launch.up import up
+from nmt.plumbing import edge
 
 YES = {"--yes": "do not ask"}
 
@@ -76,21 +75,16 @@ COMMANDS: dict[str, Command] = {
 
 def run(argv: Sequence[str]) -> int:
     """-> exit status: 0 done, 2 what the user can mend (one sentence on stderr), 130 interrupted."""
+    return edge.command(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str]) -> int | None:
     if not argv or "--help" in argv[:2] or "-h" in argv[:2]:
         print(page())
         return 0
-    try:
-        command = _command(argv[0])
-        config, flags = read_launch(argv[1:], list(command.flags))
-        return command.function(config, flags) or 0
-    except NmtError as mistake:
-        print(mistake, file=sys.stderr)
-        return mistake.exit_status
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python must not flush to it once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    command = _command(argv[0])
+    config, flags = read_launch(argv[1:], list(command.flags))
+    return command.function(config, flags)
 
 
 def _command(name: str) -> Command:

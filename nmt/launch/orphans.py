@@ -15,8 +15,9 @@ from nmt.launch.machine import list_machines
 from nmt.launch.offers import enabled_regions
 from nmt.launch.refusals import AwsError
 from nmt.launch.start import load_request
-from nmt.launch.talk import agreed, say, table
+from nmt.launch.talk import agreed, say
 from nmt.launch.up import NOT_DONE
+from nmt.plumbing.tables import table
 
 Row = tuple[str, str, str, str, str]
 
@@ -46,7 +47,7 @@ def sweep_orphans(config: Launch, flags: frozenset[str]) -> int | None:
             silent.append(refusal)
     rows = [row for swept in found for row in _rows(swept, known, "known here, kept" if kept else "known here")]
     if rows:
-        say(table([("region", "what", "id", "name", "state"), *rows]))
+        say(table([("region", "what", "id", "name", "state"), *rows], right=(), indent="  "))
     for one in silent:
         say(f"not looked at: {one}")
     orphans = [_orphans(swept, kept) for swept in found]

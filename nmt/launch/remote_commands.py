@@ -25,6 +25,7 @@ from nmt.launch.ssh_faults import UnreachableError
 from nmt.launch.talk import command, options, say
 from nmt.launch.training import Agent, limit_s, run
 from nmt.launch.upload import plan_training, typed
+from nmt.plumbing.tables import table
 
 LEFT_UNFINISHED = 1  # exit status where training has ended without finishing
 
@@ -107,9 +108,7 @@ def ps(config: Launch, flags: frozenset[str]) -> int | None:
         print(f"no machine in {folder}")
         return None
     rows = [("name", "id", "address", "$/h", "training"), *rows]
-    widths = [max(len(row[place]) for row in rows) for place in range(4)]
-    for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
+    print(table(rows, right=()))
     return None
 
 

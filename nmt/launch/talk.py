@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from nmt.config.launch import Launch, LaunchConfig, MachineConfig
 from nmt.errors import LaunchError
+from nmt.plumbing.locks import Lock
 
 GREEN, RED, YELLOW, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
@@ -71,23 +71,19 @@ def locked(folder: Path) -> Iterator[None]:
     """One command at a time changes a machine. Raises LaunchError where another one is at work."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = Lock(folder / ".lock", mode=0o600)
+    except BlockingIOError as error:
+        raise LaunchError(
+            str(folder), found="another command at work on this machine", expected="one at a time",
+            next_step="wait for it to end, or choose another launch.name",
+        ) from error  # fmt: skip
     except OSError as error:
         raise LaunchError(
             str(folder), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
             next_step="choose another one with launch.folder=FOLDER",
         ) from error  # fmt: skip
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LaunchError(
-                str(folder), found="another command at work on this machine", expected="one at a time",
-                next_step="wait for it to end, or choose another launch.name",
-            ) from error  # fmt: skip
+    with lock:
         yield
-    finally:
-        os.close(fd)
 
 
 def usd(amount: float | None) -> str:
@@ -95,15 +91,6 @@ def usd(amount: float | None) -> str:
     if amount is None:
         return "unknown"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}".rstrip("0").ljust(5, "0")
-
-
-def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
-    """Columns as wide as their widest cell."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
-    return "\n".join(
-        indent + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    )
 
 
 def coloured(text: str, colour: str) -> str:

@@ -19,7 +19,8 @@ from nmt.launch.machine import Machine, load_machine, save_machine
 from nmt.launch.offers import zones_with
 from nmt.launch.prices import Prices, max_hours, prices
 from nmt.launch.start import forget_request, load_request, request_parameters, resend, resized, start
-from nmt.launch.talk import agreed, command, locked, say, table, told, usd
+from nmt.launch.talk import agreed, command, locked, say, told, usd
+from nmt.plumbing.tables import table
 
 POLL_S = 5.0
 NOT_DONE = 2  # exit status after a no
@@ -141,7 +142,7 @@ def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[s
         ("price", f"{usd(hourly)} an hour, its disk {usd(disk)} an hour"),
         ("ends", f"by itself after {hours:.3g} h ({options.shutdown.value}), {most} at most"),
     ]
-    say(table(rows))
+    say(table(rows, right=(), indent="  "))
     if plan.network == access.EVERYBODY:
         say("  Everybody may try to log in: launch.allow_world=true.")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import logging
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors, word_vectors
 from nmt.plumbing.files import replacing
+from nmt.plumbing.folders import cache
 
 LOG = logging.getLogger(__name__)
 _FORMAT = "1"  # of what is learnt: raise it when the same sentences and settings come to mean other vectors
@@ -46,7 +46,7 @@ def train_vectors(sentences: Sequence[Sequence[str]], cfg: WmdConfig, seed: int)
             next_step="give a training set, or name a table of vectors with metrics.wmd.vectors=FILE",
         )
     source = "trained"
-    path = _folder(cfg) / f"{_key(sentences, cfg, seed)}.npz"
+    path = cache("vectors", cfg.cache) / f"{_key(sentences, cfg, seed)}.npz"
     kept = _read(path)
     if kept is None:
         kept = _learn(sentences, cfg, seed)
@@ -94,14 +94,6 @@ def _key(sentences: Sequence[Sequence[str]], cfg: WmdConfig, seed: int) -> str:
     for sentence in sentences:
         digest.update("\0".join(sentence).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _folder(cfg: WmdConfig) -> Path:
-    """$XDG_CACHE_HOME, else ~/.cache, unless the configuration names a folder."""
-    if cfg.cache is not None:
-        return Path(cfg.cache)
-    base = os.environ["XDG_CACHE_HOME"] if os.environ.get("XDG_CACHE_HOME") else Path.home() / ".cache"
-    return Path(base) / "nmt" / "vectors"
 
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float32]] | None:

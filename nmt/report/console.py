@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt.config.metrics import METRICS, Facts
+from nmt.plumbing.tables import table
 
 
 class Sample(NamedTuple):
@@ -16,19 +16,6 @@ class Sample(NamedTuple):
     source: str
     reference: str
     translation: str
-
-
-def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
-    """Aligned columns under a rule: the first to the left, numbers and all that begins like one to the right."""
-    assert all(len(row) == len(header) for row in rows), "a row has a cell for each column"
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(map(_width, column)) for column in columns]
-    right = [place > 0 and _numeric(column[1:]) for place, column in enumerate(columns)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "  ".join(_pad(cell, width, flush) for cell, width, flush in zip(line, widths, right, strict=True)).rstrip()
-        for line in lines
-    )
 
 
 def score_rows(results_by_name: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
@@ -105,25 +92,7 @@ def summary(
     results_by_name: Mapping[str, Mapping[str, Any]], sentences: Sequence[Sample], places: Mapping[str, Path], took: str
 ) -> str:
     """The end of a run: scores, sample translations, what training took, and where everything lies (what -> path)."""
-    width = max((_width(what) for what in places), default=0)
-    lie = "\n".join(f"{_pad(what, width, False)}  {path}" for what, path in places.items())
+    lie = table([(what, str(path)) for what, path in places.items()], right=())
     return "\n\n".join(
         part for part in (scores_table(results_by_name), samples(sentences), took and f"training: {took}", lie) if part
     )
-
-
-def _numeric(cells: Sequence[str]) -> bool:
-    return all(cell == "-" or cell.lstrip("+-")[:1].isdigit() for cell in cells)
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal: a combining mark takes none, a wide character two."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
-
-
-def _pad(text: str, width: int, flush_right: bool) -> str:
-    gap = " " * (width - _width(text))
-    return gap + text if flush_right else text + gap

@@ -9,7 +9,6 @@ A word of one sentence, B word of the other
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,8 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
-from nmt.errors import MetricError, NmtError
+from nmt.errors import MetricError
+from nmt.plumbing import edge
 from nmt.plumbing.files import write_bytes
 from nmt.report.figures import literal, new_figure, png_bytes, word
 
@@ -139,24 +139,28 @@ def plan_picture(path: Path, plan: Mapping[str, Any], title: str) -> None:
     transport_picture(path, words_a, words_b, flow_AB, cost_AB, title)
 
 
-def main(arguments: Sequence[str], source: TextIO) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Exit status: 0, or 2 with one sentence on standard error for a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(prog="python -m nmt.report.transport", description="Draw plans read from stdin.")
+    return edge.command(lambda: _draw(arguments))
+
+
+def _draw(arguments: Sequence[str]) -> None:
+    parser = edge.Parser(prog="python -m nmt.report.transport", description="Draw plans read from stdin.")
     parser.add_argument("folder", type=Path, help="where line-1.png, line-2.png and so on are written")
-    folder = parser.parse_args(arguments).folder
+    folder: Path = parser.parse_args(arguments).folder
+    plans = _read_plans(sys.stdin)
     try:
-        plans = _read_plans(source)
         folder.mkdir(parents=True, exist_ok=True)
         for number, plan in enumerate(plans, start=1):
             if plan is not None:  # a line between whose texts nothing can be moved
                 plan_picture(folder / f"line-{number}.png", plan, f"line {number}: distance {plan['distance']:.4f}")
     except OSError as error:
-        print(f"{folder}: {error.strerror}; name a folder that can be written to.", file=sys.stderr)
-        return 2
-    except NmtError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return error.exit_status
-    return 0
+        raise MetricError(
+            str(folder),
+            found=(error.strerror or str(error)).lower(),
+            expected="a folder that can be written to",
+            next_step="name another",
+        ) from error
 
 
 def _read_plans(source: TextIO) -> list[Mapping[str, Any] | None]:
@@ -175,4 +179,4 @@ def _read_plans(source: TextIO) -> list[Mapping[str, Any] | None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], sys.stdin))
+    sys.exit(main(sys.argv[1:]))

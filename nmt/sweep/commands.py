@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.errors import NmtError, SweepError
+from nmt.errors import SweepError
+from nmt.plumbing import edge
 from nmt.plumbing.files import write_text
 from nmt.sweep.leaderboard import Board, make_board
 from nmt.sweep.ledger import at_work
@@ -20,19 +21,11 @@ CLEAR = "\x1b[H\x1b[2J"
 
 def run(arguments: Sequence[str]) -> int:
     """-> exit status: 0 done, 2 a mistake that the user can mend, told in one sentence, 130 interrupted."""
-    parsed = _parser().parse_args(arguments)
-    try:
-        report(parsed)
-    except NmtError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return edge.command(lambda: report(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nmt.sweep", description="What a sweep found.")
+    parser = edge.Parser(prog="python -m nmt.sweep", description="What a sweep found.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "Leaderboard, best configuration as a command, importance of the parameters, Pareto front."
     added = commands.add_parser("report", help=about, description=about)

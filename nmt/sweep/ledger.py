@@ -8,7 +8,6 @@ A trial that has started and not ended was interrupted: its launcher was killed,
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -20,9 +19,9 @@ from types import TracebackType
 from typing import Any
 
 from nmt.errors import SweepError
+from nmt.plumbing.locks import Lock, is_locked
 
 FILE = "ledger.jsonl"
-LOOKS, LOOK_S = 5, 0.05
 
 
 class Status(Enum):
@@ -68,10 +67,9 @@ class Ledger:
         self.path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(self.path)
             self._file = self.path.open("a+b")
-            self._lock()
         except BlockingIOError as error:
-            self._file.close()
             raise SweepError(
                 str(folder),
                 found="another launcher at work in it",
@@ -94,15 +92,6 @@ class Ledger:
         except OSError as error:
             raise _not_writable(self.path, error) from error
 
-    def _lock(self) -> None:
-        """Raises BlockingIOError where it is held for longer than a report needs that only looks (`at_work`)."""
-        for _ in range(LOOKS):
-            try:
-                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(LOOK_S)
-        return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
     def _repair(self) -> None:
         self._file.seek(0)
         whole = self._file.read().rfind(b"\n") + 1
@@ -115,18 +104,12 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        self._lock.release()
 
 
 def at_work(folder: Path) -> bool:
     """Whether a launcher holds the ledger of the folder."""
-    try:
-        with (folder / FILE).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_locked(folder / FILE)
 
 
 def read_standings(folder: Path) -> dict[str, Standing]:

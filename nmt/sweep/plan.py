@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nmt.report.console import table
+from nmt.plumbing.tables import table
 from nmt.sweep.ledger import Standing, Status
 from nmt.sweep.pool import Pool
 from nmt.sweep.runner import duration

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from nmt.config.metrics import LOSS
-from nmt.report.console import table
+from nmt.plumbing.tables import table
 from nmt.report.html import html_table, image, page, section
 from nmt.sweep.leaderboard import Board, Row, Spread
 from nmt.sweep.plots import board_png, importance_png, pareto_png, progress_png

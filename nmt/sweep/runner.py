@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import FrameType, TracebackType
-from typing import Any
 
 from nmt.errors import SweepError
+from nmt.plumbing.signals import NUMBERS, STATUSES, StopRequest
 from nmt.sweep.ledger import Ledger, Standing, Status
 from nmt.sweep.pool import CONSOLE, Pool, Running
 from nmt.sweep.scores import Scores, read_scores
@@ -20,8 +18,7 @@ from nmt.sweep.trials import Trial, place
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STOPPED = {status for number in SIGNALS for status in (-number, 128 + number)}  # exit statuses after a signal
+STOPPED = {*(-number for number in NUMBERS), *STATUSES}  # exit statuses after a signal
 TAIL_LINES = 12
 Hopeless = Callable[[Trial], bool]  # whether a trial under way is not worth going on with
 
@@ -52,6 +49,7 @@ class Runner:
         self.fail_fast, self.retry_failed = fail_fast, retry_failed
         self.total: int | None = None  # of a sweep whose trials come in batches
         self._started: list[_Started] = []
+        self._ending = False
         self._seconds: list[float] = []  # that trials of this process took
 
     def run(self, trials: Sequence[Trial], hopeless: Hopeless | None = None) -> list[Outcome]:
@@ -61,22 +59,22 @@ class Runner:
         """
         outcomes: dict[str, Outcome] = {}
         waiting = self._waiting(trials, outcomes)
-        with _Signals() as signals:
+        with _Request() as request:
             while waiting or self._started:
-                while waiting and len(self._started) < self.pool.size and not signals.number:
+                while waiting and len(self._started) < self.pool.size and not request.made():
                     self._start(waiting.popleft(), self.total or len(trials))
                 time.sleep(POLL_S)
-                if signals.number:
+                if request.made():
                     waiting.clear()
-                    self._end_all(signals)
+                    self._end_all(request.insisted)
                 for one in list(self._started):
                     outcome = self._look(one, hopeless, len(waiting))
                     if outcome is not None:
                         outcomes[one.trial.ident] = outcome
-                        if outcome.status is Status.failed and self.fail_fast and not signals.number:
+                        if outcome.status is Status.failed and self.fail_fast and not request.made():
                             self._fail(outcome.trial)
-            if signals.number:
-                raise SystemExit(128 + signals.number)
+            if request.made():
+                raise SystemExit(request.exit_status)
         return [outcomes[trial.ident] for trial in trials]
 
     def _waiting(self, trials: Sequence[Trial], outcomes: dict[str, Outcome]) -> deque[Trial]:
@@ -172,13 +170,13 @@ class Runner:
         mean = sum(self._seconds) / len(self._seconds)
         return f"; {left} left, about {duration(mean * left / self.pool.size)}"
 
-    def _end_all(self, signals: _Signals) -> None:
-        if signals.news and self._started:
+    def _end_all(self, at_once: bool) -> None:
+        if not self._ending and self._started:
             log.warning("stopping: %d trials save and leave; once more ends them at once", len(self._started))
-        signals.news = False
+        self._ending = True
         for one in self._started:
             one.running.stop()
-            if signals.again:
+            if at_once:
                 one.running.kill()
 
     def _fail(self, trial: Trial) -> None:
@@ -197,27 +195,13 @@ class Runner:
         )
 
 
-class _Signals:
-    """A context in which SIGINT and SIGTERM are noted: `number` of the first, `again` after a second."""
+class _Request(StopRequest):
+    """A second signal, later than two seconds after the first, is noted too: nobody wants to wait."""
 
-    def __init__(self) -> None:
-        self.number, self.again, self.news = 0, False, False
-        self._before: dict[int, Any] = {}
+    insisted = False
 
-    def __enter__(self) -> _Signals:
-        for number in SIGNALS:
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.again = bool(self.number)
-        self.number, self.news = self.number or number, True
+    def again(self, number: int) -> None:
+        self.insisted = True
 
 
 def verdict(exit_status: int, pruned: bool, scores: Scores | None) -> Status:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import tensorflow as tf
 
 from nmt.config.train import Distribution, TrainConfig
 from nmt.errors import ConfigError, DeviceError
+from nmt.plumbing.signals import signals_end
 from nmt.training.cluster import Cluster, read_cluster
 from nmt.training.device import Chosen
 from nmt.training.replicas import Replicas, StrategyReplicas
@@ -47,23 +44,6 @@ def spread(config: TrainConfig, chosen: Chosen) -> Replicas:
             next_step=f"use {replicas.count} or more: a batch is that of all replicas together",
         )
     return replicas
-
-
-@contextmanager
-def signals_end() -> Iterator[None]:
-    """Within this context SIGINT and SIGTERM end the process at once.
-
-    TensorFlow waits for other workers where Python's own handlers would not be called; nothing is to be saved yet.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _mirrored(chosen: Chosen) -> Replicas:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
-from nmt.errors import ConfigError, NmtError
+from nmt.errors import ConfigError
+from nmt.plumbing import edge
 from nmt.training.killing import Aim, Killed, aims, kill_at, left_overs, run_train
 from nmt.training.sameness import differing, digests, joint_digest, log_without_times
 
@@ -56,20 +57,18 @@ class Request:
 
 def main(argv: Sequence[str]) -> int:
     """-> exit status."""
+    return edge.command(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str]) -> int:
     if "--help" in argv or "-h" in argv:
         print(PAGE, end="")
         return 0
-    try:
-        request = read_request(argv)
-        if request.folder is not None:
-            return verify(request, empty_folder(request.folder))
-        with tempfile.TemporaryDirectory() as folder:
-            return verify(request, Path(folder))
-    except NmtError as mistake:
-        print(mistake, file=sys.stderr)
-        return mistake.exit_status
-    except KeyboardInterrupt:
-        return 130
+    request = read_request(argv)
+    if request.folder is not None:
+        return verify(request, empty_folder(request.folder))
+    with tempfile.TemporaryDirectory() as folder:
+        return verify(request, Path(folder))
 
 
 def read_request(argv: Sequence[str]) -> Request:

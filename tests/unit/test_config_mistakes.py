@@ -176,7 +176,7 @@ def test_no_permission_for_the_log_or_the_configuration(edge, capsys, tmp_path, 
     def denied(folder, config):
         raise PermissionError(13, "Permission denied", str(folder / "config.yaml"))
 
-    monkeypatch.setattr("pathlib.Path.write_text", lambda self, *a, **k: denied(self.parent, None))
+    monkeypatch.setattr("nmt.config.saved.write_text", lambda path, text: denied(path.parent, None))
     assert _refused(edge, capsys, "hydra.run.dir=run") == (
         f"{tmp_path}/run/config.yaml: found permission denied, expected a run folder that can be written; choose "
         "another one with hydra.run.dir=FOLDER."

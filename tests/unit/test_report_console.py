@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.report.console import Sample, samples, scores_table, spent, summary, table, with_interval
+from nmt.report.console import Sample, samples, scores_table, spent, summary, with_interval
 
 COUNTS = {"num_empty": 2, "num_unknown": 1}
 RESULTS = {
@@ -28,23 +28,6 @@ RESULTS = {
         },
     }
 }
-
-
-def test_a_table_is_aligned_numbers_to_the_right():
-    assert table([["a", "1.5", "x"], ["long name", "22.5 [1, 2]", "größer"]], ["name", "score", "note"]) == (
-        "name             score  note\n"
-        "---------  -----------  ------\n"
-        "a                  1.5  x\n"
-        "long name  22.5 [1, 2]  größer"
-    )
-
-
-def test_a_table_of_no_rows_is_its_header():
-    assert table([], ["a", "bb"]) == "a  bb\n-  --"
-
-
-def test_wide_and_combining_letters_keep_the_columns():
-    assert table([["家", "x"], ["u\u0308", "y"]], ["a", "b"]) == "a   b\n--  -\n家  x\nu\u0308   y"
 
 
 def test_scores_come_with_intervals_signatures_and_reference_length():

@@ -87,10 +87,15 @@ PLAN = {
 }
 
 
+def main(monkeypatch, words, standard_input):
+    monkeypatch.setattr("sys.stdin", StringIO(standard_input))
+    return transport.main(words)
+
+
 def test_plans_as_the_metric_prints_them_are_drawn(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(transport, "transport_picture", lambda *given: drawn.append(given))
-    assert transport.main([str(tmp_path / "out")], StringIO(json.dumps({"plans": [PLAN, None, PLAN]}))) == 0
+    assert main(monkeypatch, [str(tmp_path / "out")], json.dumps({"plans": [PLAN, None, PLAN]})) == 0
     path, words_a, words_b, flow_AB, cost_AB, title = drawn[0]
     assert (path, title) == (tmp_path / "out" / "line-1.png", "line 1: distance 0.5000")
     assert (words_a, words_b) == (["a", "b"], ["x", "y"])
@@ -100,19 +105,21 @@ def test_plans_as_the_metric_prints_them_are_drawn(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"similarity": 1}', "line 1"])
-def test_what_is_no_plan_is_said_in_a_sentence(tmp_path, capsys, content):
-    assert transport.main([str(tmp_path)], StringIO(content)) == 2
+def test_what_is_no_plan_is_said_in_a_sentence(tmp_path, capsys, monkeypatch, content):
+    assert main(monkeypatch, [str(tmp_path)], content) == 2
     err = capsys.readouterr().err
-    assert err.startswith("MetricError: python -m nmt.report.transport: found no plans on standard input (")
+    assert err.startswith("python -m nmt.report.transport: found no plans on standard input (")
     assert err.endswith(
         "expected what python -m nmt.metrics.wmd prints with --json --explain N; pipe the one into the other.\n"
     )
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys):
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
-    assert transport.main([str(tmp_path / "file")], StringIO(json.dumps({"plans": [PLAN]}))) == 2
-    assert capsys.readouterr().err.endswith("file: File exists; name a folder that can be written to.\n")
+    assert main(monkeypatch, [str(tmp_path / "file")], json.dumps({"plans": [PLAN]})) == 2
+    assert capsys.readouterr().err.endswith(
+        "file: found file exists, expected a folder that can be written to; name another.\n"
+    )
 
 
 def test_a_plan_between_empty_sentences_is_an_empty_picture():

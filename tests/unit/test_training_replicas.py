@@ -19,6 +19,7 @@ from nmt.config.root import Config
 from nmt.config.train import Distribution, TrainConfig
 from nmt.errors import ConfigError, DeviceError, WorkerLostError
 from nmt.model.noise import Noise
+from nmt.plumbing.signals import StopRequest
 from nmt.training import placement
 from nmt.training.device import Chosen
 from nmt.training.gradients import Share, batch_gradients, count_tokens
@@ -26,7 +27,6 @@ from nmt.training.loop import train
 from nmt.training.loss_scale import LossScale
 from nmt.training.placement import num_devices, spread
 from nmt.training.replicas import Replicas, StrategyReplicas, own_rows
-from nmt.training.signals import StopRequest
 from nmt.training.state import TrainingState
 from tests.unit.training_tools import FakeBatches, FakeHooks, FakeTrainer
 from tests.unit.training_tools import config as train_config

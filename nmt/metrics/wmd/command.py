@@ -9,46 +9,31 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from nmt.config.metrics import AUTO, TOKENIZERS, Aggregate, Backend, Norm, WmdConfig
-from nmt.errors import MetricError, NmtError
+from nmt.errors import MetricError
 from nmt.metrics.references import split_references
 from nmt.metrics.vectors import load_vectors
 from nmt.metrics.wmd.engine import WORTH_PROCESSES
 from nmt.metrics.wmd.explain import TransportPlan
 from nmt.metrics.wmd.mover import WmdScore, WordMover
 from nmt.metrics.wmd.words import NLTK_2017, stop_list, vocabulary_of
+from nmt.plumbing import edge
 from nmt.plumbing.text import read_lines
 
 # What --preset 2017 stands for: the code of that year, word by word.
 PRESET_2017: dict[str, object] = {"norm": "raw", "aggregate": "max", "sigma": 1.0, "stop_words": NLTK_2017}
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise MetricError(
-            "python -m nmt.metrics.wmd",
-            found=message,
-            expected="--hyp FILE --ref FILE --vectors FILE and options",
-            next_step="see --help",
-        )
-
-
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0, or 2 with one sentence on standard error for a mistake that the user can mend."""
-    try:
-        _run(_parse(arguments))
-    except NmtError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return error.exit_status
-    except BrokenPipeError:  # as in `... | head`: the reader has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return edge.command(lambda: _run(_parse(arguments)))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m nmt.metrics.wmd", description=__doc__, allow_abbrev=False)
+    parser = edge.Parser(prog="python -m nmt.metrics.wmd", description=__doc__, allow_abbrev=False)
+    parser.takes = "--hyp FILE --ref FILE --vectors FILE and options"
     parser.add_argument("--hyp", required=True, type=Path, metavar="FILE", help="translations, a line each")
     parser.add_argument(
         "--ref",

@@ -14,6 +14,7 @@ from nmt.metrics.wmd.bags import Bag, Bags, FloatArray
 from nmt.metrics.wmd.costs import Costs
 from nmt.metrics.wmd.solver import simplex
 from nmt.metrics.wmd.stack import shared_masses, whole_masses
+from nmt.plumbing import tables
 
 # Of the whole mass: less is rounding.
 _NEGLIGIBLE = 1e-12
@@ -56,14 +57,7 @@ class TransportPlan:
         lines = [("from", "to", "mass", "cost", "mass x cost")]
         lines += [(a, b, f"{mass:.4f}", f"{cost:.4f}", f"{mass * cost:.4f}") for a, b, mass, cost in self.moves()]
         lines.append(("", "", "", "distance", f"{self.distance:.4f}"))
-        widths = [max(len(line[column]) for line in lines) for column in range(5)]
-        return "\n".join(
-            "  ".join(
-                text.ljust(width) if column < 2 else text.rjust(width)
-                for column, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        )
+        return tables.table(lines, right=(2, 3, 4))
 
 
 def transport_plan(a: Bag, b: Bag, bags: Bags) -> TransportPlan:
