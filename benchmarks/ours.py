@@ -15,8 +15,9 @@ from pathlib import Path
 
 import nmt.app.train as application
 from benchmarks.peers.turnstile import Turnstile
-from nmt.app.bundle import open_checkpoint, read_bundle
 from nmt.app.hooks import RunHooks
+from nmt.app.models import open_checkpoint
+from nmt.checkpoint.file import read_extras
 from nmt.config.root import Config
 from nmt.config.run import run
 from nmt.config.saved import load_config
@@ -50,7 +51,7 @@ def train(turnstile: Turnstile, overrides: list[str], folder: Path) -> int:
 
 def translations(checkpoint: Path, overrides: list[str], plain: bool) -> Callable[[], list[str]]:
     """One pass over the test set of the checkpoint's own corpus, from text to text, with names of pieces kept."""
-    asked = load_config(read_bundle(checkpoint)[0], tuple(overrides), origin=str(checkpoint))
+    asked = load_config(str(read_extras(checkpoint)["config"]), tuple(overrides), origin=str(checkpoint))
     choose_device(asked.train.device, asked.train.threads)
     loaded = open_checkpoint(checkpoint, tuple(overrides))
     config = dataclasses.replace(loaded.config.search, nbest=1)

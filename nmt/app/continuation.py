@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
 import platform
 from pathlib import Path
+from typing import NamedTuple
 
 import xxhash
 
 import nmt
-from nmt.app.bundle import restore
-from nmt.checkpoint.file import read_extras
+from nmt.app.models import restore
+from nmt.checkpoint.bundle import Opened
 from nmt.config.resume import refuse_changes
 from nmt.config.root import Config
 from nmt.config.saved import FILE, load_config
@@ -26,11 +26,22 @@ log = logging.getLogger(__name__)
 PACKAGES = ("tensorflow", "numpy", "sentencepiece")
 
 
-def provenance(corpora: Corpora, device: Chosen) -> dict[str, str]:
-    """What a checkpoint tells of where it comes from: `versions`, JSON, and `corpus`, a digest."""
+class Origin(NamedTuple):
+    """Where a checkpoint comes from."""
+
+    versions: dict[str, str]
+    corpus: str  # digest of the text
+
+
+def origin_of(corpora: Corpora, device: Chosen) -> Origin:
+    return Origin(versions_of(device), digest_of(corpora))
+
+
+def versions_of(device: Chosen) -> dict[str, str]:
+    """What a run is computed with."""
     versions = {"nmt": nmt.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"versions": json.dumps({**versions, "device": device.description}), "corpus": digest_of(corpora)}
+    return {**versions, "device": device.description}
 
 
 def digest_of(corpora: Corpora) -> str:
@@ -44,30 +55,25 @@ def digest_of(corpora: Corpora) -> str:
     return digest.hexdigest()
 
 
-def go_on(
-    start: Path, folder: Path, config: Config, corpora: Corpora, device: Chosen, trainer: Trainer
-) -> TrainingState:
+def go_on(start: Opened, folder: Path, config: Config, now: Origin, trainer: Trainer) -> TrainingState:
     """Put the checkpoint `start` of the run in `folder` into the trainer; -> how far it had come.
 
     Raises ConfigError where the settings of the checkpoint are not those of the folder, DataError where the text has
     changed, CheckpointError where the file lacks what a run needs. Other versions and another device are only told.
     """
-    extras = read_extras(start, only=lambda name: name in ("config", "corpus", "versions"))
-    before = load_config(str(extras["config"]), origin=f"{start}, its configuration")
-    refuse_changes(str(folder / FILE), before, config)
-    now = provenance(corpora, device)
-    if extras.get("corpus", now["corpus"]) != now["corpus"]:  # older versions did not keep it
+    before = start.bundle
+    refuse_changes(str(folder / FILE), load_config(before.config, origin=f"{start.path}, its configuration"), config)
+    if before.corpus not in (None, now.corpus):  # older versions did not keep it
         raise DataError(
             "data",
             found="other text than the run began with",
             expected="the training and dev sentences of the checkpoint, in their order",
             next_step="restore them, or start a new run with train.init_from to begin at these weights",
         )
-    changes = changed(json.loads(str(extras.get("versions", "{}"))), json.loads(now["versions"]))
-    if changes:
+    if changes := changed(before.versions or {}, now.versions):
         log.warning("since the checkpoint: %s; the last bits of numbers may differ from here on", ", ".join(changes))
     state = restore(start, trainer)
-    log.info("going on from %s, step %d", start, state.step)
+    log.info("going on from %s, step %d", start.path, state.step)
     return state
 
 

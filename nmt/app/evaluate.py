@@ -6,9 +6,9 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from nmt.app.bundle import Loaded, open_checkpoint
 from nmt.app.comparison import compare
 from nmt.app.likeness import likeness_of
+from nmt.app.models import Loaded, open_checkpoint
 from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
 from nmt.app.vectors import scorer_of_checkpoint
 from nmt.config.commands import EvaluateConfig
@@ -31,7 +31,7 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
     by_test: dict[str, dict[str, Translated]] = {}
     scorers: list[Scorer] = []
     for file in files:
-        loaded = open_checkpoint(Path(file), tuple(command.overrides))
+        loaded = open_checkpoint(Path(file), tuple(command.overrides), with_vectors=True)
         scores, scorer = evaluate(loaded)
         scorers = scorers or [scorer]
         for name, scored in scores.items():
@@ -57,7 +57,7 @@ def evaluate(loaded: Loaded) -> tuple[dict[str, Translated], Scorer]:
             next_step="add data.test=PREFIX, the path of a pair of files without their endings",
         )
     references = [line for text in tests.values() for line in text.tgt]
-    scorer = scorer_of_checkpoint(loaded.path, config, references)
+    scorer = scorer_of_checkpoint(loaded.path, loaded.bundle, config, references)
     likeness = likeness_of(config, lambda: scorer.language.vectors)
     translator = Translator(loaded.model, loaded.vocabularies, config.search, likeness_of=likeness)
     scores = {

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.app.bundle import assign_best, search_model
 from nmt.app.hooks import NUM_SAMPLES
 from nmt.app.likeness import likeness_of
+from nmt.app.models import assign_best, search_model
 from nmt.app.run import Run
 from nmt.app.settings import flat
 from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
+from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.plumbing.files import write_bytes
 from nmt.report.console import Sample, spent, summary
 from nmt.report.curves import training_curves
@@ -30,7 +31,8 @@ def finish(run: Run, state: TrainingState) -> None:
     """Score dev and test sets with the best checkpoint, write everything down, and tell where it lies."""
     config, folder = run.config, run.folder
     best = run.store.best if run.store.best.exists() else run.store.last
-    assign_best(best, run.trainer.model)
+    with open_checkpoint_file(best) as file:
+        assign_best(best, file, run.trainer.model)
     search = replace(config.search, nbest=1)
     model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.scorer.language.vectors)
     translator = Translator(model, run.vocabularies, search, likeness_of=likeness)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
 
 from nmt import mapped
-from nmt.app.bundle import pack, search_model
+from nmt.app.models import search_model
 from nmt.app.run import Run
 from nmt.app.translated import Translated, translate_and_score
-from nmt.app.vectors import vectors_to_extras
+from nmt.checkpoint.bundle import apart
 from nmt.checkpoint.parameters import param_values
 from nmt.report.heatmap import attention_png
 from nmt.search.translate import Translator
@@ -86,8 +87,7 @@ class RunHooks:
 
     def save(self, state: TrainingState, best: bool) -> None:
         run = self.run
-        extras = pack(run.config, run.vocabularies, run.trainer, state)
-        extras.update(run.about)
-        extras.update(vectors_to_extras(run.scorer.language.vectors, run.config.metrics.wmd))
+        parameters, slots = apart(param_values(run.trainer))
+        extras = replace(run.bundle, state=state.to_json()).extras()
         with run.disk():
-            run.store.save(state.step, param_values(run.trainer.model), extras, best)
+            run.store.save(state.step, parameters, {**extras, **slots}, best)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from nmt.checkpoint.bundle import Bundle
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
 from nmt.config.train import OnDiskError
@@ -39,7 +40,7 @@ class Run:
     scorer: Scorer
     store: CheckpointStore
     events: EventLog
-    about: Mapping[str, str]  # what every checkpoint says of where it comes from
+    bundle: Bundle  # what every checkpoint of it says; a save adds how far it has come
     corpus_report: str
 
     def loss(self, name: str, look_up: LookUp = lambda _: None) -> float:

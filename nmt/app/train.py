@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from nmt.app.bundle import assign_best, build_model, read_bundle
-from nmt.app.continuation import go_on, provenance
+from nmt.app.continuation import Origin, go_on, origin_of
 from nmt.app.finish import finish
 from nmt.app.fitting import compile_or_not, fit
 from nmt.app.hooks import RunHooks
+from nmt.app.models import assign_best, build_model, vocabularies_of
 from nmt.app.run import Run
 from nmt.app.settings import flat
 from nmt.app.together import agree, leave, shared, stopped_by, told_scores, work_along
-from nmt.app.vectors import learnt_scorer, scorer_of_checkpoint
-from nmt.checkpoint.file import read_extras
+from nmt.app.vectors import learnt_scorer, scorer_of_checkpoint, with_vectors
+from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, Opened, opened, read_bundle
+from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
-from nmt.config.saved import not_writable
+from nmt.config.saved import dump, not_writable
 from nmt.config.subword import SubwordConfig
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
@@ -36,7 +39,7 @@ from nmt.metrics.metric import Scorer
 from nmt.plumbing.folders import cache
 from nmt.plumbing.signals import Stopped, StopRequest
 from nmt.report.events import EventLog
-from nmt.training.device import Chosen, choose_device, make_deterministic
+from nmt.training.device import choose_device, make_deterministic
 from nmt.training.loop import train
 from nmt.training.placement import num_devices, spread
 from nmt.training.state import TrainingState
@@ -57,26 +60,29 @@ def train_run(config: Config, folder: Path) -> float | None:
     replicas = spread(config.train, device)
     corpora = load_corpora(config.data)
     with CheckpointStore(folder / "checkpoints", config.train.keep) as store:
-        start = store.newest_valid() if config.resume is not None else None
-        compiled = compile_or_not(config, device, start)
-        vocabularies = choose_vocabularies(config, corpora, start)
-        encoded = encode_training(config, corpora, vocabularies)
-        scored = encode_scored(corpora, vocabularies)
-        report = report_corpora(config, corpora, [*encoded, *scored.values()], vocabularies)
-        with replicas.scope():
-            model = build_model(config, vocabularies, config.train.precision)
-            fitted, told = fit(config, vocabularies.tgt.size, list(model.trainable_variables), device, start)
-            trainer = Trainer(model, fitted, config.seed, replicas)
-        about = provenance(corpora, device) | told | compiled
-        state = begin(config, folder, corpora, device, trainer, start)
+        with newest(config, store) as start:
+            before = None if start is None else start.bundle
+            xla = compile_or_not(config, device, before)
+            vocabularies = choose_vocabularies(config, corpora, start)
+            encoded = encode_training(config, corpora, vocabularies)
+            scored = encode_scored(corpora, vocabularies)
+            report = report_corpora(config, corpora, [*encoded, *scored.values()], vocabularies)
+            with replicas.scope():
+                model = build_model(config, vocabularies, config.train.precision)
+                tokens = fit(config, vocabularies.tgt.size, model, device, before)
+                fitted = config.train if tokens is None else replace(config.train, micro_batch_tokens=tokens)
+                trainer = Trainer(model, fitted, config.seed, replicas)
+            origin = origin_of(corpora, device)
+            state = begin(config, folder, origin, trainer, start)
         batches = plan(config, corpora, encoded, vocabularies)
-        agree(config, vocabularies, about["corpus"], trainer, state)
+        agree(config, vocabularies, origin.corpus, trainer, state)
         if not replicas.is_chief:
             sys.exit(work_along(config, trainer, batches, state))
         scorer = choose_scorer(config, corpora, start)
+        bundle = content(config, vocabularies, origin, xla, tokens, scorer)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
-            run = Run(config, folder, corpora, vocabularies, scored, trainer, scorer, store, events, about, report)
+            run = Run(config, folder, corpora, vocabularies, scored, trainer, scorer, store, events, bundle, report)
             with steps_bar(config, state) as bar, StopRequest() as request:
                 hooks = shared(RunHooks(run, bar), replicas, told_scores(config))
                 gpus = device.num_gpus * replicas.num_workers
@@ -89,6 +95,17 @@ def train_run(config: Config, folder: Path) -> float | None:
             conclude(lambda: finish(run, state), folder)
         leave(replicas, status)
     return None if state.best_score is None else config.train.early_stopping.figure.sign * state.best_score
+
+
+@contextmanager
+def newest(config: Config, store: CheckpointStore) -> Iterator[Opened | None]:
+    """The checkpoint that a run goes on from; None where it begins."""
+    path = store.newest_valid() if config.resume is not None else None
+    if path is None:
+        yield None
+        return
+    with opened(path) as start:
+        yield start
 
 
 def conclude(work: Callable[[], None], folder: Path) -> None:
@@ -105,7 +122,7 @@ def conclude(work: Callable[[], None], folder: Path) -> None:
         raise not_writable(Path(error.filename or folder), error) from error
 
 
-def open_log(config: Config, events: EventLog, state: TrainingState, start: Path | None) -> None:
+def open_log(config: Config, events: EventLog, state: TrainingState, start: Opened | None) -> None:
     """A new log begins with the settings; that of a run that goes on, where its checkpoint left it."""
     events.cut_back(state.step, state.events)
     if start is not None:
@@ -114,19 +131,20 @@ def open_log(config: Config, events: EventLog, state: TrainingState, start: Path
     events.hparams({key: value if isinstance(value, bool | int | float) else str(value) for key, value in settings})
 
 
-def choose_vocabularies(config: Config, corpora: Corpora, start: Path | None) -> Vocabularies:
+def choose_vocabularies(config: Config, corpora: Corpora, start: Opened | None) -> Vocabularies:
     """Learnt, but for a run that goes on or begins at another's weights: weights belong to the pieces they saw.
 
     Raises ConfigError where the pieces of `train.init_from` are not of the kind that was asked for.
     """
     if start is not None:
-        return read_bundle(start)[1]
+        return vocabularies_of(start.bundle)
     if config.train.init_from is None:
         return learn(config.subword, corpora)
     path, asked = Path(config.train.init_from), config.subword
-    if "subword_kind" not in read_extras(path, only=lambda name: name == "subword_kind"):  # weights alone
-        return learn(asked, corpora)
-    found = read_bundle(path)[1]
+    with open_checkpoint_file(path) as file:
+        if "<subword_kind>" not in file.datasets:  # weights alone
+            return learn(asked, corpora)
+        found = vocabularies_of(read_bundle(path, file, without=LEARNT_VECTORS))
     if (found.src.kind, found.joint) != (asked.kind, asked.joint):
         own = f"subword.kind={found.src.kind.value} subword.joint={str(found.joint).lower()}"
         raise ConfigError(
@@ -144,9 +162,29 @@ def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
     return learn_vocabularies(config, src, tgt)
 
 
-def choose_scorer(config: Config, corpora: Corpora, start: Path | None) -> Scorer:
+def choose_scorer(config: Config, corpora: Corpora, start: Opened | None) -> Scorer:
     """A run that goes on is scored as it was before, whatever this machine would learn."""
-    return learnt_scorer(config, corpora) if start is None else scorer_of_checkpoint(start, config, corpora.dev.tgt)
+    if start is None:
+        return learnt_scorer(config, corpora)
+    return scorer_of_checkpoint(start.path, start.bundle, config, corpora.dev.tgt)
+
+
+def content(
+    config: Config, vocabularies: Vocabularies, origin: Origin, xla: bool, tokens: int | None, scorer: Scorer
+) -> Bundle:
+    """What every checkpoint of a run says, but for how far it has come."""
+    bundle = Bundle(
+        config=dump(config),
+        subword_kind=vocabularies.src.kind,
+        subword_joint=vocabularies.joint,
+        subword_src=vocabularies.src.to_bytes(),
+        subword_tgt=vocabularies.tgt.to_bytes(),
+        versions=origin.versions,
+        corpus=origin.corpus,
+        xla=xla,
+        micro_batch_tokens=tokens,
+    )
+    return with_vectors(bundle, scorer.language.vectors, config.metrics.wmd)
 
 
 def encode_training(config: Config, corpora: Corpora, vocabularies: Vocabularies) -> list[EncodedCorpus]:
@@ -171,18 +209,18 @@ def report_corpora(config: Config, corpora: Corpora, encoded: list[EncodedCorpus
     return report
 
 
-def begin(
-    config: Config, folder: Path, corpora: Corpora, device: Chosen, trainer: Trainer, start: Path | None
-) -> TrainingState:
+def begin(config: Config, folder: Path, origin: Origin, trainer: Trainer, start: Opened | None) -> TrainingState:
     """Where the run starts: at nothing, at another checkpoint's weights, or where it was."""
     num_weights = sum(int(weight.shape.num_elements()) for weight in trainer.weights)
     log.info("model: %s parameters", f"{num_weights:,}")
     if start is not None:
-        return go_on(start, folder, config, corpora, device, trainer)
+        return go_on(start, folder, config, origin, trainer)
     if config.resume is not None:
         log.info("%s has no checkpoint yet: beginning at step 0", folder)
     if config.train.init_from is not None:
-        assign_best(Path(config.train.init_from), trainer.model)
+        path = Path(config.train.init_from)
+        with open_checkpoint_file(path) as file:
+            assign_best(path, file, trainer.model)
         trainer.average.restart()
         log.info("weights from %s", config.train.init_from)
     return TrainingState()

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nmt.app.bundle import Loaded, open_checkpoint
 from nmt.app.demands import demand_of
 from nmt.app.likeness import likeness_of
+from nmt.app.models import Loaded, open_checkpoint
 from nmt.app.vectors import vectors_of_checkpoint
+from nmt.checkpoint.bundle import opened
 from nmt.config.commands import Format, TranslateConfig
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError
+from nmt.metrics.vectors import VectorSource
 from nmt.plumbing.files import replacing
 from nmt.plumbing.text import decode_lines, read_lines, unpacked
 from nmt.search.ensembles import Ensemble
@@ -53,8 +55,14 @@ def open_translator(checkpoints: list[str], overrides: tuple[str, ...]) -> Trans
     for other in loaded[1:]:
         check_same_vocabularies(first, other)
     model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
-    likeness = likeness_of(first.config, lambda: vectors_of_checkpoint(first.path, first.config, ()))
+    likeness = likeness_of(first.config, lambda: vectors_of(first))
     return Translator(model, first.vocabularies, first.config.search, likeness_of=likeness)
+
+
+def vectors_of(loaded: Loaded) -> VectorSource:
+    """The word vectors of a checkpoint, which translating passes over unless it asks for them."""
+    with opened(loaded.path) as again:
+        return vectors_of_checkpoint(loaded.path, again.bundle, loaded.config, ())
 
 
 def lines_of(command: TranslateConfig) -> Iterator[str]:

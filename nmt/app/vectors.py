@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nmt.checkpoint.file import read_extras
+from nmt.checkpoint.bundle import Bundle
 from nmt.config.metrics import WmdConfig
 from nmt.config.root import Config
 from nmt.config.search import Utility
@@ -18,8 +18,6 @@ from nmt.metrics.metric import Language, Scorer
 from nmt.metrics.trained import train_vectors
 from nmt.metrics.vectors import VectorSource, WordVectors, open_vectors, word_vectors
 from nmt.metrics.wmd.words import tokens_of, vocabulary_of
-
-KEYS = ("wmd_words", "wmd_vectors", "wmd_source")
 
 
 def learnt_scorer(config: Config, corpora: Corpora) -> Scorer:
@@ -39,38 +37,36 @@ def needs_vectors(config: Config) -> bool:
     return config.search.mbr is Utility.wmd or any(facts.needs_vectors for facts in config.metrics.facts)
 
 
-def vectors_to_extras(vectors: VectorSource | None, wmd: WmdConfig) -> dict[str, Any]:
-    """What a checkpoint carries of them: nothing where they come from a file, or where there are none."""
+def with_vectors(bundle: Bundle, vectors: VectorSource | None, wmd: WmdConfig) -> Bundle:
+    """A checkpoint carries those that were learnt, and none that come from a file."""
     if vectors is None or wmd.vectors is not None:
-        return {}
+        return bundle
     assert isinstance(vectors, WordVectors), "vectors that were learnt are in memory"
-    matrix_WD = np.asarray(vectors.matrix_WD)
-    return dict(zip(KEYS, ("\n".join(vectors.words), matrix_WD, vectors.source), strict=True))
+    words, matrix_WD = "\n".join(vectors.words), np.asarray(vectors.matrix_WD)
+    return replace(bundle, wmd_words=words, wmd_vectors=matrix_WD, wmd_source=vectors.source)
 
 
-def scorer_of_checkpoint(path: Path, config: Config, references: Iterable[str]) -> Scorer:
+def scorer_of_checkpoint(path: Path, bundle: Bundle, config: Config, references: Iterable[str]) -> Scorer:
     """With the vectors that a checkpoint was scored with, unless `metrics.wmd.vectors` names a file, or none is needed.
 
     Raises CheckpointError where it has none, MetricError where those of a file know no word of `references`.
     """
-    vectors = vectors_of_checkpoint(path, config, references) if needs_vectors(config) else None
+    vectors = vectors_of_checkpoint(path, bundle, config, references) if needs_vectors(config) else None
     return Scorer(config.metrics, Language(config.data.language, vectors))
 
 
-def vectors_of_checkpoint(path: Path, config: Config, references: Iterable[str]) -> VectorSource:
+def vectors_of_checkpoint(path: Path, bundle: Bundle, config: Config, references: Iterable[str]) -> VectorSource:
     """As `scorer_of_checkpoint` takes them."""
-    wmd = config.metrics.wmd
+    wmd, words, matrix_WD, source = config.metrics.wmd, bundle.wmd_words, bundle.wmd_vectors, bundle.wmd_source
     if wmd.vectors is not None:
         return vectors_of_file(Path(wmd.vectors), config, references)
-    extras: dict[str, Any] = dict(read_extras(path, only=lambda name: name in KEYS))
-    if any(key not in extras for key in KEYS):
+    if words is None or matrix_WD is None or source is None:
         raise CheckpointError(
             str(path),
             found="no word vectors",
             expected="those that its run learnt",
             next_step="name a file with metrics.wmd.vectors=FILE, or take no score that needs them",
         )
-    words, matrix_WD, source = (extras[key] for key in KEYS)
     return word_vectors(words.split("\n"), matrix_WD, source)
 
 

@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from nmt.checkpoint.file import read_extras, save
-from nmt.checkpoint.names import RESERVED, extra_key, extra_name, is_parameter, name_of
+from nmt.checkpoint.bundle import common_extras, evaluated
+from nmt.checkpoint.file import save
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
-from nmt.checkpoint.values import BFLOAT16, Array, Value
+from nmt.checkpoint.values import BFLOAT16, Array
 from nmt.errors import CheckpointError
-
-AVERAGE = "average"  # the group of extras that evaluation uses in the place of the weights
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,6 @@ def average_files(sources: Sequence[Path], target: Path) -> int:
     Sums are float64. Integers and truth values have no mean that is one: they must be the same in all files.
     Raises CheckpointError where names, shapes or types differ.
     """
-    extras = _common_extras(sources[0])
     with ExitStack() as stack:
         files = [(path, stack.enter_context(open_checkpoint_file(path))) for path in sources]
         keys = [evaluated(file) for _, file in files]
@@ -57,6 +54,7 @@ def average_files(sources: Sequence[Path], target: Path) -> int:
             return Deferred(first.shape, dtype, numpy)
 
         parameters = {name: mean(name) for name in keys[0]}
+        extras = common_extras(*files[0])
         save(target, parameters, {**extras, "made_by": "average of " + ", ".join(path.name for path in sources)})
         return len(parameters)
 
@@ -70,7 +68,6 @@ def graft_files(
     base's names. Names that the base does not have are refused unless `add`. Extras are the base's.
     Raises CheckpointError where nothing is taken, or shapes or types differ.
     """
-    extras = _common_extras(base)
     with open_checkpoint_file(base) as below, open_checkpoint_file(donor) as above:
         kept, given = evaluated(below), evaluated(above)
         taken = {renamed(name, rename): name for name in given}
@@ -88,15 +85,8 @@ def graft_files(
         parameters = {name: _deferred(base, below, key) for name, key in kept.items() if name not in taken}
         parameters |= {new: _deferred(donor, above, given[old]) for new, old in taken.items()}
         made_by = f"{len(taken)} parameters of {donor.name} in {base.name}"
-        save(target, parameters, {**extras, "made_by": made_by})
+        save(target, parameters, {**common_extras(base, below), "made_by": made_by})
         return sorted(taken)
-
-
-def evaluated(file: OpenCheckpoint) -> dict[str, str]:
-    """Name of each parameter -> key of the numbers that evaluation uses."""
-    names = {name_of(key): key for key in file.datasets if is_parameter(key)}
-    averages = {name: extra_key(f"{AVERAGE} {key}") for name, key in names.items()}
-    return {name: averages[name] if averages[name] in file.datasets else key for name, key in names.items()}
 
 
 def renamed(name: str, rules: Mapping[str, str]) -> str:
@@ -105,18 +95,6 @@ def renamed(name: str, rules: Mapping[str, str]) -> str:
         if name == old or name.startswith(old + "/"):
             return new + name[len(old) :]
     return name
-
-
-def _common_extras(path: Path) -> dict[str, Value]:
-    """Those of a file that do not belong to one parameter. A file of 2018 has none."""
-    with open_checkpoint_file(path) as file:
-        keys = {key for key in file.datasets if is_parameter(key)}
-        wanted = {
-            extra_name(key)
-            for key in file.datasets
-            if not is_parameter(key) and key not in RESERVED and extra_name(key).partition(" ")[2] not in keys
-        }
-    return read_extras(path, only=wanted.__contains__)
 
 
 def _insist_same(

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from nmt.checkpoint.handover import assign_all
-from nmt.checkpoint.names import DIGESTS, extra_key, extra_name, is_parameter, name_of
+from nmt.checkpoint.names import DIGESTS, extra_name, is_parameter, name_of
 from nmt.checkpoint.pace import Pace
-from nmt.checkpoint.parameters import Module, dtype_of, named, parameters, shape_of
+from nmt.checkpoint.parameters import Module, Setter, named, param_setters
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
 from nmt.checkpoint.values import Value
 from nmt.checkpoint.writer import write_checkpoint
@@ -94,15 +94,26 @@ def load(
 
     Raises CheckpointError before anything is assigned.
     """
-    path = Path(path)
-    variables = parameters(module)
     with open_checkpoint_file(path) as file:
-        keys, renamed = _renamed(path, file, rename)
-        report = _compare(file, keys, renamed, variables, only)
-        if strict:
-            _insist(path, report)
-        file.check_all(keys[fit.name] for fit in report.matched)
-        assign_all(path, file, [(keys[fit.name], variables[fit.name]) for fit in report.matched])
+        keys, renamed = _renamed(Path(path), file, rename)
+        return assign(Path(path), file, param_setters(module), keys, renamed, only, strict)
+
+
+def assign(
+    path: Path,
+    file: OpenCheckpoint,
+    setters: Mapping[str, Setter],
+    keys: Mapping[str, str],
+    renamed: Mapping[str, str] | None = None,
+    only: Predicate | None = None,
+    strict: bool = True,
+) -> LoadReport:
+    """As `load`, from a file that is open: what stands at `keys`, by name, through the setters of these names."""
+    report = _compare(file, keys, renamed or {}, setters, only)
+    if strict:
+        _insist(path, report)
+    file.check_all(keys[fit.name] for fit in report.matched)
+    assign_all(path, file, [(keys[fit.name], setters[fit.name]) for fit in report.matched])
     return report
 
 
@@ -123,37 +134,22 @@ def read_extras(path: str | Path, only: Predicate | None = None) -> dict[str, Va
         return {name: read_value(Path(path), file, key) for key, name in names.items() if only is None or only(name)}
 
 
-def extra_names(path: str | Path) -> set[str]:
-    """Names of everything in a file that is not a parameter. Raises CheckpointError."""
-    with open_checkpoint_file(path) as file:
-        return {extra_name(key) for key in file.datasets if not is_parameter(key) and key != DIGESTS}
-
-
-def load_extras(path: str | Path, variables: Mapping[str, Any]) -> None:
-    """Assign arrays among the extras of a file, by name, to variables: all of them or none.
-
-    Raises CheckpointError where one is missing or of another shape or type, before anything is assigned.
-    """
-    path = Path(path)
-    with open_checkpoint_file(path) as file:
-        keys = {name: extra_key(name) for name in variables}
-        report = _compare(file, {name: key for name, key in keys.items() if key in file.datasets}, {}, variables, None)
-        _insist(path, report)
-        file.check_all(keys.values())
-        assign_all(path, file, [(keys[name], variable) for name, variable in variables.items()])
-
-
 def verify(path: str | Path) -> int:
     """Check every byte of a file against its digests; -> number of datasets. Raises CheckpointError.
 
     Foreign files have none: for those it says only that they can be read.
     """
     with open_checkpoint_file(path) as file:
-        file.check_all(file.datasets)
-        for key, dataset in file.datasets.items():
-            if dataset.kind == "bool" or dataset.kind == "text":  # not every byte is one
-                read_value(Path(path), file, key)
-        return len(file.datasets)
+        return check_whole(Path(path), file)
+
+
+def check_whole(path: Path, file: OpenCheckpoint) -> int:
+    """As `verify`, of a file that is open."""
+    file.check_all(file.datasets)
+    for key, dataset in file.datasets.items():
+        if dataset.kind == "bool" or dataset.kind == "text":  # not every byte is one
+            read_value(path, file, key)
+    return len(file.datasets)
 
 
 def _renamed(path: Path, file: OpenCheckpoint, rename: Rename | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -180,17 +176,17 @@ def _compare(
     file: OpenCheckpoint,
     keys: Mapping[str, str],
     renamed: Mapping[str, str],
-    variables: Mapping[str, Any],
+    setters: Mapping[str, Setter],
     only: Predicate | None,
 ) -> LoadReport:
-    wanted = [name for name in variables if only is None or only(name)]
+    wanted = [name for name in setters if only is None or only(name)]
     fits: dict[bool, list[Fit]] = {True: [], False: []}
     for name in wanted:
         if name in keys:
-            dataset, variable = file.datasets[keys[name]], variables[name]
+            dataset, setter = file.datasets[keys[name]], setters[name]
             dtype = decoded_dtype(dataset)
-            same = dataset.shape == shape_of(variable) and dtype == dtype_of(variable)
-            fit = Fit(name, f"{dataset.shape} {dtype}", f"{shape_of(variable)} {dtype_of(variable)}")
+            same = dataset.shape == setter.shape and dtype == setter.dtype
+            fit = Fit(name, f"{dataset.shape} {dtype}", f"{setter.shape} {setter.dtype}")
             fits[same].append(fit)
     assigned = {fit.name for fit in fits[True]}
     return LoadReport(
@@ -198,7 +194,7 @@ def _compare(
         renamed={old: new for old, new in renamed.items() if new in assigned},
         skipped=tuple(name for name in keys if only is not None and not only(name)),
         missing=tuple(name for name in wanted if name not in keys),
-        unexpected=tuple(name for name in keys if name not in variables and (only is None or only(name))),
+        unexpected=tuple(name for name in keys if name not in setters and (only is None or only(name))),
         mismatched=tuple(fits[False]),
     )
 

@@ -22,7 +22,7 @@ import numpy as np
 from nmt.checkpoint.blocks import bytes_of, read_into
 from nmt.checkpoint.hdf5_dataset import LARGEST_SIZE, MOST_RANK, Dataset
 from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, is_parameter
-from nmt.checkpoint.refusals import damaged, not_a_checkpoint, not_allowed
+from nmt.checkpoint.refusals import cannot_read, damaged, not_a_checkpoint, not_allowed
 from nmt.checkpoint.values import PLAIN, Stored
 from nmt.errors import CheckpointError
 
@@ -59,7 +59,11 @@ class ForeignFile:
             return Stored(self._arrays[key])
         place = self._places[key]
         array = np.empty(place.shape, place.dtype)
-        if not read_into(self._fd, bytes_of(array), place.offset):
+        try:
+            whole = read_into(self._fd, bytes_of(array), place.offset)
+        except OSError as error:
+            raise cannot_read(self._path, error) from error
+        if not whole:
             raise damaged(self._path, f"an end of file inside {key!r}")
         return Stored(array.astype(array.dtype.newbyteorder("="), copy=False))
 

@@ -18,36 +18,37 @@ from typing import Any
 
 import numpy as np
 
+from nmt.checkpoint.parameters import Setter
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, read_value
 
 LEAST = 1 << 16  # bytes; for fewer a copy is cheaper
 READERS = 2  # threads, and variables that are read at a time
 
 
-def assign_all(path: Path, file: OpenCheckpoint, pairs: Iterable[tuple[str, Any]]) -> None:
-    """Numbers of the keys of a file to variables of their shapes and types.
+def assign_all(path: Path, file: OpenCheckpoint, pairs: Iterable[tuple[str, Setter]]) -> None:
+    """Numbers of the keys of a file through setters of their shapes and types.
 
     The numbers must have been checked: what raises in between, CheckpointError where the file has changed since, leaves
     some variables assigned and others as they were.
     """
-    under_way: deque[tuple[Any, Blank, Future[None]]] = deque()
+    under_way: deque[tuple[Setter, Blank, Future[None]]] = deque()
 
     def assign_oldest() -> None:
-        variable, blank, done = under_way.popleft()
+        setter, blank, done = under_way.popleft()
         done.result()
-        variable.assign(blank.tensor)
+        setter(blank.tensor)
 
     with ThreadPoolExecutor(READERS) as pool:
-        for key, variable in pairs:
+        for key, setter in pairs:
             dataset = file.datasets[key]
             dtype = decoded_dtype(dataset)
-            if dataset.kind or not can_fill(variable, dataset.shape, dtype):
-                variable.assign(read_value(path, file, key))
+            if dataset.kind or not can_fill(setter.variable, dataset.shape, dtype):
+                setter(read_value(path, file, key))
                 continue
             if len(under_way) == READERS:
                 assign_oldest()
             blank = Blank(dataset.shape, dtype)
-            under_way.append((variable, blank, pool.submit(file.read_into, key, blank.array)))
+            under_way.append((setter, blank, pool.submit(file.read_into, key, blank.array)))
         while under_way:
             assign_oldest()
 

@@ -5,15 +5,13 @@ Nothing here knows TensorFlow: a module has `variables`, a variable has `name`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from nmt.checkpoint.values import Array
 from nmt.errors import CheckpointError
-
-Setter = Callable[[Any], Any]
 
 
 class Module(Protocol):
@@ -42,6 +40,24 @@ def parameters(module: Module) -> dict[str, Any]:
     return found
 
 
+class Setter:
+    """Called with a value, assigns it to its variable. Whatever goes from a file into a variable goes through here."""
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+
+    def __call__(self, value: Any) -> None:
+        self.variable.assign(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return shape_of(self.variable)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return dtype_of(self.variable)
+
+
 def param_setters(module: Module) -> dict[str, Setter]:
     """Name -> the function that assigns a value to the variable of that name. With it a file is read in five lines:
 
@@ -52,7 +68,7 @@ def param_setters(module: Module) -> dict[str, Setter]:
 
     Raises CheckpointError where two variables share a name.
     """
-    return {name: variable.assign for name, variable in parameters(module).items()}
+    return {name: Setter(variable) for name, variable in parameters(module).items()}
 
 
 def param_values(module: Module) -> dict[str, Array]:

@@ -60,13 +60,18 @@ def open_checkpoint_file(path: str | Path) -> Iterator[OpenCheckpoint]:
         raise cannot_read(path, error) from None
     try:
         yield _opened(path, fd)
-    except OSError as error:
-        raise cannot_read(path, error) from error
     finally:
         os.close(fd)
 
 
 def _opened(path: Path, fd: int) -> OwnFile | ForeignFile:
+    try:
+        return _by_kind(path, fd)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _by_kind(path: Path, fd: int) -> OwnFile | ForeignFile:
     start = os.pread(fd, 8, 0)
     if start == MAGIC:
         return OwnFile(path, fd)
@@ -161,7 +166,11 @@ class OwnFile:
         return bytes(buffer)
 
     def _fill(self, buffer: memoryview, offset: int) -> None:
-        if not read_into(self._fd, buffer, offset):
+        try:
+            whole = read_into(self._fd, buffer, offset)
+        except OSError as error:
+            raise cannot_read(self.path, error) from error
+        if not whole:
             raise damaged(self.path, "an end that was not there when it was opened")
 
 

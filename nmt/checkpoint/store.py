@@ -13,8 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from nmt.checkpoint.atomic import give_name
-from nmt.checkpoint.file import read_extras, save, verify
+from nmt.checkpoint.file import check_whole, save
+from nmt.checkpoint.names import extra_key
 from nmt.checkpoint.pace import Pace
+from nmt.checkpoint.reader import open_checkpoint_file, read_value
 from nmt.checkpoint.refusals import cannot_write
 from nmt.checkpoint.values import Array, Value
 from nmt.errors import CheckpointError
@@ -22,6 +24,7 @@ from nmt.plumbing.files import TEMPORARY
 
 log = logging.getLogger(__name__)
 
+STEP = extra_key("step")
 NICENESS = 10  # a busy core then gives the writing about a tenth of its time, an idle one all of it
 _STEP = re.compile(r"step-(\d+)\.h5")
 _LEFT_OVER = re.compile(rf"(last|best|step-\d+)\.h5\.\d+-\d+{re.escape(TEMPORARY)}")
@@ -169,11 +172,10 @@ def _give_way() -> None:
 def _step(path: Path) -> int | None:
     """The step of a file that is whole, and None for one that is not, which is said."""
     try:
-        verify(path)
-        step = read_extras(path, only=lambda name: name == "step")["step"]
+        with open_checkpoint_file(path) as file:
+            check_whole(path, file)
+            step = read_value(path, file, STEP) if STEP in file.datasets else None
     except CheckpointError as error:
         log.warning("%s", error)
         return None
-    except KeyError:  # whole, but not written by a run
-        return -1
-    return step if isinstance(step, int) else -1
+    return step if isinstance(step, int) else -1  # whole, but not written by a run

@@ -10,9 +10,12 @@ import tensorflow as tf
 from ml_dtypes import bfloat16
 
 from nmt.checkpoint import handover
-from nmt.checkpoint.file import extra_names, load, load_extras, read_extras, read_parameters, save
+from nmt.checkpoint.file import assign, load, read_extras, read_parameters, save
 from nmt.checkpoint.handover import LEAST, Blank, assign_all, can_fill
 from nmt.checkpoint.hdf5_dataset import Dataset
+from nmt.checkpoint.names import extra_key
+from nmt.checkpoint.parameters import Setter
+from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.errors import CheckpointError
 
 SIZE = LEAST  # items: LEAST bytes or more of any type
@@ -56,7 +59,7 @@ class Changing:
 def test_a_file_that_changes_between_is_an_error_and_nothing_is_half_assigned(tmp_path):
     variables = {key: tf.Variable(np.ones(SIZE, np.float32)) for key in "abcd"}
     with pytest.raises(CheckpointError, match="damage"):
-        assign_all(tmp_path, Changing(), variables.items())
+        assign_all(tmp_path, Changing(), [(key, Setter(variable)) for key, variable in variables.items()])
     for variable in variables.values():
         assert len(set(variable.numpy().tolist())) == 1
     assert float(variables["c"][0]) == 1.0
@@ -148,11 +151,17 @@ print(float(first[5]), float(second[5]))
     assert done.stdout.strip() == "4.0 3.0", done.stderr
 
 
+def assign_extras(path, variables):
+    """Extras by name, as the slots of a run are assigned."""
+    with open_checkpoint_file(path) as file:
+        keys = {name: extra_key(name) for name in variables if extra_key(name) in file.datasets}
+        return assign(path, file, {name: Setter(variable) for name, variable in variables.items()}, keys)
+
+
 def test_extras_are_assigned_by_name(tmp_path):
     save(tmp_path / "a.h5", {}, {"m x": np.arange(SIZE, dtype=np.float32), "scale": np.float32(2), "note": "text"})
-    assert extra_names(tmp_path / "a.h5") == {"m x", "scale", "note", "tf_version", "format_version"}
     wide, scalar = tf.Variable(np.zeros(SIZE, np.float32)), tf.Variable(0.0)
-    load_extras(tmp_path / "a.h5", {"m x": wide, "scale": scalar})
+    assert str(assign_extras(tmp_path / "a.h5", {"m x": wide, "scale": scalar})) == "2 matched"
     np.testing.assert_array_equal(wide.numpy(), np.arange(SIZE))
     assert float(scalar) == 2.0
 
@@ -165,7 +174,7 @@ def test_extras_that_do_not_fit_are_refused_before_anything_is_assigned(tmp_path
     save(tmp_path / "a.h5", {}, {"a": np.ones(2, np.float32), "fits": np.float32(1)})
     fits = tf.Variable(0.0)
     with pytest.raises(CheckpointError, match=found):
-        load_extras(tmp_path / "a.h5", {"fits": fits, name: tf.Variable(value)})
+        assign_extras(tmp_path / "a.h5", {"fits": fits, name: tf.Variable(value)})
     assert float(fits) == 0.0
 
 
@@ -178,6 +187,6 @@ def test_damaged_extras_are_refused_before_anything_is_assigned(tmp_path):
     path.write_bytes(content)
     first, second = (tf.Variable(np.zeros(SIZE, np.float32)) for _ in "ab")
     with pytest.raises(CheckpointError, match="do not match their digest"):
-        load_extras(path, {"a": first, "b": second})
+        assign_extras(path, {"a": first, "b": second})
     assert float(first[0]) == 0.0
     assert read_extras(path, only=lambda name: name == "a")["a"][0] == 1
