@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.config import mistakes
-from nmt.config.compose import VERSION_BASE
+from nmt.config.composer import VERSION_BASE
 from nmt.config.launch import Launch, MachineConfig
 from nmt.config.overrides import apply_overrides, check_leaves, known_keys, parse_override, to_typed
 from nmt.config.store import CONFIGS, LAUNCH_SCHEMAS, options, register

@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.config import mistakes
-from nmt.config.compose import VERSION_BASE, Plan, prepare
+from nmt.config.compose import Plan, prepare
+from nmt.config.composer import VERSION_BASE
 from nmt.config.overrides import to_config
 from nmt.config.pages import train_page
 from nmt.config.reference import entries, reference, topic_of
@@ -26,6 +27,7 @@ from nmt.config.resume import continued
 from nmt.config.root import CommandLine, Config
 from nmt.config.saved import dump, not_writable, write_overrides, write_run_config
 from nmt.config.store import CONFIGS, register
+from nmt.config.sweeping import CONFIG_NAME
 from nmt.errors import ConfigError, NmtError
 from nmt.plumbing import edge
 
@@ -95,7 +97,7 @@ def _hand_to_hydra(job: Job) -> None:
     """Hydra reads sys.argv, makes the run folder, sets up the log and calls the job; in a sweep, one after another."""
     with _as_program(job.plan):
         try:
-            hydra.main(config_path=str(CONFIGS), config_name="config", version_base=VERSION_BASE)(job)()
+            hydra.main(config_path=str(CONFIGS), config_name=CONFIG_NAME, version_base=VERSION_BASE)(job)()
         except (HydraException, OmegaConfBaseException) as error:
             if error is job.bug:
                 raise

@@ -15,6 +15,9 @@ from nmt.config.store import folder_name
 from nmt.config.sweep import EC2, HOW, LOCAL, OPTUNA, SHORT
 from nmt.errors import ConfigError
 
+CONFIG_NAME = "config"  # configs/config.yaml
+DIR_FLAG = "--config-dir"
+SEARCH_PATH = "hydra.searchpath"
 SWEEPS = "runs/sweeps"  # as in configs/hydra/default.yaml
 # hydra/launcher=... or hydra/sweeper=... -> the module that it needs, and the extra that brings it
 NEEDS = {
@@ -70,6 +73,8 @@ def space_of(
 
 def check_sweep(node: DictConfig, settings: DictConfig, overrides: Sequence[Override]) -> None:
     """Raises ConfigError for what the chosen sweeper or launcher cannot do."""
+    if settings.launcher._target_ == EC2:
+        _check_on_the_machine(settings, overrides)
     ours, optuna = settings.launcher._target_ in (LOCAL, EC2), settings.sweeper._target_ == OPTUNA
     heeded = SHORT if optuna else (*SHORT, "jobs")
     for override in overrides:
@@ -90,6 +95,20 @@ def check_sweep(node: DictConfig, settings: DictConfig, overrides: Sequence[Over
             )
 
 
+def _check_on_the_machine(settings: DictConfig, overrides: Sequence[Override]) -> None:
+    """A rented machine gets this project, and no folder from elsewhere."""
+    elsewhere = own_configs(settings)
+    elsewhere += [str(override.input_line) for override in overrides if override.key_or_group == SEARCH_PATH]
+    if elsewhere:
+        key, _, found = elsewhere[0].partition("=")
+        raise ConfigError(
+            key,
+            found=f"{found} with hydra/launcher=ec2",
+            expected="files of this project, which is what a rented machine gets",
+            next_step="put them into configs/, in a folder of their group",
+        )
+
+
 def interval_ends(node: DictConfig, key: str, value: IntervalSweep) -> list[str]:
     """Both ends as one would write them: an integer's without a point. Raises ConfigError where they are none."""
     assert value.start is not None
@@ -106,8 +125,16 @@ def interval_ends(node: DictConfig, key: str, value: IntervalSweep) -> list[str]
     return [str(int(end)) if whole and end == int(end) else repr(end) for end in (value.start, value.end)]
 
 
-def sweep_folder(overrides: Sequence[Override]) -> str:
-    """The folder of a sweep follows from its overrides, so that the same command finds it again.
+def own_configs(settings: DictConfig) -> list[str]:
+    """The flags of a command line that name a user's own folder and file of configurations."""
+    own = [source.path for source in settings.runtime.config_sources if source.provider == "command-line"]
+    flags = [f"{DIR_FLAG}={path}" for path in own]
+    name = settings.job.config_name
+    return flags if name == CONFIG_NAME else [*flags, f"--config-name={name}"]
+
+
+def sweep_folder(flags: Sequence[str], overrides: Sequence[Override]) -> str:
+    """The folder of a sweep follows from its words, so that the same command finds it again.
 
     How the trials are run does not matter, nor how many: `dry_run=true` or more trials are of the same sweep.
     """
@@ -116,8 +143,9 @@ def sweep_folder(overrides: Sequence[Override]) -> str:
         for override in overrides
         if not override.is_hydra_override() and override.key_or_group.removeprefix("sweep.") not in HOW
     ]
-    digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{SWEEPS}/{folder_name(lines)}_{digest}"
+    digest = hashlib.sha256("\n".join([*flags, *lines]).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    names = [flag.removeprefix("--") for flag in flags if not flag.startswith(DIR_FLAG)]
+    return f"{SWEEPS}/{folder_name([*names, *lines])}_{digest}"
 
 
 def _is_there(module: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from nmt.config.overrides import to_config
 from nmt.config.root import Config
 from nmt.config.store import folder_name
 from nmt.config.sweep import SweepConfig
+from nmt.config.sweeping import own_configs
 from nmt.errors import SweepError
 from nmt.sweep.leaderboard import make_board
 from nmt.sweep.ledger import Ledger, Status, read_standings
@@ -27,7 +29,10 @@ from nmt.sweep.trials import Trial, key_of, make_trial
 
 log = logging.getLogger(__name__)
 
-
+OF_THE_SWEEP = (
+    *("hydra.mode", "hydra.run.dir", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher"),
+    *("hydra.hydra_logging", "hydra/hydra_logging"),
+)
 MakePool = Callable[[SweepConfig, Config], Pool]
 
 
@@ -45,6 +50,7 @@ class Launch:
         task = OverridesParser.create(hydra_context.config_loader).parse_overrides(list(config.hydra.overrides.task))
         self.tried = {override.key_or_group for override in task if override.is_sweep_override()}
         self.folder = Path(str(config.hydra.sweep.dir)).absolute()
+        self.flags = flags_of(config.hydra)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """For Hydra's own sweeper. Raises SweepError where trials failed, once all have been tried."""
@@ -69,7 +75,7 @@ class Launch:
         own = tuple(word for word in overrides if not word.startswith(("sweep.", "hydra.", "hydra/")))
         told = tuple(word for word in own if key_of(word) in self.tried) or own
         folder = self.folder / f"{number}_{folder_name(list(told))}"
-        return make_trial(number, own, self._config(overrides), folder, " ".join(told) or "the default")
+        return make_trial(number, own, self._config(overrides), folder, " ".join(told) or "the default", self.flags)
 
     def _config(self, overrides: Sequence[str]) -> Config:
         node = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
@@ -78,13 +84,23 @@ class Launch:
         return to_config(node)
 
 
+def flags_of(settings: DictConfig) -> tuple[str, ...]:
+    """What composes a trial as its sweep was composed, beside its overrides: the user's own configurations, and
+    settings of Hydra that are not about the sweep."""
+    own = tuple(own_configs(settings))
+    words = (str(word) for word in settings.overrides.hydra)
+    kept = tuple(word for word in words if not key_of(word).startswith(OF_THE_SWEEP))
+    return (*own, *kept, "hydra.mode=RUN") if own else kept  # a file of one's own may say MULTIRUN
+
+
 def tell_results(folder: Path) -> None:
     """The end of a sweep: its leaderboard, and how to see more of it."""
     try:
         print(f"\n{text(make_board(read_results(folder)))}\n")
     except SweepError as nothing:
         log.info("%s", nothing)
-    log.info("again, or as a page: python -m nmt.sweep report %s --html page.html", folder)
+    again = shlex.join(["uv", "run", "python", "-m", "nmt.sweep", "report", str(folder), "--html", "page.html"])
+    log.info("again, or as a page: %s", again)
 
 
 def complain(outcomes: Sequence[Outcome]) -> None:

@@ -43,7 +43,7 @@ class Row:
     @property
     def command(self) -> str:
         """Of its best trial, alone."""
-        return shlex.join(["python", "train.py", *self.trials[0].overrides])
+        return shlex.join(["uv", "run", "train.py", *self.trials[0].flags, *self.trials[0].overrides])
 
 
 @dataclass(frozen=True)

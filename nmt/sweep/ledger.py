@@ -54,6 +54,7 @@ class Standing:
     seconds: float = 0.0  # on the clock of the launcher; an attempt whose launcher was killed is not in it
     usd: float | None = None
     attempts: int = 1
+    flags: tuple[str, ...] = ()  # of its command line, before the overrides
 
 
 class Ledger:
@@ -146,6 +147,7 @@ def fold(events: Iterable[Mapping[str, Any]]) -> dict[str, Standing]:
                 seconds=before.seconds if before else 0.0,
                 usd=before.usd if before else None,
                 attempts=before.attempts + 1 if before else 1,
+                flags=tuple(event.get("flags", ())),  # not in a ledger of before they were kept
             )
         elif before is not None:
             usd = event["usd"]

@@ -131,6 +131,7 @@ class LocalPool:
         words = [
             f"resume={folder}",
             f"hydra.run.dir={folder}",
+            *trial.flags,
             *(word for word in trial.overrides if share is None or key_of(word) != PRICE),
             *own,
         ]

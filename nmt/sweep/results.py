@@ -28,6 +28,7 @@ class Result:
     status: str  # of Status, or "running"
     scores: Scores | None
     usd: float | None
+    flags: tuple[str, ...] = ()  # of its command line, before the overrides
 
     @property
     def finished(self) -> bool:
@@ -68,7 +69,16 @@ def _from_ledger(folder: Path) -> list[Result]:
         status = "running" if standing.running and alive else standing.status.value
         known = [usd for usd in (standing.usd, scores.usd if scores else None) if usd is not None]
         results.append(
-            Result(standing.number, standing.overrides, standing.group, place, status, scores, max(known, default=None))
+            Result(
+                standing.number,
+                standing.overrides,
+                standing.group,
+                place,
+                status,
+                scores,
+                max(known, default=None),
+                standing.flags,
+            )
         )
     return results
 

@@ -105,6 +105,7 @@ class Runner:
             {
                 "group": trial.group,
                 "number": trial.number,
+                "flags": trial.flags,
                 "overrides": trial.overrides,
                 "folder": trial.folder.name,
                 "where": running.where,

@@ -16,7 +16,7 @@ from nmt.sweep.ledger import Standing
 
 @dataclass(frozen=True)
 class Trial:
-    """`python train.py OVERRIDES hydra.run.dir=FOLDER` is the same run alone."""
+    """`python train.py FLAGS OVERRIDES hydra.run.dir=FOLDER` is the same run alone."""
 
     number: int
     overrides: tuple[str, ...]
@@ -25,11 +25,14 @@ class Trial:
     figure: Figure  # what it is chosen by
     folder: Path
     name: str  # what it tries, in words
+    flags: tuple[str, ...] = ()  # what else it is composed with: a user's own configurations, settings of Hydra
 
 
-def make_trial(number: int, overrides: tuple[str, ...], config: Config, folder: Path, name: str) -> Trial:
+def make_trial(
+    number: int, overrides: tuple[str, ...], config: Config, folder: Path, name: str, flags: tuple[str, ...] = ()
+) -> Trial:
     figure = config.train.early_stopping.figure
-    return Trial(number, overrides, identify(config), identify(replace(config, seed=0)), figure, folder, name)
+    return Trial(number, overrides, identify(config), identify(replace(config, seed=0)), figure, folder, name, flags)
 
 
 def key_of(override: str) -> str:

@@ -76,6 +76,64 @@ def test_a_recipe_changes_nothing_of_the_model_it_sweeps(recipe):
     assert composed(f"sweep={recipe}").model == Config().model
 
 
+@pytest.fixture
+def own(tmp_path):
+    """A user's own folder of configurations: a file to begin with, a recipe and a space."""
+    files = {
+        "my.yaml": "defaults: [config, _self_]\nmodel: {units: 48}\n",
+        "bare.yaml": "train: {max_steps: 5}\n",
+        "experiment/mine.yaml": "# @package _global_\nmodel: {units: 24}\n",
+        "sweep/two.yaml": "# @package _global_\nsweep: {space: {seed: '3,4'}}\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "own" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "own"
+
+
+def test_configurations_of_ones_own_are_composed_checked_and_named(edge, own, tmp_path):
+    assert edge("-m", f"--config-dir={own}", "--config-name=my", "seed=1,2") == 0
+    assert [(config.model.units, config.seed) for config, _ in edge.calls] == [(48, 1), (48, 2)]
+    folder = edge.calls[0][1].relative_to(tmp_path).parent
+    assert str(folder).startswith("runs/sweeps/config-name-my_seed-1-2_")
+    edge.calls.clear()
+    assert edge("-m", "--config-dir", "own", "experiment=mine", "sweep=two") == 0
+    assert [(config.model.units, config.seed) for config, _ in edge.calls] == [(24, 3), (24, 4)]
+    edge.calls.clear()
+    assert edge(f"--config-dir={own}", "-cn", "my", "experiment=mine") == 0
+    assert edge.calls[0][0].model.units == 48, "a file of one's own comes after its defaults"
+
+
+OWN_MISTAKES = {
+    ("--config-dir=gone", "seed=1"): "--config-dir: found gone, expected a folder; check how it is written.",
+    ("--config-dir=own", "--config-name=mine"): "--config-name: found mine, expected a file of the folder of "
+    "--config-dir; check that mine.yaml is in it.",
+    ("--config-dir=own", "--config-name=bare"): "--config-name=bare: found a file that does not build on ours, "
+    "expected defaults that begin with config; write `defaults: [config, _self_]` at its top.",
+    ("--config-dir=own", "experiment=min"): "experiment: found min, expected one of bench_large, bench_small, mine, "
+    "multi30k, multi30k_tok, tiny_sweep; did you mean experiment=mine.",
+    ("--config-dir=own", "--config-name=my", "train.max_step=3"): "train.max_step: found no option of this name, "
+    "expected an option of train; did you mean train.max_steps.",
+    ("--config-dir=own", "resume=gone"): "resume=gone: found no folder of this name, expected the folder of an earlier "
+    "run; name the folder that holds its config.yaml and checkpoints.",
+    ("--config-path=own", "seed=1"): "--config-path: found own, expected a folder beside configs/, not in its place; "
+    "write --config-dir=own.",
+    ("-m", "--config-dir=own", "hydra/launcher=ec2", "seed=1,2"): "--config-dir: found {own} with hydra/launcher=ec2, "
+    "expected files of this project, which is what a rented machine gets; put them into configs/, in a folder of their "
+    "group.",
+    ("--run", "-m", "seed=1,2"): "--run: found -m beside it, expected one of them; leave out -m.",
+    ("--resolve", "seed=1"): "--resolve: found no --cfg beside it, expected both; add --cfg job.",
+}
+
+
+@pytest.mark.parametrize("words", OWN_MISTAKES, ids=" ".join)
+def test_each_mistake_about_hydras_flags_has_its_sentence(edge, own, capsys, words):
+    assert edge(*words) == 2
+    assert capsys.readouterr().err == OWN_MISTAKES[words].replace("{own}", str(own)) + "\n"
+    assert edge.calls == []
+
+
 def test_how_a_sweep_is_run_does_not_change_its_folder():
     register()
     plain = prepare(["-m", "seed=1,2"]).argv[-1]

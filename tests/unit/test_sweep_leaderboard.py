@@ -69,7 +69,7 @@ def test_a_loss_is_better_when_it_is_less(tmp_path):
 def test_the_best_configuration_is_a_command(tmp_path):
     write_sweep(tmp_path)
     board = make_board(read_results(tmp_path))
-    assert shlex.split(board.rows[2].command) == ["python", "train.py", "model.units=32", "seed=2"]
+    assert shlex.split(board.rows[2].command) == ["uv", "run", "train.py", "model.units=32", "seed=2"]
 
 
 def test_the_front_is_what_no_other_beats_in_both(tmp_path):
@@ -116,7 +116,7 @@ def test_the_table_on_a_terminal(tmp_path):
         "usd",
     ]
     assert "12.00 ± 2.83" in lines[6]
-    assert "best configuration, with the seed of its best trial:\n  python train.py model.units=96 seed=1" in told
+    assert "best configuration, with the seed of its best trial:\n  uv run train.py model.units=96 seed=1" in told
 
 
 def test_the_csv_has_a_row_for_each_trial(tmp_path):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 import nmt.sweep.pool
+from nmt.config.compose import prepare
 from nmt.sweep.results import read_results
 
 ROOT = Path(__file__).resolve().parents[2]
 # Its score is 10 for each unit and 1 for each seed; 13 units are a failure.
 PROGRAM = f"""
-import sys
+import json, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "unit")!r}]
 from pathlib import Path
 from sweep_tools import a_config, write_run
@@ -22,7 +24,9 @@ units, seed = int(given.get("model.units", 8)), int(given.get("seed", 1))
 if units == 13:
     sys.exit("thirteen is too many")
 score = 10.0 * units + seed
-write_run(Path(given["hydra.run.dir"].strip("'")), a_config(seed, units), [1.0, score], {{"bleu": score}})
+folder = Path(given["hydra.run.dir"].strip("'"))
+write_run(folder, a_config(seed, units), [1.0, score], {{"bleu": score}})
+(folder / "argv.json").write_text(json.dumps(sys.argv[1:]))
 """
 
 
@@ -44,6 +48,26 @@ def test_a_dry_run_lists_the_trials_and_writes_no_ledger(edge, tmp_path, capsys)
     assert edge.calls == [], "trials are processes, not calls"
 
 
+def test_each_trial_is_composed_as_its_sweep_was(edge, tmp_path):
+    """A folder and a file of one's own, and what Hydra was told that is not about the sweep."""
+    own = tmp_path / "own"
+    (own / "experiment").mkdir(parents=True)
+    (own / "my.yaml").write_text("defaults: [config, _self_]\nhydra: {mode: MULTIRUN}\nmodel: {units: 16}\n")
+    (own / "experiment" / "mine.yaml").write_text("# @package _global_\nmodel: {cell: lstm}\n")
+    flags = ("--config-dir=own", "--config-name=my", "hydra.job.chdir=false", "hydra/launcher=local")
+    assert edge(*flags, "experiment=mine", "seed=2,3", "hydra.sweep.dir=s") == 0
+    results = read_results(tmp_path / "s")
+    assert [result.overrides for result in results] == [("experiment=mine", f"seed={seed}") for seed in (2, 3)]
+    wanted = (f"--config-dir={own}", "--config-name=my", "hydra.job.chdir=false", "hydra.mode=RUN")
+    assert {result.flags for result in results} == {wanted}
+    for result in results:
+        given = json.loads((result.folder / "argv.json").read_text())
+        assert given == [*wanted, *result.overrides, *given[-2:]], "and its threads, its folder"
+        plan = prepare(given[:-2])
+        assert (plan.runs, plan.multirun) == (True, False)
+    assert edge("--config-name=my", "-cd", str(own), "experiment=mine", "seed=2,3", *flags[2:]) == 0
+
+
 def test_a_sweep_ends_with_its_leaderboard_and_says_what_failed(edge, tmp_path, capsys):
     words = ("-m", "model.units=8,13,16", "hydra.sweep.dir=s", "hydra/launcher=local", "seed=2")
     assert edge(*words) == 2
@@ -54,7 +78,7 @@ def test_a_sweep_ends_with_its_leaderboard_and_says_what_failed(edge, tmp_path, 
     )
     assert "3 trials: 2 finished, 1 failed" in told.out
     assert "thirteen is too many" in told.out
-    assert "python train.py model.units=16 seed=2" in told.out
+    assert "uv run train.py model.units=16 seed=2" in told.out
     assert [path.name for path in sorted((tmp_path / "s").glob("*_*"))] == [
         "0_model.units-8",
         "1_model.units-13",
