@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from enum import Enum
+from typing import Any
 
 import hydra
 from hydra.core.override_parser.types import Override
@@ -20,8 +23,13 @@ from nmt.errors import ConfigError
 FILE = "launch_command"  # in configs/
 
 
-def read_launch(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[Launch, frozenset[str]]:
-    """A checked command line without its COMMAND, and which of the known `flags` it holds. Raises ConfigError."""
+def read_launch(
+    words: Sequence[str], flags: Sequence[str] = (), told: Mapping[str, Any] | None = None
+) -> tuple[Launch, frozenset[str]]:
+    """A checked command line without its COMMAND, and which of the known `flags` it holds. Raises ConfigError.
+
+    `told` is what an earlier command line said, from `differences`: this one starts from there.
+    """
     ours, command = list(words), []
     if "--" in ours:
         place = ours.index("--")
@@ -36,12 +44,36 @@ def read_launch(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[Launch
             raise _unknown_flag(word, flags)
         override = parse_override(word)
         (choices if override.key_or_group in LAUNCH_SCHEMAS else values).append(override)
-    node = apply_overrides(_composed(choices), values)
+    node = _composed(choices)
+    for key, value in (told or {}).items():
+        if not _chosen(key, choices):
+            OmegaConf.update(node, key, value, merge=False)
+    node = apply_overrides(node, values)
     if command:
         node.launch.command = command
     config = to_typed(node, Launch)
     check_leaves(config)
     return config, given
+
+
+def differences(config: Launch) -> dict[str, Any]:
+    """The options that are not the default, as JSON can hold them: "launch.max_usd" -> 1.0."""
+    defaults = Launch()
+    return {
+        f"{group.name}.{part.name}": value.value if isinstance(value, Enum) else value
+        for group in fields(Launch)
+        for part in fields(getattr(config, group.name))
+        if (value := getattr(getattr(config, group.name), part.name))
+        != getattr(getattr(defaults, group.name), part.name)
+    }
+
+
+def _chosen(key: str, choices: Sequence[Override]) -> bool:
+    """Whether an option is one that the choice of a whole group decides: machine=NAME all of the machine's, launch=NAME
+    those that its file names."""
+    group, _, name = key.partition(".")
+    chosen = [choice.value() for choice in choices if choice.key_or_group == group]
+    return bool(chosen) and (group == "machine" or name in OmegaConf.load(CONFIGS / group / f"{chosen[-1]}.yaml"))
 
 
 def profiles() -> dict[str, MachineConfig]:

@@ -8,17 +8,19 @@ import ipaddress
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import LaunchConfig
 from nmt.errors import LaunchError
-from nmt.launch.aws import Aws, ours, tags
+from nmt.launch.aws import NAME_TAG, Aws, ours, tags
 from nmt.launch.machine import write_private
 from nmt.launch.refusals import AwsError
 
 KEY = "id_ed25519"
 EVERYBODY = "0.0.0.0/0"
+MARKED = [{"Name": "tag-key", "Values": [NAME_TAG]}]  # whoever the owner is
 ASK_TIMEOUT_S = 10
 
 
@@ -109,6 +111,15 @@ def names(launch: LaunchConfig, public: bytes) -> tuple[str, str]:
     return f"nmt-{launch.name}-{digest}", f"nmt-{launch.name}-{digest}"
 
 
+def made_names(launch: LaunchConfig, folder: Path) -> list[str]:
+    """The names that key pair and group were given from here; none where there is no key here."""
+    own = launch.public_key
+    public = (folder / KEY).with_suffix(".pub") if own is None else Path(own).expanduser()
+    if not public.is_file():
+        return []
+    return sorted(set(names(launch, _read_public(public, str(public)))))
+
+
 def put_key(aws: Aws, launch: LaunchConfig, name: str, public: bytes) -> None:
     """Make the public key known to AWS, once. Raises AwsError."""
     tagged = [{"ResourceType": "key-pair", "Tags": tags(aws, launch)}]
@@ -121,8 +132,7 @@ def put_key(aws: Aws, launch: LaunchConfig, name: str, public: bytes) -> None:
 
 def put_group(aws: Aws, launch: LaunchConfig, name: str, network: str) -> str:
     """The id of the group, which lets in `network` on the ssh port and nothing else. Raises AwsError."""
-    found = groups(aws, launch.name)
-    group = next((item for item in found if item["GroupName"] == name), None)
+    group = next(iter(_named(aws, name)), None)
     if group is None:
         group_id = _make_group(aws, launch, name)
         group = {"GroupId": group_id, "IpPermissions": []}
@@ -130,9 +140,26 @@ def put_group(aws: Aws, launch: LaunchConfig, name: str, network: str) -> str:
     return str(group["GroupId"])
 
 
-def groups(aws: Aws, name: str | None) -> list[dict[str, Any]]:
-    """Security groups of ours, of one name or all. Raises AwsError."""
-    return aws.pages("ec2", "DescribeSecurityGroups", {"Filters": ours(aws, name)}, "SecurityGroups")
+def groups(aws: Aws, name: str | None, made: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Security groups of ours, of one name, with those called as in `made`; or all that are marked. Raises AwsError."""
+    filters = MARKED if name is None else ours(aws, name)
+    found = aws.pages("ec2", "DescribeSecurityGroups", {"Filters": filters}, "SecurityGroups")
+    known = {item["GroupId"] for item in found}
+    return found + [item for one in made for item in _named(aws, one) if item["GroupId"] not in known]
+
+
+def _named(aws: Aws, name: str) -> list[dict[str, Any]]:
+    """By its name, which follows from the key, for AWS may show its tags late."""
+    named = [{"Name": "group-name", "Values": [name]}]
+    return aws.pages("ec2", "DescribeSecurityGroups", {"Filters": named}, "SecurityGroups")
+
+
+def key_pairs(aws: Aws, name: str | None, made: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The same of key pairs. Raises AwsError."""
+    filters: list[list[dict[str, Any]]] = [MARKED if name is None else ours(aws, name)]
+    filters += [[{"Name": "key-name", "Values": [one]}] for one in made]
+    found = [pair for one in filters for pair in aws.call("ec2", "DescribeKeyPairs", {"Filters": one})["KeyPairs"]]
+    return list({pair["KeyName"]: pair for pair in found}.values())
 
 
 def _make_group(aws: Aws, launch: LaunchConfig, name: str) -> str:
@@ -149,7 +176,7 @@ def _make_group(aws: Aws, launch: LaunchConfig, name: str) -> str:
     except AwsError as refusal:
         if refusal.code != "InvalidGroup.Duplicate" and not refusal.uncertain:
             raise
-        found = [item for item in groups(aws, launch.name) if item["GroupName"] == name]
+        found = _named(aws, name)
         if not found:
             raise
         return str(found[0]["GroupId"])

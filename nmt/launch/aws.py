@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nmt.config.launch import LaunchConfig
@@ -19,6 +20,7 @@ except ImportError:  # an extra: the rest of the project works without
 
 NAME_TAG = "nmt:launch"  # on everything of ours; its value is launch.name
 OWNER_TAG = "nmt:owner"  # who started it, so that two people can share an account
+REGION = "us-east-1"  # where nothing names one
 ELSEWHERE = {"pricing": "us-east-1"}  # services that answer for all regions in one
 
 Answer = dict[str, Any]
@@ -32,7 +34,8 @@ class Aws:
     region: str
     endpoint_url: str | None
     timeout_s: float
-    owner: str = ""  # the last part of the caller's ARN
+    account: str = ""  # its number
+    owner: str = ""  # whose things these are: launch.owner, or the caller's user or role
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def call(self, service: str, action: str, parameters: Answer) -> Answer:
@@ -56,7 +59,7 @@ class Aws:
 
     def elsewhere(self, region: str) -> Aws:
         """The same account, seen from another region."""
-        return Aws(self.session, region, self.endpoint_url, self.timeout_s, self.owner)
+        return replace(self, region=region, _clients={})
 
     def client(self, service: str) -> Any:
         """boto3's own, made once. Raises AwsError for a region that has no name."""
@@ -86,13 +89,40 @@ def connect(launch: LaunchConfig) -> Aws:
             "boto3", found="no such package", expected="the library that talks to AWS",
             next_step="install it with `uv sync --extra aws`",
         )  # fmt: skip
-    try:
-        session = boto3.session.Session(profile_name=launch.profile)
-    except botocore.exceptions.BotoCoreError as error:
-        raise _told(f"launch.profile={launch.profile}", error) from error
-    aws = Aws(session, launch.region, launch.endpoint_url, launch.timeout_s)
-    aws.owner = str(aws.call("sts", "GetCallerIdentity", {})["Arn"]).rpartition("/")[2].rpartition(":")[2]
+    session = _session(launch)
+    aws = Aws(session, launch.region or REGION, launch.endpoint_url, launch.timeout_s)
+    caller = aws.call("sts", "GetCallerIdentity", {})
+    aws.account, aws.owner = str(caller["Account"]), launch.owner or owner_of(str(caller["Arn"]))
     return aws
+
+
+def owner_of(arn: str) -> str:
+    """Who that is, the same in every session: the name of a user, or of a role, whose sessions have a new name each.
+    With SSO, where many share a role, the session is called as its user.
+
+        arn:aws:iam::1:user/team/ann                                     -> ann
+        arn:aws:sts::1:assumed-role/trainer/botocore-session-7           -> trainer
+        arn:aws:sts::1:assumed-role/AWSReservedSSO_Power_0a1b/ann@a.org  -> ann@a.org
+        arn:aws:iam::1:root                                              -> root
+    """
+    kind, *names = arn.rpartition(":")[2].split("/")
+    if kind == "assumed-role" and not names[0].startswith("AWSReservedSSO_"):
+        return names[0]
+    return names[-1] if names else kind
+
+
+def region_of(launch: LaunchConfig) -> str | None:
+    """launch.region, or what AWS's own tools would take: AWS_REGION, AWS_DEFAULT_REGION, the profile's; None: no word.
+
+    Raises LaunchError for a profile that does not exist.
+    """
+    for region in (launch.region, os.environ.get("AWS_REGION"), os.environ.get("AWS_DEFAULT_REGION")):
+        if region:
+            return region
+    if boto3 is None:
+        return None
+    region = _session(launch).region_name
+    return None if region is None else str(region)
 
 
 def tags(aws: Aws, launch: LaunchConfig) -> list[dict[str, str]]:
@@ -112,6 +142,13 @@ def ours(aws: Aws, name: str | None = None) -> list[dict[str, Any]]:
 def tag(item: Answer, key: str) -> str:
     """The value of a tag; empty where there is none."""
     return next((str(one["Value"]) for one in item.get("Tags", []) if one["Key"] == key), "")
+
+
+def _session(launch: LaunchConfig) -> Any:
+    try:
+        return boto3.session.Session(profile_name=launch.profile)
+    except botocore.exceptions.BotoCoreError as error:
+        raise _told(f"launch.profile={launch.profile}", error) from error
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nmt.config.launch import Launch
 from nmt.errors import LaunchError
+from nmt.launch import clock
+from nmt.launch.life import PAID, Instance
+from nmt.launch.messages import usd
+from nmt.launch.prices import HOURS_A_MONTH, max_hours
 
 FILE = "bill.jsonl"
 SHORTEST_S = 60.0  # each start is charged at least a minute
@@ -58,7 +63,7 @@ class Bill:
 
 def note(folder: Path, event: Event) -> None:
     """Append an event, unless it is the last one already. Raises LaunchError."""
-    before = [one for one in read_events(folder) if one.id == event.id]
+    before = events_of(folder, event.id)
     if before and before[-1].what == event.what:
         return
     try:
@@ -129,3 +134,63 @@ def when_stopped(reason: str) -> float | None:
 
 def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def catch_up(config: Launch, folder: Path, instance_id: str, found: Instance | None) -> None:
+    """Note what became of a machine without us: its timer, an interruption, somebody in the console.
+
+    `found` is what AWS says; None: it has forgotten the machine, as it does about an hour after the end. Raises
+    LaunchError.
+    """
+    own = events_of(folder, instance_id)
+    if not own:
+        return
+    last = own[-1]
+    if last.what == "ended":
+        return
+    if found is None:  # its own timer has ended it at the latest
+        timer = last.seconds + 3600 * max_hours(config, last.hourly) if last.what == "started" else clock.now()
+        note(folder, replace(last, what="ended", time=iso(min(clock.now(), timer))))
+    elif found.state == "terminated":
+        note(folder, replace(last, what="ended", time=iso(when_stopped(found.shutdown_reason) or clock.now())))
+    elif found.state in ("stopping", "stopped", "shutting-down") and last.what == "started":
+        note(folder, replace(last, what="stopped", time=iso(when_stopped(found.shutdown_reason) or clock.now())))
+    elif found.state in PAID and last.what == "stopped":
+        note(folder, replace(last, what="started", time=iso(found.launched.timestamp())))
+
+
+def events_of(folder: Path, instance_id: str) -> list[Event]:
+    """One machine's. Raises LaunchError."""
+    return [event for event in read_events(folder) if event.id == instance_id]
+
+
+def open_lines(config: Launch, own: Sequence[Event], found: Instance, now: float) -> list[str]:
+    so_far, last = bill(own, now), own[-1]
+    lines = [
+        f"{last.id} ({last.type}{', spot' if last.spot else ''}) in {last.region}, {found.state}",
+        f"  so far   {usd(so_far.usd)}: ran {so_far.running_s / 3600:.2f} h ({usd(so_far.machine_usd)}), "
+        f"disk of {last.disk_gb} GB for {so_far.present_s / 3600:.2f} h ({usd(so_far.disk_usd)})",
+    ]
+    if found.state in PAID:
+        ends = last.seconds + 3600 * max_hours(config, last.hourly)
+        final = bill(own, max(ends, now))
+        lines.append(f"  an hour  {usd(last.hourly)}")
+        lines.append(f"  the end  {usd(final.usd)} at most, where its timer powers it off at {iso(ends)}")
+    else:
+        monthly = None if last.disk_usd_per_hour is None else last.disk_usd_per_hour * HOURS_A_MONTH
+        lines.append(f"  stopped  its disk costs {usd(monthly)} a month until it is terminated")
+    return lines
+
+
+def final_lines(events: Sequence[Event], now: float, ids: Sequence[str]) -> list[str]:
+    """The bill of machines that have ended."""
+    lines = []
+    for instance_id in ids:
+        own = [event for event in events if event.id == instance_id]
+        if own:
+            total = bill(own, now)
+            lines.append(
+                f"{instance_id} ({own[0].type}{', spot' if own[0].spot else ''}) in {own[0].region} has ended: "
+                f"{usd(total.usd)}, of it {usd(total.disk_usd)} for its disk; it ran {total.running_s / 3600:.2f} h"
+            )
+    return lines

@@ -11,14 +11,12 @@ from nmt.config.launching import profiles
 from nmt.errors import LaunchError
 from nmt.launch.access import EVERYBODY, own_network
 from nmt.launch.aws import Aws
-from nmt.launch.fit import fitting, misfits
-from nmt.launch.images import Image
-from nmt.launch.offers import offered_regions, offered_zones
+from nmt.launch.messages import usd
+from nmt.launch.offers import Image, Quota, offered_regions, offered_zones, quota
 from nmt.launch.prices import Prices, max_hours
-from nmt.launch.quotas import Quota, quota
 from nmt.launch.refusals import MAY_NOT, TOO_MANY, AwsError
 from nmt.launch.start import dry_run
-from nmt.launch.talk import usd
+from nmt.launch.wheels import fitting, misfits
 
 SERVICE_QUOTAS = "https://{region}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas/{code}"
 

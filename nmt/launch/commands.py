@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nmt.config.launch import Launch
-from nmt.config.launching import read_launch
 from nmt.config.mistakes import nearest
 from nmt.errors import ConfigError
 from nmt.launch import remote_commands
-from nmt.launch.costs import cost
-from nmt.launch.end import refresh_access, stop, terminate
-from nmt.launch.orphans import sweep_orphans
+from nmt.launch.aws import REGION, region_of
+from nmt.launch.leftovers import sweep_orphans
 from nmt.launch.preflight import preflight
 from nmt.launch.relaunch import relaunch
-from nmt.launch.up import up
+from nmt.launch.terminate import refresh_access, stop, terminate
+from nmt.launch.terms import Start, read_command
+from nmt.launch.up import NOT_DONE, up
+from nmt.launch.watch import cost
 from nmt.plumbing import edge
 
 YES = {"--yes": "do not ask"}
@@ -28,6 +30,7 @@ class Command:
     function: Callable[[Launch, frozenset[str]], int | None]
     meaning: str
     flags: Mapping[str, str] = field(default_factory=dict)  # "--yes" -> what it does
+    start: Start = Start.record
 
 
 def _terminate(config: Launch, flags: frozenset[str]) -> int | None:
@@ -36,10 +39,13 @@ def _terminate(config: Launch, flags: frozenset[str]) -> int | None:
 
 COMMANDS: dict[str, Command] = {
     "preflight": Command(
-        preflight, "whether a launch can work and what it costs; spends nothing", {"--policy": "print the IAM policy"}
+        preflight,
+        "whether a launch can work and what it costs; spends nothing",
+        {"--policy": "print the IAM policy"},
+        Start.defaults,
     ),
     "up": Command(up, "start the machine, or go on with the one that runs", YES),
-    "run": Command(remote_commands.run_training, "upload, install, train: -- OVERRIDES of train.py"),
+    "run": Command(remote_commands.run_training, "upload, install, train: -- OVERRIDES of train.py", YES, Start.limits),
     "attach": Command(remote_commands.attach, "the session of the training in this terminal"),
     "logs": Command(remote_commands.logs, "the output of the training", {"-f": "and what comes, until it ends"}),
     "ps": Command(remote_commands.ps, "machines and what they do"),
@@ -61,14 +67,18 @@ COMMANDS: dict[str, Command] = {
         sweep_orphans,
         "everything of yours in every region that no record here speaks of: list it, delete it",
         {**YES, "--all": "what is on record here too"},
+        Start.defaults,
     ),
     "relaunch": Command(
         relaunch,
         "another machine goes on with the training",
         {**YES, "--no-fetch": "what is on the old one may be lost"},
+        Start.renewal,
     ),
     "rehearse-interruption": Command(
-        remote_commands.rehearse_interruption, "a spot machine is taken away, here, without an account"
+        remote_commands.rehearse_interruption,
+        "a spot machine is taken away, here, without an account",
+        start=Start.defaults,
     ),
 }
 
@@ -83,8 +93,20 @@ def _run(argv: Sequence[str]) -> int | None:
         print(page())
         return 0
     command = _command(argv[0])
-    config, flags = read_launch(argv[1:], list(command.flags))
-    return command.function(config, flags)
+    read = read_command(argv[1:], list(command.flags), command.start)
+    if read is None:
+        return NOT_DONE
+    config, flags = read
+    aloud = argv[0] in ("preflight", "up") and "--policy" not in flags
+    return command.function(located(config, aloud), flags)
+
+
+def located(config: Launch, aloud: bool) -> Launch:
+    """The same, in a region that has a name. Where nothing names one that is said, on standard error."""
+    region = region_of(config.launch)
+    if region is None and aloud:
+        print(f"no region is named (launch.region, AWS_REGION, the profile): taking {REGION}", file=sys.stderr)
+    return replace(config, launch=replace(config.launch, region=region or REGION))
 
 
 def _command(name: str) -> Command:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from nmt.errors import LaunchError
+from nmt.launch import clock
 from nmt.launch.aws import Aws
 from nmt.launch.refusals import AwsError
 
@@ -18,7 +18,7 @@ POLL_S = 10.0
 def host_keys(aws: Aws, instance_id: str, wait_s: float, say: Callable[[str], None]) -> list[str]:
     """Keys such as "ssh-ed25519 AAAA...". Waits until the console shows them. Raises LaunchError."""
     latest, told = True, False
-    ends = time.monotonic() + wait_s
+    ends = clock.ticks() + wait_s
     while True:
         try:
             parameters = {"InstanceId": instance_id, **({"Latest": True} if latest else {})}
@@ -31,7 +31,7 @@ def host_keys(aws: Aws, instance_id: str, wait_s: float, say: Callable[[str], No
                 raise
             latest = False  # an older machine, whose console is copied now and then
             continue
-        if time.monotonic() >= ends:
+        if clock.ticks() >= ends:
             raise LaunchError(
                 f"the console of {instance_id}", found=f"no host keys after {wait_s:.0f} s",
                 expected="the keys that cloud-init prints", next_step="run `up` again to go on waiting",
@@ -39,7 +39,7 @@ def host_keys(aws: Aws, instance_id: str, wait_s: float, say: Callable[[str], No
         if not told:
             say("waiting for the machine's console to show its host keys (one to four minutes)")
             told = True
-        time.sleep(POLL_S)
+        clock.sleep(POLL_S)
 
 
 def keys_in(console: str) -> list[str]:

@@ -10,12 +10,11 @@ from nmt.errors import LaunchError
 from nmt.launch import checks
 from nmt.launch.aws import Aws, connect
 from nmt.launch.checks import Row, State, guarded
-from nmt.launch.images import Image, find_image
-from nmt.launch.offers import zones_with
+from nmt.launch.messages import GREEN, RED, YELLOW, coloured, say
+from nmt.launch.offers import Image, find_image, zones_with
 from nmt.launch.policy import policy_text
 from nmt.launch.prices import UNKNOWN, prices
 from nmt.launch.start import resized
-from nmt.launch.talk import GREEN, RED, YELLOW, coloured, say
 
 COLOURS = {State.green: GREEN, State.red: RED, State.unknown: YELLOW}
 CANNOT = 2  # exit status where a row is red

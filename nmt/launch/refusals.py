@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from nmt.errors import LaunchError
+from nmt.launch import clock
 
 PREFLIGHT = "`python -m nmt.launch preflight`"
+LONGEST = 300  # characters of AWS's own sentence
 NETWORK = "check the network, then run the command again"
 IMAGE = "correct machine.image, or leave it out"
 WAIT = "wait a minute and run the command again"
@@ -25,7 +28,8 @@ CODES: dict[str, tuple[str, str, str]] = {
     "IncompleteSignature": ("credentials that are cut short", "a whole pair of keys", CREDENTIALS),
     "ExpiredToken": ("credentials that have expired", "fresh ones", CREDENTIALS),
     "ExpiredTokenException": ("credentials that have expired", "fresh ones", CREDENTIALS),
-    "RequestExpired": ("a request from another time", "a clock that is right", "set this machine's clock"),
+    # AWS says this of a clock that is wrong, and EC2 of temporary credentials that have run out.
+    "RequestExpired": ("credentials that have expired", "fresh ones", CREDENTIALS),
     "OptInRequired": (
         "a region or service that this account has not opted into", "one that is enabled",
         "enable it under Account, AWS Regions, or choose another with launch.region=REGION",
@@ -42,6 +46,10 @@ CODES: dict[str, tuple[str, str, str]] = {
     ),
     "AccessDeniedException": (
         "no permission", "a policy that allows it", "`python -m nmt.launch preflight --policy` prints what is needed",
+    ),
+    "InsufficientHostCapacity": (
+        "no free machine of this type", "one in some zone of the region",
+        "try again later, another region (launch.region=REGION) or another type (machine=g5_xlarge)",
     ),
     "InsufficientInstanceCapacity": (
         "no free machine of this type", "one in some zone of the region",
@@ -139,11 +147,21 @@ CAPACITY = {
     "InsufficientInstanceCapacity",
     "InsufficientHostCapacity",
     "InsufficientFreeAddressesInSubnet",
+    "MissingInput",  # a zone without a default subnet
     "SpotMaxPriceTooLow",
     "Unsupported",
 }
+WRONG_CLOCK = ("a request from another time", "a clock that is right", "set this machine's clock")
+CLOCK_SAYS = ("Signature expired", "Signature not yet current", "time too skewed")  # as AWS writes it
+TOLERATED_S = 300.0  # by which AWS lets a clock be wrong
 MAY_NOT = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
 TOO_MANY = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+# Refused before AWS looks at what is asked.
+AT_THE_DOOR = MAY_NOT | TOO_MANY | {
+    "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch",
+    "IncompleteSignature", "ExpiredToken", "ExpiredTokenException", "RequestExpired", "OptInRequired",
+    "PendingVerification", "Blocked",
+}  # fmt: skip
 SERVER = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "RequestTimeout"}
 # What botocore raises before or instead of an answer: class -> what was found, what is expected, the next step.
 WITHOUT_ANSWER: dict[str, tuple[str, str, str]] = {
@@ -178,34 +196,53 @@ NEVER_SENT = {
 class AwsError(LaunchError):
     """AWS did not do what was asked, or did not say whether it did."""
 
-    def __init__(self, place: str, found: str, expected: str, next_step: str, code: str, uncertain: bool) -> None:
+    def __init__(
+        self, place: str, found: str, expected: str, next_step: str, code: str, uncertain: bool, again: bool = False
+    ) -> None:
         super().__init__(place, found=found, expected=expected, next_step=next_step)
         self.code = code  # AWS's own, or the name of botocore's exception
         self.uncertain = uncertain  # it may have been done all the same
+        self.again = again  # there were earlier tries of this request
 
 
 def answered(place: str, response: Mapping[str, Any]) -> AwsError:
-    """The error in an answer of AWS, as botocore's ClientError holds it."""
-    error = response["Error"]
-    code, message = str(error["Code"]), " ".join(str(error["Message"]).split()).rstrip(".")
-    status = response["ResponseMetadata"]["HTTPStatusCode"] if "ResponseMetadata" in response else 400
-    if code in SERVER or (status >= 500 and code not in CODES):
-        return AwsError(place, f"a fault within AWS ({code})", "an answer", WAIT, code, uncertain=True)
-    if code in CODES:
-        return AwsError(place, *CODES[code], code=code, uncertain=False)
-    if code == "InsufficientHostCapacity":
-        return AwsError(place, *CODES["InsufficientInstanceCapacity"], code=code, uncertain=False)
-    return AwsError(
-        place, f"{code} ({message[:200]})", "a request that AWS accepts", f"{PREFLIGHT} checks what it can",
-        code, uncertain=False,
-    )  # fmt: skip
+    """The error in an answer of AWS, as botocore's ClientError holds it. AWS's code and sentence stand beside ours."""
+    error, about = response["Error"], response.get("ResponseMetadata", {})
+    code, message = str(error["Code"]), " ".join(str(error.get("Message", "")).split()).rstrip(".")
+    told = f"{code}: {message[:LONGEST]}" if message else code
+    found, expected, step = CODES.get(code, (told, "a request that AWS accepts", f"{PREFLIGHT} checks what it can"))
+    uncertain = code in SERVER or (about.get("HTTPStatusCode", 400) >= 500 and code not in CODES)
+    if uncertain:
+        found, expected, step = "a fault within AWS", "an answer", WAIT
+    elif any(words in message for words in CLOCK_SAYS) or (code == "RequestExpired" and _wrong_clock(about)):
+        found, expected, step = WRONG_CLOCK
+    if found != told:
+        found = f"{found} ({told})"
+    return AwsError(place, found, expected, step, code, uncertain, about.get("RetryAttempts", 0) > 0)
+
+
+def _wrong_clock(about: Mapping[str, Any]) -> bool:
+    """Whether AWS's own date, which stands above its answer, is far from ours."""
+    try:
+        theirs = parsedate_to_datetime(about["HTTPHeaders"]["date"]).timestamp()
+    except (KeyError, ValueError):
+        return False
+    return bool(abs(theirs - clock.now()) > TOLERATED_S)
+
+
+def next_step_after(reason: str) -> str:
+    """What to do about a machine that ended instead of starting: `reason` is AWS's, with its code first."""
+    code = reason.partition(":")[0].rpartition(".")[2]  # Client.VolumeLimitExceeded
+    return CODES[code][2] if code in CODES else "run `up` again, in another zone with launch.zones=[ZONE]"
 
 
 def unanswered(place: str, error: Exception) -> AwsError:
     """What botocore raises where there is no answer."""
     names = [kind.__name__ for kind in type(error).__mro__]
     code = next((name for name in names if name in WITHOUT_ANSWER), names[0])
-    if code in WITHOUT_ANSWER:
-        return AwsError(place, *WITHOUT_ANSWER[code], code=code, uncertain=code not in NEVER_SENT)
     said = " ".join(str(error).split()).rstrip(".")
-    return AwsError(place, f"{code} ({said[:200]})", "an answer", NETWORK, code, True)
+    told = f"{code}: {said[:LONGEST]}" if said else code
+    if code not in WITHOUT_ANSWER:
+        return AwsError(place, told, "an answer", NETWORK, code, True)
+    found, expected, step = WITHOUT_ANSWER[code]
+    return AwsError(place, f"{found} ({told})", expected, step, code, code not in NEVER_SENT)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from nmt.config.launch import Launch
 from nmt.launch.assignment import Assignment, load_assignment
-from nmt.launch.end import terminate
 from nmt.launch.fetch import fetch
 from nmt.launch.machine import Machine
+from nmt.launch.messages import options, say
+from nmt.launch.recorded import on_record
 from nmt.launch.remote_commands import bring_home, run_words
 from nmt.launch.s3 import pull, store_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import RemoteCommandError, UnreachableError
-from nmt.launch.talk import options, say
+from nmt.launch.terminate import terminate
 from nmt.launch.training import Agent
-from nmt.launch.up import on_record, up
+from nmt.launch.up import up
 from nmt.launch.upload import typed
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +12,17 @@ from typing import Any
 
 from nmt.config.launch import Launch
 from nmt.errors import ConfigError, LaunchError
-from nmt.launch import rehearsal, watch
+from nmt.launch import clock, rehearsal, watch
 from nmt.launch.assignment import Assignment, load_assignment
 from nmt.launch.bill import read_events
 from nmt.launch.fetch import describe, fetch, follow
 from nmt.launch.machine import Machine, list_machines, load_machine
+from nmt.launch.messages import command, options, say
 from nmt.launch.notices import NOTICE_S
 from nmt.launch.s3 import push, signed, store_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
-from nmt.launch.talk import command, options, say
+from nmt.launch.terms import remember_limits
 from nmt.launch.training import Agent, limit_s, run
 from nmt.launch.upload import plan_training, typed
 from nmt.plumbing.tables import table
@@ -45,13 +45,15 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
     ssh = _ssh(config, machine)
     try:
         seconds = limit_s(machine, config.launch.max_hours, config.launch.max_usd)
-        seconds -= time.time() - started(folder / machine.name, machine)
+        seconds -= clock.now() - started(folder / machine.name, machine)
 
         def addresses(run: str) -> dict[str, str]:
             store = store_of(config.launch, run)
             return {} if store is None else signed(store, seconds)
 
-        status = run(ssh, seconds, words, folder, say, addresses)
+        status = run(ssh, seconds, words, folder, say, addresses, config.machine.python)
+        if status.get("started", True):
+            remember_limits(config, folder / machine.name)
     except (ConfigError, KeyboardInterrupt):  # the other sentences end with it by themselves
         say(f"{machine.instance_id}: {ssh.place('').still_runs}")
         raise
@@ -68,7 +70,7 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
 def started(folder: Path, machine: Machine) -> float:
     """When the machine was started last, which is when it began to cost; now, where that is not on record."""
     events = [event for event in read_events(folder) if event.id == machine.instance_id and event.what == "started"]
-    return events[-1].seconds if events else time.time()
+    return events[-1].seconds if events else clock.now()
 
 
 def attach(config: Launch, flags: frozenset[str]) -> int | None:

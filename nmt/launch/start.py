@@ -17,14 +17,16 @@ from typing import Any
 
 from nmt.config.launch import Launch
 from nmt.errors import LaunchError
+from nmt.launch import clock
 from nmt.launch.aws import Aws, tags
-from nmt.launch.found import GONE, Instance, instances, read_instance
-from nmt.launch.images import Image
+from nmt.launch.life import POLL_S, Instance, described, read_instance
 from nmt.launch.machine import write_private
-from nmt.launch.refusals import CAPACITY, AwsError
-from nmt.launch.talk import command
+from nmt.launch.messages import command
+from nmt.launch.offers import Image
+from nmt.launch.refusals import AT_THE_DOOR, CAPACITY, AwsError
 
 FILE = "starting.json"
+LATE_S = 30.0  # that a machine is looked for, whose start AWS did not confirm
 TIMER = "/var/lib/cloud/scripts/per-boot/nmt-timer"
 
 
@@ -35,6 +37,11 @@ class Request:
     region: str
     zone: str  # empty: that of launch.subnet
     parameters: dict[str, Any]  # of RunInstances, token included
+    instance_id: str = ""  # of AWS's answer; empty: none has come yet
+
+    @property
+    def type(self) -> str:
+        return str(self.parameters["InstanceType"])
 
     @property
     def disk_gb(self) -> int:
@@ -46,7 +53,8 @@ def load_request(folder: Path) -> Request | None:
     path = folder / FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return Request(str(values["region"]), str(values["zone"]), dict(values["parameters"]))
+        given = str(values.get("instance_id", ""))
+        return Request(str(values["region"]), str(values["zone"]), dict(values["parameters"]), given)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -83,46 +91,61 @@ def start(
 
 def send(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance:
     """Write the request down, send it; -> the machine. The file stays until the machine is on record."""
-    write_private(folder / FILE, json.dumps(asdict(request), indent=2) + "\n")
+    first = load_request(folder) != request
+    _save(folder, request)
     try:
-        answer = aws.call("ec2", "RunInstances", request.parameters)
-        return read_instance(answer["Instances"][0])
+        found = read_instance(aws.call("ec2", "RunInstances", request.parameters)["Instances"][0])
+        _save(folder, replace(request, instance_id=found.id))
+        return found
     except KeyboardInterrupt:
         end = command("terminate", launch)
         print(f"interrupted; a machine may have been started: `up` goes on with it, {end} ends it.", file=sys.stderr)
         raise
     except AwsError as refusal:
-        if not refusal.uncertain:
+        # A refusal at the door says nothing of an earlier try, which may have started a machine.
+        if not refusal.uncertain and (refusal.code not in AT_THE_DOOR or (first and not refusal.again)):
             forget_request(folder)
             raise
-        found = _looked_for(aws, launch)
-        if found is not None:
-            return found
+        found_late = _looked_for(aws, request, LATE_S)
+        if found_late is not None:
+            _save(folder, replace(request, instance_id=found_late.id))
+            return found_late
         raise _unknown(launch, refusal) from refusal
 
 
 def resend(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance | None:
-    """The machine of a request that an earlier `up` sent, or did not get to send; None where it has ended since."""
-    wanted = (launch.launch.region, launch.machine.instance_type)
-    before = (request.region, str(request.parameters["InstanceType"]))
-    if wanted != before:
-        raise LaunchError(
-            f"launch.name={launch.launch.name}", found=f"an unfinished start of {before[1]} in {before[0]}",
-            expected="the same type and region again", next_step=f"end it first: {command('terminate', launch)}",
-        )  # fmt: skip
-    found = send(aws, launch, request, folder)
-    if found.state in GONE:
-        forget_request(folder)
-        return None
-    return found
+    """The machine of a request that was sent and not answered, or not sent; None where AWS never knew it.
 
-
-def _looked_for(aws: Aws, launch: Launch) -> Instance | None:
-    """After an answer that was lost: the machine, where AWS lists it already."""
+    To send it again is the one way to learn which: AWS takes a token that it knows for the same request.
+    """
+    found = _looked_for(aws, request, 0.0)
+    if found is not None:
+        _save(folder, replace(request, instance_id=found.id))
+        return found
     try:
-        return next(iter(instances(aws, launch.launch.name)), None)
+        return send(aws, launch, request, folder)
     except AwsError:
-        return None
+        if load_request(folder) is None:  # refused for good: such a machine never was
+            return None
+        raise
+
+
+def _looked_for(aws: Aws, request: Request, wait_s: float) -> Instance | None:
+    """The machine of a request whose answer was lost, where AWS lists it within so many seconds."""
+    token = {"Name": "client-token", "Values": [request.parameters["ClientToken"]]}
+    ends = clock.ticks() + wait_s
+    while True:
+        try:
+            found = described(aws, [token])
+        except AwsError:
+            return None
+        if found or clock.ticks() >= ends:
+            return found[0] if found else None
+        clock.sleep(POLL_S)
+
+
+def _save(folder: Path, request: Request) -> None:
+    write_private(folder / FILE, json.dumps(asdict(request), indent=2) + "\n")
 
 
 def _unknown(launch: Launch, refusal: AwsError) -> AwsError:

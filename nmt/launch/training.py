@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nmt.config.launch import MachineConfig
 from nmt.config.remote import RemoteConfig
 from nmt.errors import LaunchError
 from nmt.launch.assignment import Assignment
@@ -18,7 +19,7 @@ from nmt.launch.ssh_faults import Place, RemoteCommandError
 from nmt.launch.upload import TrainingPlan, plan_training, remember, upload_items, upload_project
 
 # `uv sync` with these words, as the README says it for each lane.
-LANES = {"tf221": [], "tf214": ["--no-default-groups", "--group", "tf214", "-p", "3.11"]}
+LANES = {"tf221": [], "tf214": ["--no-default-groups", "--group", "tf214"]}
 CUDA = {"tf221": ["--extra", "gpu"], "tf214": ["--extra", "k80"]}
 MAKE_FOLDERS = 'mkdir -p -- "$@" && cd -- "$1" && pwd -P'
 AGENT_REFUSED = 3
@@ -50,6 +51,7 @@ def run(
     records: Path,
     say: Say,
     addresses: Callable[[str], dict[str, str]] = lambda run: {},
+    python: str = MachineConfig.python,
 ) -> dict[str, Any]:
     """Upload, install, start; -> the status of the training. Twice the same is once: what runs is left to run.
 
@@ -68,18 +70,18 @@ def run(
     say(f"upload to {folder}")
     upload_project(ssh, folder)
     upload_items(ssh, folder, plan.items)
-    say(f"uv sync {' '.join(sync_words(machine, config))}")
-    agent.install(sync_words(machine, config))
+    say(f"uv sync {' '.join(sync_words(machine, config, python))}")
+    agent.install(sync_words(machine, config, python))
     remember(plan)
     Assignment(list(words), plan.run, str(plan.folder), folder).save(records, machine.name)
     spec = {**specification(machine, config, plan, limit_s), "uploads": addresses(plan.run)}
     return agent.ask("start", "start of training", given=json.dumps(spec))
 
 
-def sync_words(machine: Machine, config: RemoteConfig) -> list[str]:
+def sync_words(machine: Machine, config: RemoteConfig, python: str) -> list[str]:
     """What `uv sync` is given on this machine."""
     cuda = CUDA[machine.lane] if config.cuda else []
-    return [*LANES[machine.lane], *cuda, *(["--offline"] if config.offline else [])]
+    return [*LANES[machine.lane], "-p", python, *cuda, *(["--offline"] if config.offline else [])]
 
 
 def make_folders(ssh: Ssh, plan: TrainingPlan) -> str:

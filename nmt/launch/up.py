@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nmt.config.launch import Launch, LaunchConfig
+from nmt.config.launch import Launch
+from nmt.config.launching import differences
 from nmt.errors import LaunchError
 from nmt.launch import access
 from nmt.launch.aws import Aws, connect
-from nmt.launch.bill import Event, iso, note, read_events
-from nmt.launch.found import GONE, Instance, instance, instances
+from nmt.launch.bill import Event, catch_up, iso, note, read_events
 from nmt.launch.hostkeys import host_keys
-from nmt.launch.images import find_image
-from nmt.launch.machine import FILE as RECORD
-from nmt.launch.machine import Machine, load_machine, save_machine
-from nmt.launch.offers import zones_with
+from nmt.launch.life import GONE, PAID, Instance, wait_for
+from nmt.launch.machine import Machine, forget_machine, save_machine
+from nmt.launch.messages import agreed, command, locked, say, told, usd
+from nmt.launch.offers import find_image, zones_with
 from nmt.launch.prices import Prices, max_hours, prices
-from nmt.launch.start import forget_request, load_request, request_parameters, resend, resized, start
-from nmt.launch.talk import agreed, command, locked, say, told, usd
+from nmt.launch.recorded import folder_of, machines, on_record
+from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
+from nmt.launch.terms import Terms
 from nmt.plumbing.tables import table
 
-POLL_S = 5.0
 NOT_DONE = 2  # exit status after a no
 KNOWN_HOSTS = "known_hosts"
 
@@ -41,7 +40,7 @@ class Plan:
 
 def up(config: Launch, flags: frozenset[str]) -> int | None:
     """Start the machine, or go on with one that an earlier `up` started. Raises LaunchError."""
-    folder = Path(config.launch.folder) / config.launch.name
+    folder = folder_of(config.launch)
     with locked(folder):
         aws = connect(config.launch)
         found = existing(aws, config, folder)
@@ -61,40 +60,36 @@ def up(config: Launch, flags: frozenset[str]) -> int | None:
         if found is None:
             return NOT_DONE
         with told(config, [found.id], aws.region):
+            if found.state in PAID:
+                note(folder, _started(found, aws.region, plan))
             _ready(aws, plan, found)
     return None
 
 
 def existing(aws: Aws, config: Launch, folder: Path) -> Instance | None:
     """The machine of this name, from its record, an unfinished start, or its tags; None where there is none."""
-    recorded = on_record(config.launch)
-    if recorded is not None:
-        if recorded.region != aws.region:
-            raise LaunchError(
-                f"launch.name={config.launch.name}", found=f"a machine in {recorded.region}",
-                expected=f"another name in {aws.region}", next_step="choose one with launch.name=NAME",
-            )  # fmt: skip
-        found = instance(aws, recorded.instance_id)
-        if found is not None and found.state not in GONE:
-            return found
-    request = load_request(folder)
-    if request is not None:
-        found = resend(aws, config, request, folder)
-        if found is not None:
-            return found
-    alive = [one for one in instances(aws, config.launch.name) if one.state not in GONE]
+    recorded, request = on_record(config.launch), load_request(folder)
+    if recorded is not None and recorded.region != aws.region:
+        raise LaunchError(
+            f"launch.name={config.launch.name}", found=f"a machine in {recorded.region}",
+            expected=f"another name in {aws.region}", next_step="choose one with launch.name=NAME",
+        )  # fmt: skip
+    if request is not None and (request.region, request.type) != (aws.region, config.machine.instance_type):
+        raise LaunchError(
+            f"launch.name={config.launch.name}", found=f"an unfinished start of {request.type} in {request.region}",
+            expected="the same type and region again", next_step=f"end it first: {command('terminate', config)}",
+        )  # fmt: skip
+    found = machines(aws, config)
+    alive = [one for one in found if one.state not in GONE]
     if len(alive) > 1:
         raise LaunchError(
             f"launch.name={config.launch.name}", found=f"{len(alive)} machines: {', '.join(one.id for one in alive)}",
             expected="one", next_step=f"end them: {command('terminate', config)}",
         )  # fmt: skip
+    for one in [one for one in found if one.state in GONE] if not alive else []:
+        say(f"{one.id} in {aws.region} is {one.state} ({one.why}); another one is started once it has ended")
+        catch_up(config, folder, one.id, wait_for(aws, config, one.id, ("terminated",)))
     return alive[0] if alive else None
-
-
-def on_record(launch: LaunchConfig) -> Machine | None:
-    """The record of the machine of this name; None where there is none. Raises LaunchError for a broken one."""
-    folder = Path(launch.folder)
-    return load_machine(folder, launch.name) if (folder / launch.name / RECORD).exists() else None
 
 
 def _plan(aws: Aws, config: Launch, folder: Path) -> Plan:
@@ -119,10 +114,13 @@ def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
     _show(plan, launch, image.id, image.name, zones, hours)
     if not agreed("Start it?", flags):
         return None
+    options = differences(plan.launch) | {"launch.region": aws.region, "launch.owner": aws.owner}
+    Terms(aws.account, options).save(plan.folder)
     key_name, group_name = access.names(launch.launch, plan.public)
     access.put_key(aws, launch.launch, key_name, plan.public)
     group_id = access.put_group(aws, launch.launch, group_name, plan.network)
     parameters = request_parameters(aws, launch, image, key_name, group_id, hours)
+    forget_machine(Path(launch.launch.folder), launch.launch.name)  # of one that has ended
     return start(aws, launch, parameters, zones, plan.folder, say)
 
 
@@ -156,6 +154,7 @@ def _again(aws: Aws, plan: Plan, found: Instance, flags: frozenset[str]) -> Inst
     with told(plan.launch, [found.id], aws.region):
         if found.state == "stopping":
             found = wait_for(aws, plan.launch, found.id, ("stopped",))
+        catch_up(plan.launch, plan.folder, found.id, found)
         aws.call("ec2", "StartInstances", {"InstanceIds": [found.id]})
     return found
 
@@ -200,31 +199,4 @@ def _started(found: Instance, region: str, plan: Plan) -> Event:
     return Event(
         iso(found.launched.timestamp()), "started", found.id, found.type, region, found.spot,
         plan.prices.machine(launch, found.zone), disk_gb, plan.prices.disk_hour(launch), found.image,
-    )  # fmt: skip
-
-
-def wait_for(aws: Aws, config: Launch, instance_id: str, states: tuple[str, ...]) -> Instance:
-    """The machine once it is in one of `states`. Raises LaunchError where it ends instead, or takes too long."""
-    ends = time.monotonic() + config.launch.wait_s
-    state = "no sign of it"
-    while time.monotonic() < ends:
-        found = instance(aws, instance_id)  # AWS may list a machine some seconds after it has started it
-        if found is not None:
-            state = found.state
-            if state in states and (found.address or "running" not in states or config.launch.host):
-                return found
-            if state in GONE and state not in states:
-                raise LaunchError(
-                    instance_id, found=f"{state} ({found.shutdown_reason or 'AWS says no reason'})",
-                    expected=" or ".join(states), next_step="run `up` again, in another zone with launch.zones=[ZONE]",
-                )  # fmt: skip
-        time.sleep(POLL_S)
-    if state in states:
-        raise LaunchError(
-            instance_id, found=f"no public address after {config.launch.wait_s:.0f} s", expected="one, to reach it",
-            next_step="end it, and choose a subnet that gives addresses with launch.subnet=SUBNET",
-        )  # fmt: skip
-    raise LaunchError(
-        instance_id, found=f"{state} after {config.launch.wait_s:.0f} s", expected=" or ".join(states),
-        next_step="run the command again to go on waiting",
     )  # fmt: skip

@@ -1,19 +1,24 @@
-"""`attach`, `logs`, `ps`: looking at a training without touching it."""
+"""`attach`, `logs`, `ps`, `cost`: looking at a machine and its training without touching them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nmt.config.launch import Launch
 from nmt.config.remote import RemoteConfig
 from nmt.errors import LaunchError
+from nmt.launch import clock
 from nmt.launch.agent.verbs import SESSION
 from nmt.launch.assignment import load_assignment
+from nmt.launch.aws import connect
+from nmt.launch.bill import events_of, final_lines, open_lines, read_events
 from nmt.launch.fetch import describe
 from nmt.launch.machine import Machine
+from nmt.launch.messages import say
+from nmt.launch.recorded import asked, folder_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import RemoteCommandError, UnreachableError
 from nmt.launch.training import Agent, Say
@@ -44,18 +49,18 @@ def session_words(status: dict[str, Any]) -> list[str]:
 
 
 def logs(
-    ssh: Ssh, agent: Agent, follow: bool, take: Take, say: Say, sleep: Callable[[float], None] = time.sleep
+    ssh: Ssh, agent: Agent, follow: bool, take: Take, say: Say, sleep: Callable[[float], None] = clock.sleep
 ) -> None:
     """The end of the trainer's output; with `follow` what comes too, over lost connections, until training ends.
 
     Raises LaunchError.
     """
     offset = max(0, int(agent.status()["log_bytes"]) - TAIL_BYTES)
-    end = time.monotonic() + ssh.config.wait_s
+    end = clock.ticks() + ssh.config.wait_s
 
     def take_and_count(part: bytes) -> None:
         nonlocal offset, end
-        offset, end = offset + len(part), time.monotonic() + ssh.config.wait_s
+        offset, end = offset + len(part), clock.ticks() + ssh.config.wait_s
         take(part)
 
     while True:
@@ -64,7 +69,7 @@ def logs(
             ssh.stream(agent.words("logs", str(offset), mode), "reading the log", take_and_count)
             return
         except UnreachableError as failure:
-            if not failure.fault.passes or time.monotonic() > end:
+            if not failure.fault.passes or clock.ticks() > end:
                 raise
             say(f"{failure.found}; training goes on, looking again")
         sleep(AGAIN_S)
@@ -94,3 +99,26 @@ def _doing(machine: Machine, config: RemoteConfig, records: Path) -> str:
         return describe(Agent(Ssh(machine, config), assignment.remote).status())
     except LaunchError as failure:
         return str(failure.found)
+
+
+def cost(config: Launch, flags: frozenset[str]) -> int | None:
+    """Print the bill of every machine that had this name. Raises LaunchError."""
+    folder = folder_of(config.launch)
+    events = read_events(folder)
+    if not events:
+        raise LaunchError(
+            f"launch.name={config.launch.name}", found=f"no machine that was started from {config.launch.folder}",
+            expected="one", next_step="`python -m nmt.launch sweep-orphans` finds those of other folders",
+        )  # fmt: skip
+    for instance_id in dict.fromkeys(event.id for event in events):
+        own, found = events_of(folder, instance_id), None
+        if own[-1].what != "ended":
+            regional = replace(config, launch=replace(config.launch, region=own[-1].region))
+            found = asked(connect(regional.launch), regional, instance_id)
+            own = events_of(folder, instance_id)
+        if found is None or own[-1].what == "ended":
+            lines = final_lines(own, clock.now(), [instance_id])
+        else:
+            lines = open_lines(config, own, found, clock.now())
+        say("\n".join(lines))
+    return None

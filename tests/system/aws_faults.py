@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_server import Answer, AwsServer, Call, CutError, refusal
+from aws_server import Answer, AwsServer, Call, CutError, SlowError, refusal
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "launch.md"
 HEADING = "## What happens when AWS fails"
@@ -108,7 +108,7 @@ def inject(server: AwsServer, action: str, fault: str, kill: Callable[[], None] 
         if fault == "dark":
             dark.set()
         elif fault == "slow":
-            server.closing.wait(1.0)
+            raise SlowError(fault)
         else:
             assert fault == "killed"
             assert kill is not None

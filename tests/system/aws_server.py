@@ -13,14 +13,12 @@ import io
 import json
 import os
 import re
-import shutil
 import socket
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -33,16 +31,11 @@ SWITCHES = {  # read when moto is imported
 }
 os.environ.update(SWITCHES)
 pytest.importorskip("moto", reason="moto is not installed")
-import boto3  # noqa: E402
+from aws_unkind import KIND, Nature, RealClock  # noqa: E402
 from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.ec2.models import ec2_backends  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
-
-from nmt.config.launch import Launch  # noqa: E402
-from nmt.config.launching import read_launch  # noqa: E402
-from nmt.launch import end, hostkeys, leftovers, up  # noqa: E402
-from nmt.launch.aws import Aws  # noqa: E402
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -59,13 +52,23 @@ Answer = tuple[int, str, bytes]
 
 
 @dataclass(frozen=True)
+class Caller:
+    account: str
+    arn: str
+
+
+MOTO = Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/moto")
+
+
+@dataclass(frozen=True)
 class Call:
     service: str
     action: str
     region: str
     body: str
+    caller: Caller
 
-    @property
+    @functools.cached_property
     def fields(self) -> dict[str, str]:
         """Of the query protocol, which EC2 speaks."""
         return dict(urllib.parse.parse_qsl(self.body))
@@ -79,54 +82,104 @@ class CutError(ConnectionError):
     """The connection ends without an answer."""
 
 
+class SlowError(CutError):
+    """The answer comes too late."""
+
+
 @dataclass
 class AwsServer:
     """`fault(call, act)` answers instead, where it returns an answer; `act()` does what was asked."""
 
+    nature: Nature = field(default_factory=lambda: Nature(RealClock()))
     calls: list[Call] = field(default_factory=list)
     fault: Callable[[Call, Callable[[], Answer]], Answer | None] | None = None
     console: str = f"-----BEGIN SSH HOST KEY KEYS-----\n{HOST_KEY} root@ip\n-----END SSH HOST KEY KEYS-----\n"
     quotas: dict[str, float] = field(default_factory=lambda: dict(QUOTAS))
-    tokens: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    callers: dict[str, Caller] = field(default_factory=dict)  # access key -> who that is; others are moto
+    tokens: dict[tuple[str, str, str], tuple[str, bytes, str]] = field(default_factory=dict)
     url: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.moto = DomainDispatcherApplication(create_backend_app)
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            status, kind, text = self.reply(environ)
+        except SlowError:
+            self.closing.wait(1.0)
+            raise CutError("slow") from None
+        start_response(f"{status} X", [("Content-Type", kind), ("Content-Length", str(len(text)))])
+        return [text]
+
+    def reply(self, environ: dict[str, Any]) -> Answer:
+        """Raises CutError where there is none."""
         if environ["PATH_INFO"] == "/my-address":
-            start_response("200 OK", [("Content-Type", "text/plain")])
-            return [f"{OWN_ADDRESS}\n".encode()]
+            return 200, "text/plain", f"{OWN_ADDRESS}\n".encode()
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        call = read_call(environ, body)
+        call = self.read_call(environ, body)
         self.calls.append(call)
-        with self.lock:
-            fault = self.fault
 
         def act() -> Answer:
             with self.lock:
                 return self.answer(call, environ, body)
 
-        answered = fault(call, act) if fault is not None else None
         try:
-            status, kind, text = answered or act()
+            answered = self.fault(call, act) if self.fault is not None else None
+            return answered or act()
         except KeyError:  # a region that moto does not know
-            status, kind, text = 500, "text/html", b"<!doctype html><h1>Welcome to our hotel</h1>"
-        start_response(f"{status} X", [("Content-Type", kind), ("Content-Length", str(len(text)))])
-        return [text]
+            return 500, "text/html", b"<!doctype html><h1>Welcome to our hotel</h1>"
 
     def answer(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
-        if call.action == "RunInstances" and not call.dry:
-            return self.run_instances(call, environ, body)
+        refused = self.nature.refusal(self, call)
+        if refused is not None:
+            return refusal(call, refused[0], refused[1], "as AWS does at times")
+        if call.service == "ec2":
+            return self.nature.empty_page(call) or self.from_ec2(call, environ, body)
         own = ADDED.get((call.service, call.action))
         found = own(self, call) if own is not None else None
-        return found or self.from_moto(environ, body)
+        return found or self.from_moto(call, environ, body)
 
-    def from_moto(self, environ: dict[str, Any], body: bytes) -> Answer:
+    def from_ec2(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
+        backend = self.backend(call.region, call.caller.account)
+        self.nature.tick(backend)
+        own = ADDED.get((call.service, call.action))
+        if own is not None:
+            found = own(self, call)
+            assert found is not None
+            return found
+        if call.action == "RunInstances" and not call.dry:
+            return self.run_instances(call, environ, body)
+        ids = [value for key, value in call.fields.items() if key.startswith("InstanceId.")]
+        before = {one: backend.get_instance_by_id(one).state for one in ids if backend.get_instance_by_id(one)}
+        with self.nature.as_seen(backend):
+            answered = self.from_moto(call, environ, _for_moto(self, call, body))
+        if answered[0] == 200:
+            self.happened(call, answered[2], before)
+        return answered
+
+    def happened(self, call: Call, text: bytes, before: dict[str, str]) -> None:
+        """moto has done at once what AWS begins."""
+        backend, nature = self.backend(call.region, call.caller.account), self.nature
+        for one, state in before.items():
+            machine = backend.get_instance_by_id(one)
+            if call.action == "StartInstances":
+                nature.started(machine)
+            elif call.action == "StopInstances":
+                nature.stopped(machine, state)
+            elif call.action == "TerminateInstances":
+                nature.terminated(machine, state)
+        for made in re.findall(rb"<(?:groupId|keyPairId|volumeId)>([^<]+)<", text):
+            if call.action in ("CreateSecurityGroup", "ImportKeyPair"):
+                nature.born_now(made.decode())
+
+    def from_moto(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
         seen: list[tuple[str, list[tuple[str, str]]]] = []
-        environ = {**environ, "wsgi.input": io.BytesIO(body)}
+        environ = {
+            **environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)),
+            "HTTP_X_MOTO_ACCOUNT_ID": call.caller.account,
+        }  # fmt: skip
         parts = self.moto.get_application(environ)(
             environ, lambda status, headers, *rest: seen.append((status, headers))
         )
@@ -135,30 +188,44 @@ class AwsServer:
         return int(status.split()[0]), headers.get("Content-Type", XML_ANSWER), text
 
     def run_instances(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
-        """Known token, same parameters: the first answer again."""
+        """Known token, same parameters: the first answer again.
+
+        docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+        """
         token = call.fields["ClientToken"]
         asked = re.sub(r"(?m)^(Signature|X-Amz-.*)=.*$", "", "\n".join(sorted(call.body.split("&"))))
-        key = (call.region, token)
+        key = (call.caller.account, call.region, token)
         if key in self.tokens:
-            before, answered = self.tokens[key]
+            before, answered, _ = self.tokens[key]
             if before != asked:
                 return refusal(call, "IdempotentParameterMismatch", 400)
             return 200, XML_ANSWER, answered
-        status, kind, text = self.from_moto(environ, body)
-        if call.fields.get("InstanceMarketOptions.MarketType") == "spot" and status == 200:
-            made = re.search(rb"<instanceId>(i-[0-9a-f]+)</instanceId>", text)
-            assert made is not None
-            self.backend(call.region).get_instance(made[1].decode()).lifecycle = "spot"
+        status, kind, text = self.from_moto(call, environ, body)
+        if status != 200:
+            return status, kind, text
+        made = re.search(rb"<instanceId>(i-[0-9a-f]+)</instanceId>", text)
+        assert made is not None
+        machine = self.backend(call.region, call.caller.account).get_instance(made[1].decode())
+        if call.fields.get("InstanceMarketOptions.MarketType") == "spot":
+            machine.lifecycle = "spot"
             text = text.replace(b"<instanceType>", b"<instanceLifecycle>spot</instanceLifecycle><instanceType>", 1)
-        if status == 200:
-            self.tokens[key] = (asked, text)
+        self.nature.born_now(machine.id)
+        self.nature.started(machine)
+        for disk in machine.block_device_mapping.values():
+            self.nature.born_now(disk.volume_id)
+        launched = machine.launch_time.strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
+        text = re.sub(rb"<launchTime>[^<]*<", b"<launchTime>" + launched + b"<", text)
+        if machine.state == "pending":
+            text = re.sub(rb"<code>16</code>\s*<name>running</name>", b"<code>0</code><name>pending</name>", text)
+        self.tokens[key] = (asked, text, machine.id)
         return status, kind, text
 
-    def backend(self, region: str = REGION) -> Any:
+    def backend(self, region: str = REGION, account: str = ACCOUNT) -> Any:
         """What moto holds: the truth, whatever was answered."""
-        return ec2_backends[ACCOUNT][region]
+        return ec2_backends[account][region]
 
     def alive(self, region: str = REGION) -> list[Any]:
+        self.nature.tick(self.backend(region))
         return [one for one in self.backend(region).all_instances() if one.state not in ("terminated", "shutting-down")]
 
     def left(self, region: str = REGION) -> list[str]:
@@ -169,18 +236,29 @@ class AwsServer:
         found += [one.id for one in backend.describe_security_groups() if one.name != "default"]
         return found + [one.key_name for one in backend.describe_key_pairs(key_names=[])]
 
+    def end(self, machine: Any, code: str = "Client.InstanceInitiatedShutdown") -> None:
+        """A machine ends without a request of ours: its timer, AWS, somebody in the console."""
+        machine.terminate()
+        self.nature.terminated(machine, "running", code)
+
+    def settle(self) -> None:
+        """Half an hour later; from now on everything is done, and seen, at once."""
+        self.nature.clock.sleep(1800.0)
+        self.nature.tick(self.backend())
+        self.nature.pace = KIND
+
     def actions(self) -> list[str]:
         """What was asked, each once, in order; dry runs apart."""
         return list(dict.fromkeys(f"{call.service}:{call.action}{' (dry)' if call.dry else ''}" for call in self.calls))
 
-
-def read_call(environ: dict[str, Any], body: bytes) -> Call:
-    scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
-    region, service = (scope[1], scope[2]) if scope else ("", "")
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
-    text = body.decode("utf-8", "replace")
-    action = target.rpartition(".")[2] or dict(urllib.parse.parse_qsl(text)).get("Action", environ["REQUEST_METHOD"])
-    return Call(service, action, region, text)
+    def read_call(self, environ: dict[str, Any], body: bytes) -> Call:
+        scope = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+        key, region, service = (scope[1], scope[2], scope[3]) if scope else ("", "", "")
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        text = body.decode("utf-8", "replace")
+        known = dict(urllib.parse.parse_qsl(text))
+        action = target.rpartition(".")[2] or known.get("Action", environ["REQUEST_METHOD"])
+        return Call(service, action, region, text, self.callers.get(key, MOTO))
 
 
 def refusal(call: Call, code: str, status: int, message: str = "as the test wants it") -> Answer:
@@ -232,11 +310,35 @@ def _spot_prices(server: AwsServer, call: Call) -> Answer:
 
 
 def _console(server: AwsServer, call: Call) -> Answer:
-    machine = server.backend(call.region).get_instance(call.fields["InstanceId"])
-    output = base64.b64encode(server.console.encode()).decode()
+    machine = server.backend(call.region, call.caller.account).get_instance(call.fields["InstanceId"])
+    age_s = server.nature.clock.now() - server.nature.begun.get(machine.id, float("-inf"))
+    output = base64.b64encode(server.console.encode() if age_s >= server.nature.pace.console_after_s else b"").decode()
     head = "<GetConsoleOutputResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
     text = f"{head}<instanceId>{machine.id}</instanceId><output>{output}</output></GetConsoleOutputResponse>"
     return 200, XML_ANSWER, text.encode()
+
+
+def _identity(server: AwsServer, call: Call) -> Answer:
+    arn = call.caller.arn
+    if arn.endswith("/botocore-session"):  # botocore names a session of an assumed role anew in each process
+        arn = f"{arn}-{len(server.calls)}"
+    text = (
+        "<GetCallerIdentityResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><GetCallerIdentityResult>"
+        f"<Arn>{arn}</Arn><UserId>AIDA</UserId><Account>{call.caller.account}</Account>"
+        "</GetCallerIdentityResult></GetCallerIdentityResponse>"
+    )
+    return 200, XML_ANSWER, text.encode()
+
+
+def _for_moto(server: AwsServer, call: Call, body: bytes) -> bytes:
+    """The page after an empty one is the first; the filter client-token, which moto does not know, is one of ids."""
+    fields = {key: value for key, value in call.fields.items() if (key, value) != ("NextToken", "more")}
+    for key, name in call.fields.items():
+        if key.startswith("Filter.") and name == "client-token":
+            value = key.replace(".Name", ".Value.1")
+            known = server.tokens.get((call.caller.account, call.region, call.fields[value]))
+            fields |= {key: "instance-id", value: known[2] if known else "i-00000000"}
+    return body if fields == call.fields else urllib.parse.urlencode(fields).encode()
 
 
 ADDED: dict[tuple[str, str], Callable[[AwsServer, Call], Answer | None]] = {
@@ -245,6 +347,7 @@ ADDED: dict[tuple[str, str], Callable[[AwsServer, Call], Answer | None]] = {
     ("ssm", "GetParameter"): _parameter,
     ("ec2", "DescribeSpotPriceHistory"): _spot_prices,
     ("ec2", "GetConsoleOutput"): _console,
+    ("sts", "GetCallerIdentity"): _identity,
 }
 
 
@@ -253,6 +356,10 @@ def image_id(server: AwsServer, region: str) -> str:
     backend = server.backend(region)
     known = [ami for ami in backend.amis.values() if ami.name == IMAGE_NAME]
     return str((known[0] if known else backend.register_image(name=IMAGE_NAME)).id)
+
+
+NEAR = "http://aws.invalid"
+SERVERS: dict[str, AwsServer] = {}  # by their address, those that answer within this process
 
 
 class Quiet(WSGIRequestHandler):
@@ -271,80 +378,30 @@ class Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def running_aws():  # type: ignore[no-untyped-def]
-    """A fresh account that is served until the block ends."""
+def running_aws(nature: Nature | None = None) -> Iterator[AwsServer]:
+    """A fresh account that is served on a loopback address until the block ends."""
+    with near_aws(nature or Nature(RealClock())) as server:
+        http = make_server("127.0.0.1", 0, server, threaded=True, request_handler=Quiet)
+        http.daemon_threads = True
+        server.url = f"http://127.0.0.1:{http.server_port}"
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            http.shutdown()
+            http.server_close()
+            thread.join()
+
+
+@contextmanager
+def near_aws(nature: Nature) -> Iterator[AwsServer]:
+    """The same, for clients in this process alone."""
     BackendDict.reset()
-    server = AwsServer()
-    http = make_server("127.0.0.1", 0, server, threaded=True, request_handler=Quiet)
-    http.daemon_threads = True
-    server.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+    server = AwsServer(nature, url=NEAR)
+    SERVERS[NEAR] = server
     try:
         yield server
     finally:
-        server.closing.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()
-
-
-def account(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """Credentials of nobody, and a home without any of a person's."""
-    if shutil.which("ssh-keygen") is None:
-        pytest.skip("ssh-keygen is not installed (Debian: openssh-client)")
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-SESSION = functools.lru_cache(boto3.session.Session)  # reading AWS's descriptions of its services takes a second
-THREE = [REGION, "us-east-1", "us-west-2"]
-
-
-@functools.lru_cache
-def _read(options: tuple[str, ...]) -> Launch:
-    return read_launch(list(options))[0]
-
-
-def configuration(server: AwsServer, *options: str) -> Launch:
-    """What `words` leads to, for calls inside this process."""
-    read = _read((f"launch.region={REGION}", "launch.wait_s=2", *options))
-    return replace(read, launch=replace(read.launch, endpoint_url=server.url, address_url=f"{server.url}/my-address"))
-
-
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting between two looks, one session for all, three regions instead of all that moto knows."""
-    for module in (up, end, leftovers, hostkeys):
-        monkeypatch.setattr(module, "POLL_S", 0.01)
-    monkeypatch.setattr("boto3.session.Session", lambda profile_name: SESSION(profile_name=profile_name))
-    monkeypatch.setattr("nmt.launch.offers.enabled_regions", _three)
-    monkeypatch.setattr("nmt.launch.orphans.enabled_regions", _three)
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0.0)
-
-
-def _three(aws: Aws) -> list[str]:
-    """Asks all the same, so that a fault of this request is met."""
-    aws.call("ec2", "DescribeRegions", {})
-    return THREE
-
-
-def words(server: AwsServer, *further: str) -> list[str]:
-    """Options that lead a command to the server."""
-    return [
-        f"launch.endpoint_url={server.url}",
-        f"launch.address_url={server.url}/my-address",
-        f"launch.region={REGION}",
-        *further,
-    ]
-
-
-if __name__ == "__main__":  # for trying the commands of docs/launch.md without an account
-    with running_aws() as local:
-        print(f"export AWS_ACCESS_KEY_ID=nobody AWS_SECRET_ACCESS_KEY={SECRET}")
-        print(f"LOCAL='{' '.join(words(local))}'", flush=True)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        del SERVERS[NEAR]

@@ -12,42 +12,33 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
+from aws_client import account, quick, words
+from aws_client import configuration as config
 from aws_faults import inject
-from aws_server import (
-    ADDED,
-    HOST_KEY,
-    IMAGE_NAME,
-    OWN_ADDRESS,
-    REGION,
-    SECRET,
-    account,
-    image_id,
-    quick,
-    refusal,
-    running_aws,
-    words,
-)
-from aws_server import configuration as config
+from aws_server import ADDED, HOST_KEY, IMAGE_NAME, OWN_ADDRESS, REGION, SECRET, image_id, near_aws, refusal
+from aws_unkind import KIND, UNKIND, Clock, Nature
 from moto.ec2.models.instances import InstanceState
 
 import nmt.launch
 from nmt.errors import LaunchError
-from nmt.launch import end, offers, talk, up
+from nmt.launch import messages, offers, terminate, up
 from nmt.launch.aws import Aws, connect
-from nmt.launch.bill import read_events
+from nmt.launch.bill import bill, read_events
 from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
+from nmt.launch.messages import usd
 from nmt.launch.policy import actions
 
 YES = frozenset({"--yes"})
 
 
-@pytest.fixture
-def aws(tmp_path, monkeypatch):
+@pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])
+def aws(request, tmp_path, monkeypatch):
     account(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
-    quick(monkeypatch)
-    with running_aws() as server:
+    clock = Clock()
+    quick(monkeypatch, clock)
+    with near_aws(Nature(clock, request.param)) as server:
         yield server
 
 
@@ -57,6 +48,7 @@ def ending(aws, name="nmt", command="terminate"):
 
 def let_in(aws):
     """The networks that our groups let in."""
+    aws.settle()
     found = connect(config(aws).launch).client("ec2").describe_security_groups()["SecurityGroups"]
     ours = [group for group in found if group["GroupName"] != "default"]
     return [span["CidrIp"] for group in ours for rule in group["IpPermissions"] for span in rule["IpRanges"]]
@@ -161,6 +153,7 @@ def test_without_credentials_only_what_needs_none_is_looked_at(aws, monkeypatch,
 def test_what_the_server_holds_after_up(aws, capsys):
     """Group, metadata options, encryption and tags as AWS would show them to anybody who asks."""
     assert up.up(config(aws, "+launch.tags.team=mt"), YES) is None
+    aws.settle()
     capsys.readouterr()
     client = connect(config(aws).launch).client("ec2")
     (machine,) = [one for page in client.describe_instances()["Reservations"] for one in page["Instances"]]
@@ -256,7 +249,7 @@ def test_one_s_own_key(aws, tmp_path):
     options = [f"launch.public_key={made}.pub", f"launch.key_file={made}"]
     up.up(config(aws, *options), YES)
     assert load_machine(Path("runs/launch"), "nmt").key_file == made
-    end.terminate(config(aws, *options), YES, fetched)
+    terminate.terminate(config(aws, *options), YES, fetched)
     assert made.exists()
     with pytest.raises(LaunchError, match="holds no public key of type ed25519 or rsa, expected such a key; name the"):
         up.up(config(aws, f"launch.public_key={made}", f"launch.key_file={made}"), YES)
@@ -270,7 +263,7 @@ def test_everybody_only_when_forced(aws, capsys):
 
 def test_refresh_access_lets_in_the_new_address_and_not_the_old(aws, capsys):
     up.up(config(aws), YES)
-    assert end.refresh_access(config(aws, "launch.address=198.51.100.9"), frozenset()) is None
+    assert terminate.refresh_access(config(aws, "launch.address=198.51.100.9"), frozenset()) is None
     assert let_in(aws) == ["198.51.100.9/32"]
     assert f"port 22 from 198.51.100.9/32 (before: {OWN_ADDRESS}/32)" in capsys.readouterr().out
 
@@ -278,7 +271,7 @@ def test_refresh_access_lets_in_the_new_address_and_not_the_old(aws, capsys):
 def test_stopped_and_started_again(aws, capsys):
     up.up(config(aws), YES)
     (held,) = aws.alive()
-    assert end.stop(config(aws), frozenset()) is None
+    assert terminate.stop(config(aws), frozenset()) is None
     assert held.state == "stopped"
     assert f"its disk stays and is paid for. {ending(aws, command='up')} starts it again" in capsys.readouterr().out
     up.up(config(aws), YES)
@@ -300,21 +293,24 @@ def test_a_spot_machine_is_one_time_cheapest_zone_first_and_cannot_be_stopped(aw
     with pytest.raises(
         LaunchError, match="found a spot machine, expected one on demand: one-time spot machines cannot"
     ):
-        end.stop(config(aws), frozenset())
+        terminate.stop(config(aws), frozenset())
 
 
 def test_terminate_fetches_first_and_leaves_nothing(aws, capsys):
     up.up(config(aws), YES)
     (held,) = aws.alive()
-    assert end.terminate(config(aws), YES, fetched) is None
+    assert terminate.terminate(config(aws), YES, fetched) is None
     told = capsys.readouterr().out.splitlines()
+    total = bill(read_events(Path("runs/launch/nmt")), until=0.0)
+    assert total.machine_usd == pytest.approx(0.587 * aws.nature.seconds_charged(held.id) / 3600)
     places = [next(n for n, line in enumerate(told) if text in line) for text in (
         "the machine and all on its disk are lost", f"fetched from {held.id}", f"ending {held.id}",
-        "nothing of nmt is left in eu-west-1", "has ended: $0.0098, of it $0.00 for its disk; it ran 0.02 h",
+        "nothing of nmt is left in eu-west-1", f"has ended: {usd(total.usd)}, of it ",
     )]  # fmt: skip
     assert places == sorted(places)
     assert aws.left() == []
-    assert sorted(path.name for path in Path("runs/launch/nmt").iterdir()) == [".lock", "bill.jsonl"]
+    kept = sorted(path.name for path in Path("runs/launch/nmt").iterdir())
+    assert kept == [".lock", "bill.jsonl", "terms.json"], "what `relaunch` starts from"
 
 
 def test_a_fetch_that_fails_keeps_the_machine_unless_told_not_to(aws, capsys):
@@ -325,30 +321,35 @@ def test_a_fetch_that_fails_keeps_the_machine_unless_told_not_to(aws, capsys):
         raise LaunchError("nmt", found="no answer", expected="a connection", next_step="try again")
 
     with pytest.raises(LaunchError) as caught:
-        end.terminate(config(aws), YES, broken)
+        terminate.terminate(config(aws), YES, broken)
     assert str(caught.value).endswith("mend it (try again), or lose what is there with --no-fetch.")
     assert f"{held.id} in eu-west-1 may still run and cost: {ending(aws)} ends it." in capsys.readouterr().err
-    assert end.terminate(config(aws), YES | {"--no-fetch"}, broken) is None
+    assert terminate.terminate(config(aws), YES | {"--no-fetch"}, broken) is None
     assert aws.left() == []
 
 
 def test_terminate_without_a_record_finds_the_machine_by_its_tags(aws):
     up.up(config(aws), YES)
     (Path("runs/launch/nmt/machine.json")).unlink()
-    assert end.terminate(config(aws), YES, fetched) is None
+    assert terminate.terminate(config(aws), YES, fetched) is None
     assert aws.left() == []
 
 
-def test_terminate_where_there_is_nothing(aws, capsys):
-    assert end.terminate(config(aws), YES, fetched) is None
-    assert "nothing of nmt is left in eu-west-1" in capsys.readouterr().out
+def test_terminate_where_there_is_nothing(aws):
+    with pytest.raises(LaunchError) as caught:
+        terminate.terminate(config(aws), YES, fetched)
+    assert str(caught.value) == (
+        "launch.name=nmt: found no machine of this name on record in runs/launch, nor with the tags of moto (account "
+        "123456789012) in eu-west-1, expected the folder, keys and region of its start; "
+        "`python -m nmt.launch sweep-orphans` looks in every region."
+    )
 
 
-def test_cost_so_far_an_hour_and_at_the_end(aws, monkeypatch, capsys):
+def test_cost_so_far_an_hour_and_at_the_end(aws, capsys):
     up.up(config(aws), YES)
     (held,) = aws.alive()
     start = read_events(Path("runs/launch/nmt"))[0].seconds
-    monkeypatch.setattr("nmt.launch.costs.time.time", lambda: start + 2 * 3600)
+    aws.nature.clock.sleep(start + 2 * 3600 - aws.nature.clock.now())
     capsys.readouterr()
     assert run(["cost", *words(aws)]) == 0
     told = capsys.readouterr().out
@@ -361,11 +362,19 @@ def test_cost_so_far_an_hour_and_at_the_end(aws, monkeypatch, capsys):
 def test_cost_of_a_machine_that_ended_by_itself(aws, capsys):
     up.up(config(aws), YES)
     (held,) = aws.alive()
-    held.terminate()
+    aws.nature.clock.sleep(1800)
+    aws.end(held)
     capsys.readouterr()
     assert run(["cost", *words(aws)]) == 0
-    assert f"{held.id} (g4dn.xlarge) in eu-west-1 has ended: $0.0098" in capsys.readouterr().out
-    assert [event.what for event in read_events(Path("runs/launch/nmt"))] == ["started", "ended"]
+    ran_h = aws.nature.seconds_charged(held.id) / 3600
+    if aws.nature.pace is UNKIND:
+        assert f"{held.id} (g4dn.xlarge) in eu-west-1, shutting-down" in capsys.readouterr().out
+        aws.nature.clock.sleep(300)
+        assert run(["cost", *words(aws)]) == 0
+    told = capsys.readouterr().out
+    assert f"{held.id} (g4dn.xlarge) in eu-west-1 has ended: {usd(ran_h * (0.587 + 60 * 0.088 / 730))}" in told
+    assert f"it ran {ran_h:.2f} h" in told
+    assert read_events(Path("runs/launch/nmt"))[-1].what == "ended"
 
 
 def test_orphans_of_every_region_are_found_and_what_is_known_here_is_kept(aws, monkeypatch, capsys):
@@ -455,7 +464,7 @@ def test_nothing_that_is_written_or_sent_holds_a_secret(aws, capfd, tmp_path):
 
 
 def test_two_commands_do_not_change_one_machine_at_once(aws, tmp_path):
-    with talk.locked(tmp_path / "runs/launch/nmt"), pytest.raises(LaunchError) as caught:
+    with messages.locked(tmp_path / "runs/launch/nmt"), pytest.raises(LaunchError) as caught:
         up.up(config(aws), YES)
     assert "found another command at work on this machine, expected one at a time" in str(caught.value)
 
@@ -498,45 +507,61 @@ def test_a_keystroke_while_the_machine_starts(aws, monkeypatch, capsys):
     assert f"{held.id} in eu-west-1 may still run and cost: {ending(aws)} ends it." in capsys.readouterr().err
 
 
-def test_aws_lists_a_new_machine_late(aws, monkeypatch):
-    """The answer was lost, and `up` is given again before AWS lists what it started: the token finds it."""
+@pytest.mark.parametrize("command", ["up", "terminate"])
+def test_aws_lists_a_new_machine_late(aws, command):
+    """The answer was lost, and the next command is given before AWS lists what it started: the token finds it."""
     inject(aws, "ec2:RunInstances", "dark")
     with pytest.raises(LaunchError, match="so that a machine may have been started"):
         up.up(config(aws), YES)
     aws.fault = None
-    monkeypatch.setattr(up, "instances", lambda *arguments: [])
-    up.up(config(aws), YES)
+    aws.nature.pace = replace(aws.nature.pace, listed_after_s=45.0, tagged_after_s=60.0)
+    assert run([command, *words(aws), "--yes", *["--no-fetch"] * (command == "terminate")]) == 0
     assert len(list(aws.backend().all_instances())) == 1
+    assert len(aws.alive()) == (command == "up")
 
 
-def test_a_machine_that_ends_while_it_starts(aws, monkeypatch, capsys):
-    monkeypatch.setattr(type(aws.backend()), "run_instances", ended(type(aws.backend()).run_instances))
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        ("Server.InternalError", "run `up` again, in another zone with launch.zones=[ZONE]."),
+        (
+            "Client.VolumeLimitExceeded",
+            "delete disks that nothing uses: `python -m nmt.launch sweep-orphans` finds ours.",
+        ),
+    ],
+)
+def test_a_machine_that_ends_while_it_starts(aws, capsys, code, step):
+    """AWS's own reason is told, and nothing that has ended is said to cost."""
+
+    def end_it(call, act):
+        answered = act()
+        if call.action == "RunInstances" and answered[0] == 200:
+            aws.end(aws.alive()[0], code)
+        return answered
+
+    aws.fault = end_it
     with pytest.raises(LaunchError) as caught:
         up.up(config(aws), YES)
-    assert "found terminated (User initiated (" in str(caught.value)
-    assert str(caught.value).endswith("run `up` again, in another zone with launch.zones=[ZONE].")
-
-
-def ended(run_instances):
-    def run_and_end(self, *arguments, **options):
-        reservation = run_instances(self, *arguments, **options)
-        reservation.instances[0].terminate()
-        return reservation
-
-    return run_and_end
+    state = "shutting-down" if aws.nature.pace is UNKIND else "terminated"
+    assert f"found {state} ({code}: User initiated, User initiated (" in str(caught.value)
+    assert str(caught.value).endswith(step)
+    assert "may still run" not in capsys.readouterr().err
+    aws.fault = None
+    assert up.up(config(aws), YES) is None, "another one, once that has ended"
+    assert len(aws.alive()) == 1
 
 
 @pytest.mark.parametrize(
     ("attribute", "value", "found"),
     [
-        ("public_ip_address", None, "no public address after 0 s, expected one, to reach it"),
-        ("instance_state", InstanceState("pending", 0), "pending after 0 s"),
+        ("public_ip_address", None, "no public address after 300 s, expected one, to reach it"),
+        ("instance_state", InstanceState("pending", 0), "pending after 300 s"),
     ],
 )
 def test_a_machine_that_does_not_come_up(aws, monkeypatch, capsys, attribute, value, found):
     monkeypatch.setattr(f"moto.ec2.models.instances.Instance.{attribute}", value)
     with pytest.raises(LaunchError, match=found):
-        up.up(config(aws, "launch.wait_s=0.3"), YES)
+        up.up(config(aws), YES)
     (held,) = aws.backend().all_instances()
     assert f"{held.id} in eu-west-1 may still run and cost: {ending(aws)} ends it." in capsys.readouterr().err
 
@@ -544,10 +569,10 @@ def test_a_machine_that_does_not_come_up(aws, monkeypatch, capsys, attribute, va
 def test_a_console_that_stays_silent(aws, capsys):
     aws.console = "booting"
     with pytest.raises(LaunchError) as caught:
-        up.up(config(aws, "launch.wait_s=0.3"), YES)
+        up.up(config(aws), YES)
     (held,) = aws.alive()
     assert str(caught.value) == (
-        f"the console of {held.id}: found no host keys after 0 s, expected the keys that cloud-init prints; run `up` "
+        f"the console of {held.id}: found no host keys after 300 s, expected the keys that cloud-init prints; run `up` "
         "again to go on waiting."
     )
     aws.console = type(aws)().console
@@ -566,5 +591,6 @@ def test_a_name_stands_for_one_region(aws):
 def test_the_server_adds_only_what_moto_lacks():
     assert {action for _, action in ADDED} == {
         "GetServiceQuota", "GetProducts", "GetParameter", "DescribeSpotPriceHistory", "GetConsoleOutput",
+        "GetCallerIdentity",
     }  # fmt: skip
     assert "OSS Nvidia Driver" in IMAGE_NAME

@@ -16,8 +16,10 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from aws_client import account, configuration, quick, words
 from aws_faults import LATER, SCENARIOS, Case, cases, changes, documented, inject, table
-from aws_server import REGION, account, configuration, quick, running_aws, words
+from aws_server import REGION, running_aws
+from aws_unkind import KIND, UNKIND, Clock, Nature
 
 from nmt.launch.commands import COMMANDS, run
 from nmt.launch.machine import FILE as RECORD
@@ -61,7 +63,7 @@ class Stage:
 
 def run_configured(command: str, config, flags) -> int:
     """`run` of nmt.launch.commands, without reading the command line anew each time."""
-    with mock.patch("nmt.launch.commands.read_launch", return_value=(config, flags)):
+    with mock.patch("nmt.launch.commands.read_command", return_value=(config, flags)):
         return run([command])
 
 
@@ -165,12 +167,13 @@ def killed(stage: Stage, case: Case, command: str, options: list[str]) -> str:
     return "kept" if running else "none"
 
 
-@pytest.fixture
-def stage(tmp_path, monkeypatch):
+@pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])
+def stage(request, tmp_path, monkeypatch):
     account(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
-    quick(monkeypatch)
-    with running_aws() as server:
+    clock = Clock()
+    quick(monkeypatch, clock)
+    with running_aws(Nature(clock, request.param)) as server:
         yield Stage(server)
 
 
@@ -214,10 +217,15 @@ def main(kept: Path) -> None:
     known = dict(line.split("\t") for line in kept.read_text().splitlines()) if kept.exists() else {}
     jobs = [(case,) for case in cases() if changes(case.action)] + LOOKS
     for job in jobs:
-        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, running_aws() as aws:
+        clock = Clock()
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            pytest.MonkeyPatch.context() as patch,
+            running_aws(Nature(clock)) as aws,
+        ):
             account(patch, Path(folder))
             patch.chdir(folder)
-            quick(patch)
+            quick(patch, clock)
             if isinstance(job[0], Case):
                 found = {} if str(job[0]) in known else {job[0]: go(Stage(aws), job[0])}
             else:

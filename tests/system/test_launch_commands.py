@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from aws_server import account, running_aws, words
+from aws_client import account, words
+from aws_server import running_aws
 from machine_tools import fake_machine, needs_a_server
 
 from nmt.launch.commands import run
@@ -42,7 +43,7 @@ def test_a_training_is_halted_moved_and_finished(tmp_path, monkeypatch, capsys):
         assert f"{instance}: {ends_it}" in say("run", "--", "seed=x", status=2)
         told = say("run", "--", "seed=5", "hydra.run.dir=mine")
         assert told.startswith(
-            f"box ({instance}): connecting\nupload to {box.folder}\nuv sync --extra gpu\nbox: running"
+            f"box ({instance}): connecting\nupload to {box.folder}\nuv sync -p 3.12 --extra gpu\nbox: running"
         )
         assert f"  python -m nmt.launch fetch --every {command}  # the run comes home every 0.5 s" in told
         assert "expected a terminal for the session; use python -m nmt.launch logs -f" in say("attach", status=2)

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_server import SECRET, account, running_aws, words
+from aws_client import account, words
+from aws_server import SECRET, running_aws
 from machine_tools import (
     FAKE_POWER_OFF,
     HANGS_S,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from aws_server import account, running_aws, words
+from aws_client import account, words
+from aws_server import running_aws
 from machine_tools import free_port
 
 from nmt.launch.assignment import Assignment

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from aws_server import SECRET, account, running_aws, words
+from aws_client import account, words
+from aws_server import SECRET, running_aws
 
 from nmt.config.launching import read_launch
 from nmt.errors import LaunchError

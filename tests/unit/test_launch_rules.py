@@ -11,13 +11,12 @@ from nmt.config.launching import profiles
 from nmt.errors import LaunchError
 from nmt.launch.access import allow_only, own_network
 from nmt.launch.bill import Event, bill, iso, note, read_events, when_stopped
-from nmt.launch.fit import fitting, misfits
 from nmt.launch.hostkeys import keys_in
-from nmt.launch.images import Image
+from nmt.launch.messages import usd
+from nmt.launch.offers import Image, family_of
 from nmt.launch.prices import Prices, max_hours
-from nmt.launch.quotas import family_of
 from nmt.launch.refusals import CODES, NEVER_SENT, WITHOUT_ANSWER, answered, unanswered
-from nmt.launch.talk import usd
+from nmt.launch.wheels import fitting, misfits
 
 HOUR = 3600.0
 
@@ -194,7 +193,7 @@ def test_every_known_refusal_is_a_sentence_with_a_next_step(code):
 def test_an_unknown_refusal_keeps_aws_s_own_words():
     error = answered("AWS, ec2:X in r", {"Error": {"Code": "New", "Message": "Not\n today."}})
     assert str(error) == (
-        "AWS, ec2:X in r: found New (Not today), expected a request that AWS accepts; `python -m nmt.launch preflight` "
+        "AWS, ec2:X in r: found New: Not today, expected a request that AWS accepts; `python -m nmt.launch preflight` "
         "checks what it can."
     )
 

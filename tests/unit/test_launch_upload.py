@@ -184,9 +184,9 @@ def test_what_the_agent_is_told(tmp_path, monkeypatch):
 
 def test_each_lane_is_installed_as_the_readme_says(tmp_path):
     offline = RemoteConfig(offline=True, cuda=False)
-    assert sync_words(machine(tmp_path), RemoteConfig()) == ["--extra", "gpu"]
-    assert sync_words(machine(tmp_path), offline) == ["--offline"]
-    assert sync_words(machine(tmp_path, "tf214"), RemoteConfig()) == [
+    assert sync_words(machine(tmp_path), RemoteConfig(), "3.12") == ["-p", "3.12", "--extra", "gpu"]
+    assert sync_words(machine(tmp_path), offline, "3.13") == ["-p", "3.13", "--offline"]
+    assert sync_words(machine(tmp_path, "tf214"), RemoteConfig(), "3.11") == [
         *("--no-default-groups", "--group", "tf214", "-p", "3.11", "--extra", "k80")
     ]
 

@@ -59,9 +59,11 @@ def told(config: Launch, instance_ids: Sequence[str], region: str) -> Iterator[N
     """Whatever breaks in here, a keystroke included, the user is told which machines cost money and what ends them."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         end = command("terminate", config)
         for instance_id in instance_ids:
+            if getattr(error, "ended", None) == instance_id:  # of life.EndedError
+                continue
             print(f"{instance_id} in {region} may still run and cost: {end} ends it.", file=sys.stderr, flush=True)
         raise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nmt.config.launch import Lane, MachineConfig
-from nmt.launch.images import Image
+from nmt.launch.offers import Image
 
 OPEN_DRIVER_SINCE = 7.5  # NVIDIA's open kernel driver begins with Turing
 KEPLER_ENDS = 5.0  # below: the last driver is of branch 470

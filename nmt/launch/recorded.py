@@ -1,0 +1,98 @@
+"""What is on record here of a machine, held against AWS: absence is what AWS says of an id, never of a filter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from nmt.config.launch import Launch, LaunchConfig
+from nmt.errors import LaunchError
+from nmt.launch.aws import Aws
+from nmt.launch.bill import catch_up, read_events
+from nmt.launch.life import Instance, instances, look_up
+from nmt.launch.machine import FILE as RECORD
+from nmt.launch.machine import Machine, load_machine
+from nmt.launch.start import load_request, resend
+from nmt.launch.terms import load_terms
+
+
+def folder_of(launch: LaunchConfig) -> Path:
+    """Where the machine of this name is on record."""
+    return Path(launch.folder) / launch.name
+
+
+def on_record(launch: LaunchConfig) -> Machine | None:
+    """The record of the machine of this name; None where there is none. Raises LaunchError for a broken one."""
+    return load_machine(Path(launch.folder), launch.name) if (folder_of(launch) / RECORD).exists() else None
+
+
+def at_home(config: Launch) -> Launch:
+    """The same, in the region where the machine of this name is on record, or was asked for."""
+    recorded, request = on_record(config.launch), load_request(folder_of(config.launch))
+    region = recorded.region if recorded is not None else request.region if request is not None else None
+    return config if region is None else replace(config, launch=replace(config.launch, region=region))
+
+
+def may_run(launch: LaunchConfig) -> dict[str, float]:
+    """The machines of this name that nobody has seen to end: id -> when it was asked for, seconds since 1970."""
+    events = read_events(folder_of(launch))
+    ended = {event.id for event in events if event.what == "ended"}
+    found: dict[str, float] = {}
+    for event in events:
+        if event.id not in ended:
+            found.setdefault(event.id, event.seconds)
+    recorded = on_record(launch)
+    if recorded is not None and recorded.instance_id not in ended:
+        found.setdefault(recorded.instance_id, 0.0)
+    return found
+
+
+def check_account(aws: Aws, launch: LaunchConfig) -> bool:
+    """Whether these are keys of the account in which the machine was started; False: that is not on record.
+
+    Raises LaunchError where they are not: such keys see nothing, and the machine runs on.
+    """
+    terms = load_terms(folder_of(launch))
+    if terms is None:  # started before this was kept
+        return False
+    begun = [*may_run(launch), *["a machine that was asked for"] * (load_request(folder_of(launch)) is not None)]
+    if terms.account != aws.account and begun:
+        raise LaunchError(
+            f"launch.name={launch.name}",
+            found=f"keys of account {aws.account}",
+            expected=f"those of account {terms.account}, which started {begun[0]}",
+            next_step="choose them with launch.profile=NAME; until then it may run and cost",
+        )
+    return True
+
+
+def machines(aws: Aws, config: Launch) -> list[Instance]:
+    """Every machine of this name that has not ended: those on record, one whose start AWS never confirmed, and those
+    with our tags. What has ended is noted on its bill.
+
+    Raises LaunchError where AWS does not know a machine that may run.
+    """
+    folder, known = folder_of(config.launch), []
+    check_account(aws, config.launch)
+    for instance_id in may_run(config.launch):
+        found = asked(aws, config, instance_id)
+        if found is not None and found.state != "terminated":
+            known.append(found)
+    request = load_request(folder)
+    if request is not None and not request.instance_id:
+        answered = resend(aws, config, request, folder)
+        if answered is not None and answered.state != "terminated":
+            known.append(answered)
+    ids = {one.id for one in known}
+    return known + [one for one in instances(aws, config.launch.name) if one.id not in ids]
+
+
+def asked(aws: Aws, config: Launch, instance_id: str) -> Instance | None:
+    """A machine on record as AWS knows it, with what became of it noted on its bill; None: forgotten, for it ended.
+
+    Raises LaunchError where AWS does not know it and it may run.
+    """
+    same = check_account(aws, config.launch)
+    found = look_up(aws, config, instance_id, may_run(config.launch).get(instance_id, 0.0), same)
+    catch_up(config, folder_of(config.launch), instance_id, found)
+    return found
