@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 def report(parsed: argparse.Namespace) -> None:
     """Print the table and write what else was asked for. Raises SweepError."""
     folder: Path = parsed.folder
+    if not 0 < parsed.every < threading.TIMEOUT_MAX:
+        raise SweepError("--every", found=parsed.every, expected="seconds, more than 0", next_step="5 is usual")
     while parsed.watch and at_work(folder):
         try:
             shown = show(parsed, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import subprocess
 import sys
@@ -130,6 +131,18 @@ def test_the_preset_takes_vectors_as_they_are(files, capsys):
     assert sentences[1]["distance"] == pytest.approx(5**0.5)  # east (1, 0) to north (0, 2)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-13, 1.0, 1e13, 1e160, 1e280])
+def test_raw_vectors_of_any_size(files, capsys, scale):
+    table = [line.split() for line in VECTORS.splitlines()]
+    lines = [f"{word} {float(x) * scale} {float(y) * scale}\n" for word, x, y in table]
+    Path("vectors").write_text("".join(lines))
+    score = json.loads(printed(capsys, *files, "--norm", "raw", "--sigma", str(scale), "--json", "--explain", "1"))
+    west, north = (4 + 13**0.5) / 6, 5**0.5  # a third of west to the nearer two, east to north
+    assert score["similarity"] == pytest.approx((math.exp(-west) + math.exp(-north) + 1 + 0) / 4, rel=1e-13)
+    assert score["distance"] / scale == pytest.approx((west + north + 0) / 3, rel=1e-13)
+    assert printed(capsys, *files, "--norm", "raw", "--explain", "1").startswith("similarity ")
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [
@@ -147,9 +160,15 @@ def test_the_preset_takes_vectors_as_they_are(files, capsys):
         ),
         (["--stop-words", "klingon"], "stop words: found 'klingon', expected auto, none, nltk-2017 or one of ar, bg,"),
         (["--sigma", "0"], "metrics.wmd.sigma: found 0.0, expected more than 0;"),
+        (["--sigma", "nan"], "--sigma: found nan, expected a finite number; 1 is the definition's."),
+        (["--sigma", "inf"], "--sigma: found inf, expected a finite number; 1 is the definition's."),
         (
             ["--sigma", "wide"],
             "python -m nmt.metrics.wmd: found argument --sigma: invalid float value: 'wide'",
+        ),
+        (
+            ["--norm", "raw", "--vectors", "vast"],
+            "norm=raw: found a vector with a number of size 1e+300, expected",
         ),
         (["--norm", "big"], "found argument --norm: invalid choice: 'big' (choose from"),
         (["--tokenize", "ja"], "found argument --tokenize: invalid choice: 'ja'"),
@@ -168,6 +187,7 @@ def test_a_mistake_is_one_sentence_and_status_2(files, capsys, flags, message):
     Path("empty").write_text("")
     Path("latin").write_bytes("east\ncafé\n".encode("latin-1"))
     Path("other").write_text("Osten 1 0\n")
+    Path("vast").write_text("east 1e300 0\nwest 1 0\n")
     assert main([*files, *flags]) == 2
     streams = capsys.readouterr()
     assert streams.out == ""

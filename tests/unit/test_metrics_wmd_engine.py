@@ -15,6 +15,7 @@ from wmd_tools import (
     PLANE,
     ROOT2,
     cost_matrix,
+    exact_total,
     known_pairs,
     lp_distance,
     masses,
@@ -23,9 +24,10 @@ from wmd_tools import (
     random_vectors,
 )
 
-from nmt.config.metrics import Backend, Norm
+from nmt.config.metrics import Backend, Norm, WmdConfig
 from nmt.errors import MetricError
-from nmt.metrics.wmd import engine, make_bags, pair_distances, solver
+from nmt.metrics.vectors import word_vectors
+from nmt.metrics.wmd import WordMover, WordMoverIndex, engine, make_bags, pair_distances, solver
 from nmt.metrics.wmd.bags import stack
 from nmt.metrics.wmd.costs import Costs
 
@@ -80,6 +82,74 @@ def test_agrees_with_a_linear_program_and_with_pot_on_5000_pairs(norm):
     agreement(5000, 14, norm)
 
 
+def problems(count: int, kind: str, seed: int):
+    """Random masses of equal sums, and costs: distances of one size, of many sizes, or any numbers."""
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
+        num_a, num_b = generator.integers(2, 8, 2)
+        mass_A, mass_B = (generator.integers(1, 6, size).astype(np.float64) for size in (num_a, num_b))
+        vectors_JD = generator.normal(size=(num_a + num_b, 3))
+        if kind == "sizes":
+            vectors_JD *= 10.0 ** generator.choice([0, -6, -12, -40], size=(num_a + num_b, 1))
+        cost_AB = np.sqrt(((vectors_JD[:num_a, np.newaxis] - vectors_JD[num_a:]) ** 2).sum(axis=2))
+        if kind == "any":
+            cost_AB *= 10.0 ** generator.integers(-30, 1, size=cost_AB.shape)
+        yield mass_A * mass_B.sum(), mass_B * mass_A.sum(), cost_AB
+
+
+@pytest.mark.parametrize("kind", ["distances", "sizes", "any"])
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-26, 1e-13, 1.0, 1e13, 1e160, 1e280])
+def test_a_solution_is_exact_whatever_the_size_of_the_costs(kind, scale):
+    for mass_A, mass_B, cost_AB in problems(12, kind, seed=11):
+        exact = exact_total(mass_A, mass_B, scale * cost_AB)
+        flow_AB, total = solver.transport(mass_A, mass_B, scale * cost_AB)
+        tolerance = float(exact) * 1e-14 + 1e-320  # below are no digits left
+        assert total == pytest.approx(float(exact), rel=0, abs=tolerance)
+        assert (flow_AB * (scale * cost_AB)).sum() == pytest.approx(float(exact), rel=0, abs=tolerance)
+        assert np.array_equal(flow_AB.sum(axis=1), mass_A)
+        (together,) = solver.solve_all(mass_A[np.newaxis], mass_B[np.newaxis], scale * cost_AB[np.newaxis])
+        assert together == pytest.approx(float(exact), rel=0, abs=tolerance)
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-160, 1e-26, 1e-13, 1.0, 1e13, 1e160, 1e280])
+def test_distances_grow_with_the_vectors(scale):
+    """From vectors to distances, kept costs or not: powers of 2 nearby change no digit but the last."""
+    vectors = random_vectors(40, 7, seed=3)
+    texts = random_texts(120, 40, 12, seed=4)
+    pairs, bags = known_pairs(texts, vectors, Norm.raw)
+    larger = word_vectors(vectors.words, scale * vectors.matrix_WD, "scaled")
+    found = pair_distances(known_pairs(texts, larger, Norm.raw)[0], scale * bags.vectors_VD)
+    assert_allclose(found / scale, pair_distances(pairs, bags.vectors_VD), rtol=1e-13)
+    assert [mover_distance(larger, a, b) for a, b in zip(texts[:8:2], texts[1:8:2], strict=True)] == pytest.approx(
+        found[:4].tolist(), rel=1e-13
+    )
+
+
+def mover_distance(vectors, a: list[str], b: list[str]) -> float:
+    cfg = WmdConfig(norm=Norm.raw, stop_words="none")
+    score = WordMover(vectors, cfg, "en").score([" ".join(a)], [[" ".join(b)]])
+    plan = WordMover(vectors, cfg, "en").explain(" ".join(a), " ".join(b))
+    assert plan.distance == pytest.approx(score.distance, rel=1e-13)
+    (found,) = WordMoverIndex([" ".join(b)], vectors, cfg, "en").nearest(" ".join(a), 1)
+    assert found.distance == pytest.approx(score.distance, rel=1e-13)
+    return score.distance
+
+
+def test_tiny_words_beside_large_ones_keep_their_distances():
+    words, matrix_WD = ["big", "a", "b", "c"], np.array([[1.0, 0], [1e-200, 0], [0, 1e-200], [4e-200, 4e-200]])
+    vectors = word_vectors(words, matrix_WD, "mixed")
+    assert mover_distance(vectors, ["a", "big"], ["b", "big"]) == pytest.approx(1e-200 * ROOT2 / 2, rel=1e-14)
+    assert mover_distance(vectors, ["a", "b", "big"], ["c", "big", "big"]) == pytest.approx(1 / 3, rel=1e-14)
+    assert mover_distance(vectors, ["a", "a", "b"], ["c"]) == pytest.approx(5e-200, rel=1e-14)
+
+
+def test_numbers_whose_distances_are_no_numbers_are_refused():
+    vectors = word_vectors(["a", "b"], np.array([[1e300], [-1e300]]), "vast")
+    with pytest.raises(MetricError, match=r"metrics.wmd.norm=raw: found a vector with a number of size 1e\+300, expec"):
+        make_bags([["a"]], vectors, Norm.raw)
+    assert make_bags([["a"]], vectors, Norm.unit).vectors_VD.tolist() == [[1.0]]
+
+
 def gensim_agreement(num_pairs: int, norm: Norm) -> None:
     vectors = random_vectors(40, 7, seed=5)
     table = KeyedVectors(7)
@@ -122,6 +192,15 @@ def pyemd_agreement(num_pairs: int, norm: Norm) -> None:
 @pytest.mark.parametrize("norm", list(Norm))
 def test_agrees_with_pyemd(norm):
     pyemd_agreement(150, norm)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-13, 1e13, 1e160])
+def test_agrees_with_pyemd_whatever_the_size_of_the_vectors(scale):
+    if not pyemd_loads():
+        pytest.skip("this pyemd needs pkg_resources, which is not installed")
+    pairs, bags = known_pairs(random_texts(60, 40, 12, seed=8), random_vectors(40, 7, seed=7), Norm.raw)
+    theirs = pair_distances(pairs, scale * bags.vectors_VD, Backend.pyemd)
+    assert_allclose(theirs / scale, pair_distances(pairs, bags.vectors_VD), rtol=1e-13)
 
 
 @pytest.mark.long

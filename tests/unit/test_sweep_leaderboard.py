@@ -185,6 +185,12 @@ def test_the_command(tmp_path, capsys):
     assert len(table.read_text().splitlines()) == 7
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0"])
+def test_a_wait_that_is_none_is_refused(tmp_path, capsys, seconds):
+    assert run(["report", str(tmp_path), "--watch", "--every", seconds]) == 2
+    assert capsys.readouterr().err.startswith(f"--every: found {float(seconds)}, expected seconds, more than 0;")
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [

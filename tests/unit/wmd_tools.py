@@ -5,6 +5,9 @@ A word of one text, B word of the other, W word of the vocabulary, D dimension
 
 from __future__ import annotations
 
+import itertools
+from fractions import Fraction
+
 import numpy as np
 from scipy.optimize import linprog
 
@@ -52,6 +55,42 @@ def masses(bag) -> np.ndarray:
 def cost_matrix(a, b, bags: Bags) -> np.ndarray:
     difference_ABD = bags.vectors_VD[list(a.counts)][:, np.newaxis] - bags.vectors_VD[list(b.counts)]
     return np.sqrt((difference_ABD**2).sum(axis=2))
+
+
+def exact_total(mass_A: np.ndarray, mass_B: np.ndarray, cost_AB: np.ndarray) -> Fraction:
+    """The least total cost of whole masses, without any rounding: costs are the fractions that floats are.
+
+    By shortest augmenting paths (Bellman and Ford): from a word with mass left to one of the other text with room.
+    """
+    left, room = [int(mass) for mass in mass_A], [int(mass) for mass in mass_B]
+    words, others = range(len(left)), range(len(room))
+    cost = [[Fraction(float(value)) for value in row] for row in cost_AB]
+    flow = [[0] * len(room) for _ in words]
+    while any(left):
+        there: list[Fraction | None] = [Fraction(0) if mass else None for mass in left]
+        across: list[Fraction | None] = [None] * len(room)
+        came_a, came_b = [0] * len(left), [0] * len(room)
+        changed = True
+        while changed:
+            changed = False
+            for a, b in itertools.product(words, others):
+                near, far = there[a], across[b]
+                if near is not None and (far is None or near + cost[a][b] < far):
+                    across[b] = near + cost[a][b]
+                    came_b[b], changed = a, True
+                if far is not None and flow[a][b] and (near is None or far - cost[a][b] < near):
+                    there[a] = far - cost[a][b]
+                    came_a[a], changed = b, True
+        b = end = min((b for b in others if room[b]), key=lambda b: across[b])
+        steps = [(came_b[b], b, 1)]
+        while there[a := steps[-1][0]] != 0 or not left[a]:
+            steps += [(a, came_a[a], -1), (came_b[came_a[a]], came_a[a], 1)]
+        amount = min([left[a], room[end], *(flow[x][y] for x, y, way in steps if way < 0)])
+        for x, y, way in steps:
+            flow[x][y] += way * amount
+        left[a] -= amount
+        room[end] -= amount
+    return sum((flow[a][b] * cost[a][b] for a in words for b in others), Fraction(0))
 
 
 def lp_distance(a, b, bags: Bags) -> float:

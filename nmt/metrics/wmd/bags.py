@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt.config.metrics import Norm
+from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors
 from nmt.metrics.wmd.stack import FloatArray, IntArray, Stack
+
+_LARGEST = 1e290  # in a vector: a sum of many distances between such is still a number
 
 __all__ = ["Bag", "Bags", "FloatArray", "IntArray", "make_bags", "scaled", "stack"]
 
@@ -102,9 +105,20 @@ def stack(bags: Sequence[Bag]) -> Stack:
 
 
 def scaled(vectors_VD: NDArray[np.floating], norm: Norm) -> FloatArray:
-    """In float64; for Norm.unit each row divided by its length."""
+    """In float64; for Norm.unit each row divided by its length.
+
+    Raises MetricError for Norm.raw and numbers so large that sums of distances would be no numbers.
+    """
     exact_VD: FloatArray = np.ascontiguousarray(vectors_VD, dtype=np.float64)
     if norm is Norm.raw:
+        largest = float(np.abs(exact_VD).max(initial=0.0))
+        if largest > _LARGEST:
+            raise MetricError(
+                f"metrics.wmd.norm={norm.value}",
+                found=f"a vector with a number of size {largest:.2g}",
+                expected=f"at most {_LARGEST:g}",
+                next_step=f"choose {Norm.unit.value}, or divide the vectors by a number",
+            )
         return exact_VD
     # The largest entry comes first, so that squares of very small or large ones neither vanish nor overflow.
     largest_V1 = np.abs(exact_VD).max(axis=1, keepdims=True, initial=0.0)

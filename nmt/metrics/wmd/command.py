@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -75,6 +76,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _config(options: argparse.Namespace) -> WmdConfig:
     """Raises MetricError where a choice contradicts the preset, ConfigError for a value out of range."""
+    if options.sigma is not None and not math.isfinite(options.sigma):
+        raise MetricError("--sigma", found=options.sigma, expected="a finite number", next_step="1 is the definition's")
     defaults: dict[str, object] = {"norm": "unit", "aggregate": "max", "sigma": 1.0, "stop_words": "en"}
     chosen = {key: getattr(options, key) for key in defaults if getattr(options, key) is not None}
     if options.preset is not None:

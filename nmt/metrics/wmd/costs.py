@@ -17,6 +17,8 @@ _USES = 0.25
 _CLOSE = 0.01
 # Vectors that are held at once: they stay in the processor's cache.
 _BLOCK = 256
+# Squares between these, and no others, keep all their digits.
+_TINY, _HUGE = 2.0**-900, 2.0**1000
 
 
 class Costs:
@@ -24,14 +26,15 @@ class Costs:
 
     |a - b|^2 = |a|^2 + |b|^2 - 2 a.b makes a matrix product of most of the work. Rounding of it is some 1e-16 of
     |a|^2 + |b|^2, which is nothing beside a large distance and everything beside a small one: where a and b are close,
-    the distance is taken from their difference. Either way about 14 digits are right.
+    the distance is taken from their difference, and where a square would vanish or overflow. About 14 digits are right.
 
     `num_cells`: how many distances will be asked for in all, repeats included; it decides whether they are kept.
     """
 
     def __init__(self, vectors_VD: FloatArray, num_cells: int) -> None:
         self._vectors_VD = vectors_VD
-        self._squares_V: FloatArray = np.einsum("vd,vd->v", vectors_VD, vectors_VD)
+        with np.errstate(over="ignore"):
+            self._squares_V: FloatArray = np.einsum("vd,vd->v", vectors_VD, vectors_VD)
         size = len(vectors_VD) ** 2
         self._table_VV: FloatArray | None = None
         if size <= _LARGEST_TABLE and num_cells >= _USES * size:
@@ -58,16 +61,23 @@ class Costs:
         if self._table_VV is not None:
             kept_GAB: FloatArray = self._table_VV[rows_GA[:, :, np.newaxis], rows_GB[:, np.newaxis, :]]
             return kept_GAB
-        square_GAB = self._products(rows_GA, rows_GB, sizes_Ga, sizes_Gb)
         square_GA, square_GB = self._squares_V[rows_GA], self._squares_V[rows_GB]
-        square_GAB *= -2.0
-        square_GAB += square_GA[:, :, np.newaxis]
-        square_GAB += square_GB[:, np.newaxis, :]
-        close = np.flatnonzero(square_GAB < _CLOSE * (square_GA.max() + square_GB.max()))
+        largest = square_GA.max() + square_GB.max()
+        if _TINY < largest < _HUGE:
+            square_GAB = self._products(rows_GA, rows_GB, sizes_Ga, sizes_Gb)
+            square_GAB *= -2.0
+            square_GAB += square_GA[:, :, np.newaxis]
+            square_GAB += square_GB[:, np.newaxis, :]
+            close = np.flatnonzero(square_GAB < max(_CLOSE * largest, _TINY))
+            square_GAB.ravel()[close] = 0.0  # rounding may have made less of it
+        else:
+            square_GAB = np.zeros((*rows_GA.shape, rows_GB.shape[1]))
+            close = np.arange(square_GAB.size)
+        cost_GAB = np.sqrt(square_GAB, out=square_GAB)
         if len(close):
-            pair_K, a_K, b_K = np.unravel_index(close, square_GAB.shape)
-            square_GAB.ravel()[close] = self._by_difference(rows_GA[pair_K, a_K], rows_GB[pair_K, b_K])
-        return np.sqrt(square_GAB, out=square_GAB)
+            pair_K, a_K, b_K = np.unravel_index(close, cost_GAB.shape)
+            cost_GAB.ravel()[close] = self._by_difference(rows_GA[pair_K, a_K], rows_GB[pair_K, b_K])
+        return cost_GAB
 
     def _products(
         self, rows_GA: IntArray, rows_GB: IntArray, sizes_Ga: IntArray | None, sizes_Gb: IntArray | None
@@ -96,14 +106,32 @@ class Costs:
         return vector_KAD
 
     def _by_difference(self, rows_K: IntArray, columns_K: IntArray) -> FloatArray:
-        """square_K of distances; 0 of a word from itself."""
-        square_K = np.zeros(len(rows_K))
+        """distance_K; 0 of a word from itself."""
+        distance_K = np.zeros(len(rows_K))
         other_K = np.flatnonzero(rows_K != columns_K)
         for start in range(0, len(other_K), _BLOCK):
             some = other_K[start : start + _BLOCK]
-            difference_KD = self._vectors_VD[rows_K[some]] - self._vectors_VD[columns_K[some]]
-            square_K[some] = np.einsum("kd,kd->k", difference_KD, difference_KD)
-        return square_K
+            distance_K[some] = lengths(self._vectors_VD[rows_K[some]] - self._vectors_VD[columns_K[some]])
+        return distance_K
+
+
+def lengths(vector_KD: FloatArray) -> FloatArray:
+    """length_K of vectors of any size: squares neither vanish nor overflow."""
+    with np.errstate(over="ignore"):
+        square_K: FloatArray = np.einsum("kd,kd->k", vector_KD, vector_KD)
+    length_K: FloatArray = np.sqrt(square_K)
+    beyond = np.flatnonzero((square_K < _TINY) | (square_K > _HUGE))
+    if len(beyond):
+        exponent_K = np.frexp(np.abs(vector_KD[beyond]).max(axis=1))[1]
+        scaled_KD = np.ldexp(vector_KD[beyond], -exponent_K[:, np.newaxis])
+        length_K[beyond] = np.ldexp(np.sqrt(np.einsum("kd,kd->k", scaled_KD, scaled_KD)), exponent_K)
+    return length_K
+
+
+def distances_from(vector_D: FloatArray, vectors_VD: FloatArray) -> FloatArray:
+    """distance_V of one vector from each of many, by their differences."""
+    blocks = [vectors_VD[start : start + _BLOCK] - vector_D for start in range(0, len(vectors_VD), _BLOCK)]
+    return np.concatenate([lengths(block_KD) for block_KD in blocks])
 
 
 def _largest(sizes_G: IntArray | None, starts: IntArray, size: int) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from nmt.metrics.wmd.bags import Bag, Bags, FloatArray
 from nmt.metrics.wmd.costs import Costs
-from nmt.metrics.wmd.solver import simplex
+from nmt.metrics.wmd.solver import transport
 from nmt.metrics.wmd.stack import shared_masses, whole_masses
 from nmt.plumbing import tables
 
@@ -72,7 +72,7 @@ def transport_plan(a: Bag, b: Bag, bags: Bags) -> TransportPlan:
     flow_AB[shared.a_S, shared.b_S] = shared.mass_S
     left_A, left_B = mass_A - flow_AB.sum(axis=1), mass_B - flow_AB.sum(axis=0)
     if left_A.any():
-        flow_AB = flow_AB + simplex(left_A, left_B, cost_AB)[0]
+        flow_AB = flow_AB + transport(left_A, left_B, cost_AB)[0]
     return TransportPlan(
         words_a=[bags.words[row] for row in a.rows],
         words_b=[bags.words[row] for row in b.rows],

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors
 from nmt.metrics.wmd.bags import Bag, FloatArray, IntArray, make_bags, scaled, stack
 from nmt.metrics.wmd.bounds import Bounds
+from nmt.metrics.wmd.costs import distances_from
 from nmt.metrics.wmd.solver import solve_all
 from nmt.metrics.wmd.stack import left_masses, whole_masses
 from nmt.metrics.wmd.words import words_for
 
-# A bound that rounding has lifted above the distance itself must not exclude it.
+# A bound that rounding has lifted above the distance itself, by a share of it, must not exclude it.
 _ROUNDING = 1e-12
 # Texts that are made ready together, and solved together: one more than needed costs less than one at a time.
 _READY = 64
@@ -138,7 +138,7 @@ class WordMoverIndex:
         cost_V = self._costs.pop(word, None)
         if cost_V is None:
             vector_1D = scaled(self._vectors[word][np.newaxis], self._cfg.norm)
-            cost_V = cdist(vector_1D, self._vectors_VD)[0]
+            cost_V = distances_from(vector_1D[0], self._vectors_VD)
             if len(self._costs) >= self._kept:
                 del self._costs[next(iter(self._costs))]
         self._costs[word] = cost_V
@@ -147,7 +147,7 @@ class WordMoverIndex:
 
 def _limit(best: list[Neighbour], k: int) -> float:
     """Beyond it nothing is among the k nearest."""
-    return best[-1].distance + _ROUNDING if len(best) == k else np.inf
+    return best[-1].distance * (1 + _ROUNDING) if len(best) == k else np.inf
 
 
 def _relaxed(mass_GA: FloatArray, mass_GB: FloatArray, cost_GAB: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ G pair of bags, A word of its one bag, B word of its other, J word of either
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,7 +32,9 @@ def reference_distances(
         mass_J, other_J = np.zeros(len(rows_J)), np.zeros(len(rows_J))
         mass_J[np.searchsorted(rows_J, rows_A[of_a])] = counts_A[of_a] / counts_A.sum()
         other_J[np.searchsorted(rows_J, rows_B[of_b])] = counts_B[of_b] / counts_B.sum()
-        distance_G[pair] = emd(mass_J, other_J, costs.between(rows_J, rows_J))
+        cost_JJ = costs.between(rows_J, rows_J)
+        exponent = math.frexp(cost_JJ.max())[1]  # pyemd takes costs far below 1 for equal
+        distance_G[pair] = math.ldexp(emd(mass_J, other_J, np.ldexp(cost_JJ, -exponent)), exponent)
     return distance_G
 
 
