@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nmt.config.languages import language_of
-from nmt.config.option import Options, option
+from nmt.config.option import Options, option, seed_option
 from nmt.errors import ConfigError
 
 SOURCE = "captions, multi30k, files or mixture: set by the group option"
@@ -72,7 +72,7 @@ class CaptionsConfig(DataConfig):
     train_pairs: int = option(9_000, "sentence pairs to train on", at_least=1, hint=PAIRS)
     dev_pairs: int = option(500, "sentence pairs of the dev set", at_least=1, hint=PAIRS)
     test_pairs: int = option(500, "sentence pairs of the test set", at_least=1, hint=PAIRS)
-    grammar_seed: int = option(2018, "of what is written")
+    grammar_seed: int = seed_option(2018, "of what is written")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from nmt.config.languages import tokenizer_for
-from nmt.config.option import Options, option
+from nmt.config.option import Options, option, seed_option
 from nmt.errors import ConfigError
 
 
@@ -184,7 +184,7 @@ class MetricsConfig(Options, place="metrics"):
         hint="1000 is usual, 0 leaves intervals out",
     )
     confidence: float = option(0.95, "of an interval", above=0, below=1, hint="0.95 is usual")
-    seed: int = option(12_345, "of the resamples")
+    seed: int = seed_option(12_345, "of the resamples")
 
     def for_language(self, language: str) -> MetricsConfig:
         """With the tokenizers of that language in place of `auto`."""

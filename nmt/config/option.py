@@ -43,10 +43,13 @@ class Declared:
         low = self.at_least if self.above is None else self.above
         high = self.at_most if self.below is None else self.below
         if low is not None and high is not None:
-            return f"{low:g} {'<=' if self.above is None else '<'} value {'<=' if self.below is None else '<'} {high:g}"
+            more, less = "<=" if self.above is None else "<", "<=" if self.below is None else "<"
+            return f"{_figure(low)} {more} value {less} {_figure(high)}"
         if low is not None:
-            return f"at least {low:g}" if self.above is None else f"more than {low:g}"
-        return "" if high is None else f"at most {high:g}" if self.below is None else f"less than {high:g}"
+            return f"at least {_figure(low)}" if self.above is None else f"more than {_figure(low)}"
+        return (
+            "" if high is None else f"at most {_figure(high)}" if self.below is None else f"less than {_figure(high)}"
+        )
 
     @property
     def expected(self) -> str:
@@ -64,6 +67,11 @@ class Declared:
             and (self.at_most is None or value <= self.at_most)
             and (self.below is None or value < self.below)
         )
+
+
+def _figure(bound: float) -> str:
+    """0.5, 4294967295: a whole number with all its digits."""
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def option(
@@ -87,6 +95,11 @@ def option(
     else:
         made = field(default=default, metadata=metadata)
     return made
+
+
+def seed_option(default: int, meaning: str) -> int:
+    """A seed, within what every generator of random numbers takes."""
+    return option(default, meaning, at_least=0, at_most=2**32 - 1, hint="any whole number between them")
 
 
 class Options:

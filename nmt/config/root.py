@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from nmt.config.data import CaptionsConfig, DataConfig
 from nmt.config.metrics import LOSS, MetricsConfig
 from nmt.config.model import ModelConfig, Tie
-from nmt.config.option import Options, option
+from nmt.config.option import Options, option, seed_option
 from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordConfig
 from nmt.config.sweep import SweepConfig
@@ -23,7 +23,7 @@ class Config(Options):
     search: SearchConfig = field(default_factory=SearchConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
-    seed: int = option(1, "of weights, batch order, dropout and sampling")
+    seed: int = seed_option(1, "of weights, batch order, dropout and sampling")
     resume: str | None = option(None, "a run folder to continue")
 
     def __post_init__(self) -> None:

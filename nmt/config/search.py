@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from nmt.config.option import Options, option
+from nmt.config.option import Options, option, seed_option
 from nmt.config.precision import Precision
 from nmt.errors import ConfigError
 
@@ -92,7 +92,7 @@ class SearchConfig(Options, place="search"):
     epsilon: float = option(
         0.0, "... one of at least this probability", at_least=0, below=1, hint="0.02 is usual, 0 leaves all words in"
     )
-    seed: int = option(1, "of the draws", at_least=0, hint="any whole number from 0 on")
+    seed: int = seed_option(1, "of the draws")
     mbr: Utility = option(
         Utility.none, "take the translation that is nearest to the others (Kumar & Byrne 2004): by which score"
     )

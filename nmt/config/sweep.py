@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from nmt.config.option import Options, option
+from nmt.config.option import Options, option, seed_option
 
 # Options that say how trials are run, not which they are: the folder of a sweep does not depend on them.
 HOW = ("dry_run", "fail_fast", "retry_failed", "jobs", "trials", "max_machines", "rent")
@@ -67,7 +67,7 @@ class SweepConfig(Options, place="sweep"):
         hint="10 to 20 for each parameter are usual",
     )
     sampler: Sampler = option(Sampler.tpe, "what proposes the next trial")
-    seed: int = option(1, "of what is proposed")
+    seed: int = seed_option(1, "of what is proposed")
     startup: int = option(
         5, "trials by chance before the estimator has enough to go by", at_least=1, hint="5 to 10 are usual"
     )

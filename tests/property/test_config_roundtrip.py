@@ -41,6 +41,7 @@ names = text(string.ascii_letters + string.digits + "-_é", min_size=1).filter(
     lambda name: name not in ("dev", "test") and any(letter.isalnum() for letter in name)
 ) | sampled_from(["null", "yes", "1", "1e3", "1_0", "0x1F"])
 paths = none() | values
+seeds = integers(0, 2**32 - 1)
 tests = dictionaries(names, values, max_size=3)
 rates = floats(0, 1, exclude_max=True)
 
@@ -51,7 +52,7 @@ def _mixture(ratio, dev):
 
 mixtures = builds(_mixture, dictionaries(names, integers(1, 500), max_size=3), paths)
 sources = (
-    builds(CaptionsConfig, dev=paths, test=paths, tests=tests, train_pairs=integers(1), grammar_seed=integers())
+    builds(CaptionsConfig, dev=paths, test=paths, tests=tests, train_pairs=integers(1), grammar_seed=seeds)
     | builds(Multi30kConfig, dir=paths, tests=tests, variant=sampled_from(Variant))
     | builds(FilesConfig, src=values, tgt=values, train=paths, tests=tests, max_ratio=floats(1, 1e300))
     | mixtures
@@ -80,9 +81,7 @@ trainings = builds(
     init_from=paths,
     early_stopping=builds(EarlyStoppingConfig, patience=integers(0, 9), min_delta=floats(0, 1e9)),
 )
-configurations = builds(
-    Config, data=sources, subword=subwords, model=models, train=trainings, seed=integers(), resume=paths
-)
+configurations = builds(Config, data=sources, subword=subwords, model=models, train=trainings, seed=seeds, resume=paths)
 
 
 @settings(deadline=None, max_examples=60)

@@ -17,6 +17,7 @@ from nmt.config.saved import load_config
 from nmt.config.search import SearchConfig
 from nmt.config.store import SOURCES
 from nmt.config.subword import SubwordConfig, SubwordKind
+from nmt.config.sweep import SweepConfig
 from nmt.config.train import EarlyStoppingConfig, TrainConfig
 from nmt.errors import ConfigError
 
@@ -28,7 +29,16 @@ def _sentence(kind, values):
 
 
 # class, key, a value beyond its bounds, and what the sentence says after "found"
+SEED = "expected 0 <= value <= 4294967295; any whole number between them."
+SEEDS = [
+    (Config, "seed"),
+    (SearchConfig, "search.seed"),
+    (MetricsConfig, "metrics.seed"),
+    (CaptionsConfig, "data.grammar_seed"),
+    (SweepConfig, "sweep.seed"),
+]
 BEYOND = [
+    *((kind, key, seed, SEED) for kind, key in SEEDS for seed in (-1, 2**32)),
     (DataConfig, "data.max_length", 0, "expected at least 1; say how many subwords a sentence may have."),
     (DataConfig, "data.max_ratio", 0.5, "expected at least 1; 9 keeps all but broken pairs."),
     *(
