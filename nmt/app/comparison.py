@@ -23,6 +23,8 @@ def compare(name: str, systems: dict[str, Translated], scorer: Scorer) -> str:
     Raises CheckpointError where the systems translated different sentences.
     """
     (baseline, first), *others = systems.items()
+    if not others:
+        return f"{name}: not compared, since only {baseline} has this test set"
     if any(scored.text.tgt != first.text.tgt for _, scored in others):
         raise CheckpointError(
             "checkpoint",

@@ -11,6 +11,7 @@ from nmt.app.likeness import likeness_of
 from nmt.app.models import Loaded, open_checkpoint
 from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
 from nmt.app.vectors import scorer_of_checkpoint
+from nmt.checkpoint.bundle import LEARNT_VECTORS, opened
 from nmt.config.commands import EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.text import ParallelText
@@ -30,6 +31,9 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
     folders = folders_for(files)
     by_test: dict[str, dict[str, Translated]] = {}
     scorers: list[Scorer] = []
+    for path in map(Path, files) if len(files) > 1 else ():  # before hours are spent on the first
+        with opened(path, without=LEARNT_VECTORS):
+            pass
     for file in files:
         loaded = open_checkpoint(Path(file), tuple(command.overrides), with_vectors=True)
         scores, scorer = evaluate(loaded)

@@ -7,7 +7,7 @@ or be a start (`train.init_from`), and cannot be resumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,11 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from nmt.checkpoint.bundle import common_extras, evaluated
-from nmt.checkpoint.file import save
+from nmt.checkpoint.bundle import VOCABULARY, common_extras, evaluated
+from nmt.checkpoint.conversion import save_as
+from nmt.checkpoint.names import extra_key
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
 from nmt.checkpoint.values import BFLOAT16, Array
 from nmt.errors import CheckpointError
+
+PIECES = {
+    "subword_kind": "kind of pieces",
+    "subword_joint": "joining of the vocabularies",
+    "subword_src": "source vocabulary",
+    "subword_tgt": "target vocabulary",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ def average_files(sources: Sequence[Path], target: Path) -> int:
         keys = [evaluated(file) for _, file in files]
         for (path, file), names in zip(files[1:], keys[1:], strict=True):
             _insist_same(sources[0], files[0][1], keys[0], path, file, names)
+            _insist_same_pieces(*files[0], path, file, VOCABULARY)
 
         def mean(name: str) -> Deferred:
             first, dtype = files[0][1].datasets[keys[0][name]], decoded_dtype(files[0][1].datasets[keys[0][name]])
@@ -55,7 +64,7 @@ def average_files(sources: Sequence[Path], target: Path) -> int:
 
         parameters = {name: mean(name) for name in keys[0]}
         extras = common_extras(*files[0])
-        save(target, parameters, {**extras, "made_by": "average of " + ", ".join(path.name for path in sources)})
+        save_as(target, parameters, {**extras, "made_by": "average of " + ", ".join(path.name for path in sources)})
         return len(parameters)
 
 
@@ -82,10 +91,11 @@ def graft_files(
             if new in kept and _fit(below, kept[new]) != _fit(above, given[old]):
                 found = f"{_fit(above, given[old])} for {_fit(below, kept[new])} at {new!r}"
                 raise _refused(donor, found, "the same shape and type")
+        _insist_same_pieces(base, below, donor, above, pieces_of(taken))
         parameters = {name: _deferred(base, below, key) for name, key in kept.items() if name not in taken}
         parameters |= {new: _deferred(donor, above, given[old]) for new, old in taken.items()}
         made_by = f"{len(taken)} parameters of {donor.name} in {base.name}"
-        save(target, parameters, {**common_extras(base, below), "made_by": made_by})
+        save_as(target, parameters, {**common_extras(base, below), "made_by": made_by})
         return sorted(taken)
 
 
@@ -95,6 +105,26 @@ def renamed(name: str, rules: Mapping[str, str]) -> str:
         if name == old or name.startswith(old + "/"):
             return new + name[len(old) :]
     return name
+
+
+def pieces_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Of VOCABULARY, what says which piece each row of these parameters stands for."""
+    rows = [name for name in names if name.endswith("/table") or name == "output/bias"]
+    sides = {"subword_src" if name.startswith("encoder/") else "subword_tgt" for name in rows}
+    return tuple(key for key in VOCABULARY if rows and key not in {"subword_src", "subword_tgt"} - sides)
+
+
+def _insist_same_pieces(first: Path, a: OpenCheckpoint, other: Path, b: OpenCheckpoint, names: tuple[str, ...]) -> None:
+    """Raises CheckpointError where both files say what their rows stand for, and it is not the same."""
+    for name in names:
+        key = extra_key(name)
+        if key in a.datasets and key in b.datasets and read_value(first, a, key) != read_value(other, b, key):
+            raise CheckpointError(
+                str(other),
+                found=f"another {PIECES[name]}",
+                expected=f"that of {first}",
+                next_step="take files of the same subwords: rows of one stand for other pieces than those of the other",
+            )
 
 
 def _insist_same(

@@ -13,14 +13,17 @@ from typing import NamedTuple
 
 from nmt.checkpoint.combination import average_files, graft_files
 from nmt.checkpoint.conversion import convert_file
-from nmt.checkpoint.file import verify
+from nmt.checkpoint.file import check_whole
 from nmt.checkpoint.inspection import compare_files, describe_file, finite_json, list_file
+from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.checkpoint.refusals import cannot_read
 from nmt.errors import CheckpointError
 from nmt.plumbing import edge
 from nmt.plumbing.tables import table
 
 MOST_LINES = 20  # that `show` prints of a text other than the configuration; vocabularies have thousands
+
+OUTPUT = "a name that ends in .npz or .safetensors gets that format, any other HDF5"
 
 
 class Told(NamedTuple):
@@ -64,16 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     check = add("verify", _verify, "Check every byte of files against the digests in them.")
     check.add_argument("file", type=Path, nargs="+")
     check.add_argument("--sha256", action="store_true", help="print the SHA-256 of each file too")
-    diff = add("diff", _diff, "Compare the parameters of two files.")
+    diff = add("diff", _diff, "Compare the parameters of two files, and their moving averages.")
     diff.add_argument("first", type=Path)
     diff.add_argument("second", type=Path)
+    diff.add_argument("--slots", action="store_true", help="the optimiser's slots too, and the loss scale of float16")
     average = add("average", _average, "Write the mean of the weights of several files, as evaluation uses them.")
     average.add_argument("file", type=Path, nargs="+")
-    average.add_argument("-o", "--output", type=Path, required=True)
+    average.add_argument("-o", "--output", type=Path, required=True, help=OUTPUT)
     graft = add("graft", _graft, "Write a file with parameters of another one in it.")
     graft.add_argument("base", type=Path)
     graft.add_argument("donor", type=Path)
-    graft.add_argument("-o", "--output", type=Path, required=True)
+    graft.add_argument("-o", "--output", type=Path, required=True, help=OUTPUT)
     graft.add_argument("--only", action="append", metavar="PATTERN", help="names to take, such as 'encoder/*'")
     graft.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="leading part of names")
     graft.add_argument("--add", action="store_true", help="take names too that the base does not have")
@@ -132,17 +136,21 @@ def _verify(parsed: argparse.Namespace) -> Told:
     lines: list[str] = []
     for path in parsed.file:
         try:
-            num_datasets = verify(path)
+            with open_checkpoint_file(path) as file:
+                num_datasets, sealed = check_whole(path, file), file.sealed
         except CheckpointError as error:
             entries.append({"path": str(path), "whole": False, "error": str(error)})
             lines.append(str(error))
             continue
-        entries.append({"path": str(path), "whole": True, "datasets": num_datasets})
-        lines.append(f"{path}: whole, {num_datasets} datasets")
+        entries.append({"path": str(path), "whole": True if sealed else None, "datasets": num_datasets})
+        counted = f"{num_datasets} datasets"
+        lines.append(
+            f"{path}: " + (f"whole, {counted}" if sealed else f"readable, {counted}; nothing to check against")
+        )
         if parsed.sha256:
             entries[-1]["sha256"] = _sha256(path)
             lines.append(f"SHA-256 {entries[-1]['sha256']}")
-    status = 0 if all(entry["whole"] for entry in entries) else CheckpointError.exit_status
+    status = 0 if all(entry["whole"] is not False for entry in entries) else CheckpointError.exit_status
     return Told({"files": entries}, "\n".join(lines), status)
 
 
@@ -155,7 +163,7 @@ def _sha256(path: Path) -> str:
 
 
 def _diff(parsed: argparse.Namespace) -> Told:
-    difference = compare_files(parsed.first, parsed.second)
+    difference = compare_files(parsed.first, parsed.second, parsed.slots)
     lines = [f"only in {parsed.first}: {name}" for name in difference.only_first]
     lines += [f"only in {parsed.second}: {name}" for name in difference.only_second]
     lines += [f"shape or type: {text}" for text in difference.mismatched]

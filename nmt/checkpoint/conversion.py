@@ -13,12 +13,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nmt.checkpoint.atomic import replaced
 from nmt.checkpoint.file import read_extras, read_parameters, save
-from nmt.checkpoint.names import RESERVED, extra_key, extra_name, is_parameter
+from nmt.checkpoint.names import RESERVED, extra_key, extra_name, is_parameter, plain_name
 from nmt.checkpoint.refusals import cannot_read
 from nmt.checkpoint.safetensors import read_safetensors, write_safetensors
 from nmt.checkpoint.values import Stored, Value, decode, encode, misfit
@@ -38,7 +39,8 @@ READING_FAILS = (
     zlib.error,
     lzma.LZMAError,
 )
-ENDINGS = (".h5", ".hdf5", ".npz", ".safetensors")
+FOREIGN = (".npz", ".safetensors")
+ENDINGS = (".h5", ".hdf5", *FOREIGN)
 
 Content = dict[str, Stored]  # name of a parameter, or key of anything else
 
@@ -62,6 +64,16 @@ def convert_file(source: Path, target: Path) -> int:
         raise cannot_read(source, error) from error
     _write(target, content)
     return len(content)
+
+
+def save_as(path: Path, parameters: Mapping[str, Any], extras: Mapping[str, Value]) -> None:
+    """`save` in the format that the name ends in: .npz, .safetensors, else HDF5. Raises CheckpointError."""
+    if path.suffix not in FOREIGN:
+        save(path, parameters, extras)
+        return
+    values = {name: value.numpy() if hasattr(value, "numpy") else value for name, value in parameters.items()}
+    values |= {extra_key(name): value for name, value in extras.items()}
+    _write(path, {name: encode(name, value) for name, value in values.items()})
 
 
 def _read(path: Path) -> Content:
@@ -131,15 +143,18 @@ def _typed(path: Path, arrays: Mapping[str, np.ndarray], types_text: str) -> Con
     if not isinstance(types, dict):
         raise _not(path, "a broken table of types")
     content: Content = {}
-    for name, array in arrays.items():
-        if name in RESERVED:
+    for given, array in arrays.items():
+        if given in RESERVED:
             continue
+        name = plain_name(given)
+        if name in content:
+            raise _not(path, f"two arrays for {name!r}")
         stored = encode(name, array)
-        if name in types:
-            fault = misfit(array.dtype, array.shape, str(types[name]))
+        if given in types:
+            fault = misfit(array.dtype, array.shape, str(types[given]))
             if fault:
                 raise _not(path, f"{fault} at {name!r}")
-            stored = Stored(stored.array, types[name])
+            stored = Stored(stored.array, types[given])
         try:
             decode(stored)
         except ValueError as error:

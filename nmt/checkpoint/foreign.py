@@ -21,7 +21,7 @@ import numpy as np
 
 from nmt.checkpoint.blocks import bytes_of, read_into
 from nmt.checkpoint.hdf5_dataset import LARGEST_SIZE, MOST_RANK, Dataset
-from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, is_parameter
+from nmt.checkpoint.names import DIGESTS, FORMAT_VERSION, plain_name
 from nmt.checkpoint.refusals import cannot_read, damaged, not_a_checkpoint, not_allowed
 from nmt.checkpoint.values import PLAIN, Stored
 from nmt.errors import CheckpointError
@@ -37,6 +37,8 @@ TEXT_BYTES = 64
 
 class ForeignFile:
     """What the child found. Numbers that lie in the file as they are are read when asked for, the others are here."""
+
+    sealed = False
 
     def __init__(self, path: Path, fd: int, places: Mapping[str, Dataset], arrays: Mapping[str, np.ndarray]) -> None:
         self._path, self._fd, self._arrays = path, fd, arrays
@@ -162,9 +164,7 @@ def _place(path: Path, key: str, code: str, shape: tuple[int, ...], offset: int)
     plain = code == "text" or dtype.newbyteorder("<") in PLAIN
     if not plain or len(shape) > MOST_RANK or math.prod(size for size in shape if size) > LARGEST_SIZE:
         raise damaged(path, f"the shape {shape} at {key!r}")
-    if is_parameter(key):
-        key = key.removesuffix(":0")  # TensorFlow's name of a variable's first output, which files of 2018 have
-    return Dataset(key, shape, dtype, "", offset, math.prod(shape) * dtype.itemsize)
+    return Dataset(plain_name(key), shape, dtype, "", offset, math.prod(shape) * dtype.itemsize)
 
 
 def _told(path: Path, answer: Mapping[str, Any]) -> CheckpointError:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from nmt.checkpoint.blocks import CHUNK
+from nmt.checkpoint.bundle import AVERAGE, GROUPS
 from nmt.checkpoint.names import DIGESTS, extra_name, is_parameter, name_of
-from nmt.checkpoint.reader import decoded_dtype, open_checkpoint_file, read_value
+from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
 from nmt.checkpoint.values import Array
 
 
@@ -39,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two files side by side, their parameters only."""
+    """Two files side by side: parameters by their names, averages and slots by their keys."""
 
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
@@ -87,10 +88,14 @@ def describe_file(path: Path) -> dict[str, object]:
     return told
 
 
-def compare_files(first: Path, second: Path) -> Difference:
-    """Raises CheckpointError where one of them cannot be read."""
+def compare_files(first: Path, second: Path, slots: bool = False) -> Difference:
+    """Parameters and their moving averages, and with `slots` what else is kept for each.
+
+    Raises CheckpointError where one of the files cannot be read.
+    """
+    groups = tuple(GROUPS) if slots else (AVERAGE,)
     with open_checkpoint_file(first) as a, open_checkpoint_file(second) as b:
-        names = [{name_of(key): key for key in file.datasets if is_parameter(key)} for file in (a, b)]
+        names = [_compared(file, groups) for file in (a, b)]
         mismatched: list[str] = []
         changed: list[Change] = []
         equal = 0
@@ -113,6 +118,13 @@ def compare_files(first: Path, second: Path) -> Difference:
         changed=tuple(changed),
         num_equal=equal,
     )
+
+
+def _compared(file: OpenCheckpoint, groups: tuple[str, ...]) -> dict[str, str]:
+    """Name -> key of what two files are compared by."""
+    parameters = {name_of(key): key for key in file.datasets if is_parameter(key)}
+    kept = (key for key in file.datasets if not is_parameter(key) and extra_name(key).partition(" ")[0] in groups)
+    return parameters | {key: key for key in kept}
 
 
 def _norm(array: Array) -> tuple[float, int]:

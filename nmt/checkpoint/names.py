@@ -41,6 +41,11 @@ def name_of(key: str) -> str:
     return key.replace(" ", "/")
 
 
+def plain_name(name: str) -> str:
+    """Without the `:0` of TensorFlow's name for a variable's first output, which files of others may have."""
+    return name.removesuffix(":0") if is_parameter(name) else name
+
+
 def extra_name(key: str) -> str:
     """`<config>` -> `config`."""
     return key[1:-1]

@@ -31,6 +31,10 @@ class OpenCheckpoint(Protocol):
 
     @property
     def datasets(self) -> Mapping[str, Dataset]: ...
+    @property
+    def sealed(self) -> bool:
+        """Whether there are digests to check numbers against."""
+
     def check(self, key: str) -> None:
         """Raises CheckpointError unless the numbers of a dataset are those that were written."""
 
@@ -84,6 +88,8 @@ def _by_kind(path: Path, fd: int) -> OwnFile | ForeignFile:
 
 class OwnFile:
     """A file that `save` wrote. Making one checks everything but the numbers, and those are checked when read."""
+
+    sealed = True
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path, self._fd = path, fd

@@ -135,6 +135,13 @@ def test_two_checkpoints_are_compared_in_folders_of_their_own(trained, alone, tm
     assert read_results(tmp_path / "model")["sentences"] == read_results(tmp_path / "first-last")["sentences"] == 30
 
 
+def test_every_checkpoint_is_looked_at_before_the_first_is_scored(alone, tmp_path):
+    answer = evaluate_py(f"checkpoint=[{alone},{tmp_path / 'missing.h5'}]", f"out={tmp_path / 'out'}")
+    assert (answer.status, answer.out) == (2, "")
+    assert f"{tmp_path / 'missing.h5'}: found no such file or directory" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_other_test_sets_take_the_place_of_the_saved_one_or_stand_beside_it(alone, tmp_path):
     main = write_pair(tmp_path / "main", ["Two dogs run.", "A man sits."], ["Zwei Hunde rennen.", "Ein Mann sitzt."])
     more = write_pair(tmp_path / "more", ["A cat sleeps."], ["Eine Katze schläft."])

@@ -75,6 +75,11 @@ def test_scores_of_other_vectors_or_settings_are_not_compared_as_they_are():
     assert [row[3] for row in rows(text)[:3]] == ["+0.00", "+0.00", "+0.0000"]
 
 
+def test_a_test_set_that_one_system_alone_has_is_not_compared():
+    by = scorer(1)
+    assert compare("flickr", {"b.h5": scored(2, by)}, by) == "flickr: not compared, since only b.h5 has this test set"
+
+
 def test_other_sentences_are_refused():
     by = scorer(1)
     systems = {"a": scored(2, by), "b": scored(2, by, references=REFERENCES[::-1])}

@@ -102,6 +102,29 @@ def test_verify(tmp_path, capsys):
     assert "do not match" in files[0]["error"]
 
 
+def test_verify_says_when_there_is_nothing_to_check_against(tmp_path, capsys):
+    path = Path(__file__).parents[1] / "golden" / "checkpoint_2018.h5"
+    assert text_of(capsys, "verify", path) == f"{path}: readable, 3 datasets; nothing to check against"
+    data = bytearray(path.read_bytes())
+    data[data.index(np.arange(6, dtype=np.float32).tobytes()) + 4] ^= 1
+    (tmp_path / "b.h5").write_bytes(data)
+    (told,) = json_of(capsys, "verify", tmp_path / "b.h5")["files"]
+    assert (told["whole"], told["datasets"]) == (None, 3)
+
+
+def test_diff_compares_averages_and_slots_where_they_are_asked_for(tmp_path, capsys):
+    for name, average, slot in (("a", 1.0, 1.0), ("b", 5.0, 2.0)):
+        extras = {"average x": np.full(2, average), "adam_m x": np.full(2, slot), "adam_v x": np.ones(2), "step": 1}
+        save(tmp_path / f"{name}.h5", {"x": np.ones(2)}, extras)
+    files = (tmp_path / "a.h5", tmp_path / "b.h5")
+    lines = text_of(capsys, "diff", *files).split("\n")
+    assert lines[1].split() == ["<average", "x>", "4", "1.000000000"]
+    assert lines[-1] == "1 equal, 1 changed"
+    assert text_of(capsys, "diff", "--slots", *files).split("\n")[-1] == "2 equal, 2 changed"
+    save(tmp_path / "b.h5", {"x": np.ones(2)}, {})
+    assert text_of(capsys, "diff", *files) == f"only in {files[0]}: <average x>\n1 equal, 0 changed"
+
+
 def test_diff(tmp_path, capsys):
     first = weights() | {"old": np.zeros(2), "z/zero": np.zeros(2), "z/nan": np.zeros(1)}
     second = weights() | {
@@ -168,6 +191,63 @@ def test_average_refuses_what_differs(tmp_path, capsys):
         told = text_of(capsys, "average", tmp_path / "a.h5", tmp_path / "b.h5", "-o", tmp_path / "c.h5", status=2)
         assert found in told
         assert not (tmp_path / "c.h5").exists()
+
+
+def with_pieces(path: Path, **changed: object) -> Path:
+    """A checkpoint whose rows stand for pieces."""
+    names = ("encoder/embedding/table", "encoder/gru/kernel", "decoder/embedding/table", "output/table", "output/bias")
+    pieces = {
+        "subword_kind": "words",
+        "subword_joint": "no",
+        "subword_src": b'["a", "b"]',
+        "subword_tgt": b'["c", "d"]',
+    }
+    save(path, {name: np.ones(2) for name in names}, {**pieces, **changed})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"subword_tgt": b"dc"}, "target vocabulary"),
+        ({"subword_src": b"ba"}, "source vocabulary"),
+        ({"subword_kind": "characters"}, "kind of pieces"),
+        ({"subword_joint": "yes"}, "joining of the vocabularies"),
+    ],
+)
+def test_rows_of_other_pieces_are_not_averaged_or_grafted(tmp_path, capsys, changed, what):
+    first, other = with_pieces(tmp_path / "a.h5"), with_pieces(tmp_path / "b.h5", **changed)
+    for command in ("average", "graft"):
+        told = text_of(capsys, command, first, other, "-o", tmp_path / "c.h5", status=2)
+        assert told.startswith(
+            f"{other}: found another {what}, expected that of {first}; take files of the same subwords"
+        )
+        assert not (tmp_path / "c.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("only", "status"),
+    [("encoder/*", 0), ("encoder/gru/*", 0), ("decoder/*", 2), ("output/bias", 2), ("*/table", 2)],
+)
+def test_a_graft_asks_for_the_pieces_of_the_side_that_it_takes(tmp_path, capsys, only, status):
+    first, other = with_pieces(tmp_path / "a.h5"), with_pieces(tmp_path / "b.h5", subword_tgt=b"dc")
+    text_of(capsys, "graft", first, other, "-o", tmp_path / "c.h5", "--only", only, status=status)
+
+
+def test_files_that_do_not_tell_their_pieces_are_taken_as_they_are(tmp_path, capsys):
+    first = with_pieces(tmp_path / "a.h5")
+    save(tmp_path / "b.h5", read_parameters(first), None)
+    text_of(capsys, "average", first, tmp_path / "b.h5", "-o", tmp_path / "c.h5")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+@pytest.mark.parametrize("command", ["average", "graft"])
+def test_the_ending_of_the_output_decides_its_format(tmp_path, capsys, command, ending):
+    first = with_pieces(tmp_path / "a.h5")
+    text_of(capsys, command, first, first, "-o", tmp_path / f"c{ending}")
+    text_of(capsys, command, first, first, "-o", tmp_path / "c.h5")
+    text_of(capsys, "convert", tmp_path / f"c{ending}", tmp_path / "d.h5")
+    assert (tmp_path / "c.h5").read_bytes() == (tmp_path / "d.h5").read_bytes()
 
 
 # graft
@@ -242,6 +322,23 @@ def test_numpy_reads_our_npz_and_we_read_numpys(tmp_path, capsys):
     np.savez_compressed(tmp_path / "c.npz", **weights())
     run(["convert", str(tmp_path / "c.npz"), str(tmp_path / "d.h5")])
     assert read_parameters(tmp_path / "d.h5").keys() == weights().keys()
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_names_of_first_outputs_lose_their_number_as_those_of_2018_do(tmp_path, capsys, ending):
+    numbers = np.arange(3, dtype=np.float32)
+    if ending == ".npz":
+        np.savez(tmp_path / "a.npz", **{"encoder/gru/bias:0": numbers})
+    else:
+        header = {"encoder/gru/bias:0": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}
+        (tmp_path / "a.safetensors").write_bytes(safetensors(header, numbers.tobytes()))
+    text_of(capsys, "convert", tmp_path / f"a{ending}", tmp_path / "b.h5")
+    assert_array_equal(read_parameters(tmp_path / "b.h5")["encoder/gru/bias"], numbers)
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", **{"x:0": np.ones(1), "x": np.ones(1)})
+    assert "found two arrays for 'x'" in text_of(capsys, "convert", tmp_path / "a.npz", tmp_path / "b.h5", status=2)
 
 
 def test_the_safetensors_library_agrees(tmp_path):
