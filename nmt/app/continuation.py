@@ -17,6 +17,7 @@ from nmt.config.resume import refuse_changes
 from nmt.config.root import Config
 from nmt.config.saved import FILE, load_config
 from nmt.data.corpora import Corpora
+from nmt.data.text import ParallelText
 from nmt.errors import DataError
 from nmt.training.device import Chosen
 from nmt.training.state import TrainingState
@@ -30,11 +31,13 @@ class Origin(NamedTuple):
     """Where a checkpoint comes from."""
 
     versions: dict[str, str]
-    corpus: str  # digest of the text
+    corpus: str  # digest of the text of training and dev set
+    tests: dict[str, str]  # and of each test set
 
 
 def origin_of(corpora: Corpora, device: Chosen) -> Origin:
-    return Origin(versions_of(device), digest_of(corpora))
+    tests = {name: digest_of(text) for name, text in corpora.tests.items()}
+    return Origin(versions_of(device), digest_of(*corpora.train, corpora.dev), tests)
 
 
 def versions_of(device: Chosen) -> dict[str, str]:
@@ -44,10 +47,10 @@ def versions_of(device: Chosen) -> dict[str, str]:
     return {**versions, "device": device.description}
 
 
-def digest_of(corpora: Corpora) -> str:
-    """XXH3-128, in hexadecimal, of the text that is trained on and of the text that chooses the best checkpoint."""
+def digest_of(*texts: ParallelText) -> str:
+    """XXH3-128, in hexadecimal."""
     digest = xxhash.xxh3_128()
-    for text in (*corpora.train, corpora.dev):
+    for text in texts:
         for side in (text.src, text.tgt):
             digest.update(f"{len(side)}\n".encode())
             for number, line in enumerate(side):
@@ -63,11 +66,12 @@ def go_on(start: Opened, folder: Path, config: Config, now: Origin, trainer: Tra
     """
     before = start.bundle
     refuse_changes(str(folder / FILE), load_config(before.config, origin=f"{start.path}, its configuration"), config)
-    if before.corpus not in (None, now.corpus):  # older versions did not keep it
+    other = changed(before.tests or {}, now.tests)
+    if other or before.corpus not in (None, now.corpus):  # older versions did not keep them
         raise DataError(
             "data",
-            found="other text than the run began with",
-            expected="the training and dev sentences of the checkpoint, in their order",
+            found=f"other text than the run began with{' to be scored on' if other else ''}",
+            expected=f"the {'test' if other else 'training and dev'} sentences of the checkpoint, in their order",
             next_step="restore them, or start a new run with train.init_from to begin at these weights",
         )
     if changes := changed(before.versions or {}, now.versions):

@@ -24,8 +24,9 @@ from nmt.app.vectors import learnt_scorer, scorer_of_checkpoint, with_vectors
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, Opened, opened, read_bundle
 from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.checkpoint.store import CheckpointStore
+from nmt.config.mistakes import show
 from nmt.config.root import Config
-from nmt.config.saved import dump, not_writable
+from nmt.config.saved import dump, load_config, not_writable
 from nmt.config.subword import SubwordConfig
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
@@ -134,7 +135,7 @@ def open_log(config: Config, events: EventLog, state: TrainingState, start: Open
 def choose_vocabularies(config: Config, corpora: Corpora, start: Opened | None) -> Vocabularies:
     """Learnt, but for a run that goes on or begins at another's weights: weights belong to the pieces they saw.
 
-    Raises ConfigError where the pieces of `train.init_from` are not of the kind that was asked for.
+    Raises ConfigError where the pieces of `train.init_from` are not as they were asked for.
     """
     if start is not None:
         return vocabularies_of(start.bundle)
@@ -144,16 +145,20 @@ def choose_vocabularies(config: Config, corpora: Corpora, start: Opened | None) 
     with open_checkpoint_file(path) as file:
         if "<subword_kind>" not in file.datasets:  # weights alone
             return learn(asked, corpora)
-        found = vocabularies_of(read_bundle(path, file, without=LEARNT_VECTORS))
-    if (found.src.kind, found.joint) != (asked.kind, asked.joint):
-        own = f"subword.kind={found.src.kind.value} subword.joint={str(found.joint).lower()}"
+        bundle = read_bundle(path, file, without=LEARNT_VECTORS)
+    own = load_config(bundle.config, origin=f"{path}, its configuration").subword
+    differing = [key for key in ("kind", "size", "joint", "min_count") if getattr(own, key) != getattr(asked, key)]
+    if differing:
+        trained, wanted = (
+            " ".join(f"subword.{key}={show(getattr(config, key))}" for key in differing) for config in (own, asked)
+        )
         raise ConfigError(
             "train.init_from",
-            found=f"{path}, which was trained with {own}",
-            expected=f"pieces as asked for: subword.kind={asked.kind.value} subword.joint={str(asked.joint).lower()}",
-            next_step=f"add {own}",
+            found=f"{path}, which was trained with {trained}",
+            expected=f"pieces as asked for: {wanted}",
+            next_step=f"add {trained}",
         )
-    return found
+    return vocabularies_of(bundle)
 
 
 def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
@@ -181,6 +186,7 @@ def content(
         subword_tgt=vocabularies.tgt.to_bytes(),
         versions=origin.versions,
         corpus=origin.corpus,
+        tests=origin.tests,
         xla=xla,
         micro_batch_tokens=tokens,
     )
@@ -203,7 +209,7 @@ def encode_scored(corpora: Corpora, vocabularies: Vocabularies) -> dict[str, Enc
 def report_corpora(config: Config, corpora: Corpora, encoded: list[EncodedCorpus], vocabularies: Vocabularies) -> str:
     """The corpus report, logged."""
     texts = (*corpora.train, corpora.dev, *corpora.tests.values())
-    parts = [describe(text.name, corpus) for text, corpus in zip(texts, encoded, strict=True)]
+    parts = [describe(text, corpus, vocabularies) for text, corpus in zip(texts, encoded, strict=True)]
     report = render(parts, vocabularies, config.data.src, config.data.tgt)
     log.info("corpora:\n%s", report)
     return report

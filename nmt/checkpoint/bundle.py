@@ -86,6 +86,7 @@ class Bundle:
     wmd_source: Annotated[str | None, Key(TEXT, "how they were learnt, for the signature")] = None
     versions: Annotated[dict[str, str] | None, Key(OBJECT, VERSIONS)] = None
     corpus: Annotated[str | None, Key(TEXT, "XXH3-128 of the training and dev text, in hexadecimal")] = None
+    tests: Annotated[dict[str, str] | None, Key(OBJECT, "such a digest of each test set, by name: JSON")] = None
     xla: Annotated[bool | None, Key(TRUE, "whether XLA compiles the run's graphs: true or false")] = None
     micro_batch_tokens: Annotated[int | None, Key(COUNT, MICRO_BATCH)] = None
     made_by: Annotated[str | None, Key(TEXT, "of which files `average` or `graft` made it")] = None

@@ -29,6 +29,7 @@ class DataConfig(Options, place="data"):
     src: str = option("en", "language of the source, also the ending of its files")
     tgt: str = option("de", "language of the target, also the ending of its files")
     tgt_language: str | None = option(None, "code of the target language, for scoring; null: data.tgt says it")
+    base: str | None = option(None, "folder that a saved run was started in: its relative paths start there")
     dir: str | None = option(None, "folder of the corpus; null: the source's own place, or downloaded (multi30k)")
     train: str | None = option(None, "PREFIX of one's own training text: PREFIX.en, PREFIX.de or .gz")
     dev: str | None = option(None, "PREFIX of the text that chooses the best checkpoint; null: the source's own")

@@ -11,11 +11,18 @@ from hydra.core.override_parser.types import Override
 from nmt.config import mistakes
 from nmt.config.overrides import leaves
 from nmt.config.root import Config
-from nmt.config.saved import read_run_config
+from nmt.config.saved import dump, load_config, read_run_config
 from nmt.errors import ConfigError
 
-# What may change when a run goes on: how long it goes, what is kept and shown, and where it is computed.
+# What may change when a run goes on: how long it goes, what is kept and shown, where it is computed, and where its data
+# lies (that it is the same text, a digest tells).
 MAY_CHANGE = (
+    "data.dir",
+    "data.train",
+    "data.dev",
+    "data.test",
+    "data.tests",
+    "data.corpora",
     "train.max_steps",
     "train.max_hours",
     "train.usd_per_hour",
@@ -51,7 +58,7 @@ def refuse_changes(place: str, before: Config, after: Config) -> None:
     refused = [
         f"{key} {mistakes.show(old.get(key))} -> {mistakes.show(new.get(key))}"
         for key in {**old, **new}
-        if old.get(key) != new.get(key) and key not in (*MAY_CHANGE, "resume")
+        if old.get(key) != new.get(key) and not (_may_change(key) and key in old and key in new)
     ]
     if refused:
         raise ConfigError(
@@ -70,6 +77,11 @@ def _by_key(config: Config) -> dict[str, object]:
     return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
 
 
+def _may_change(key: str) -> bool:
+    """Of a key, or of an entry of one: data.tests.NAME."""
+    return any(key == one or key.startswith(f"{one}.") for one in (*MAY_CHANGE, "resume", "data.base"))
+
+
 def continued(folder: Path, config: Config) -> Config:
     """Of a sweep's job: the run that its folder holds already, where that is the same one; else `config` as it is.
 
@@ -79,4 +91,5 @@ def continued(folder: Path, config: Config) -> Config:
         return config
     saved = replace(read_run_config(folder), resume=None)
     here = replace(config.train, device=saved.train.device, threads=saved.train.threads)
-    return replace(saved, resume=str(folder)) if replace(config, train=here) == saved else config
+    now = load_config(dump(replace(config, train=here)))  # with its paths as those that were read have them
+    return replace(saved, resume=str(folder)) if now == saved else config

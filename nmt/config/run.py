@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import hydra
@@ -25,7 +26,7 @@ from nmt.config.pages import train_page
 from nmt.config.reference import entries, reference, topic_of
 from nmt.config.resume import continued
 from nmt.config.root import CommandLine, Config
-from nmt.config.saved import dump, not_writable, write_overrides, write_run_config
+from nmt.config.saved import dump, not_writable, unbased, write_overrides, write_run_config
 from nmt.config.store import CONFIGS, register
 from nmt.config.sweeping import CONFIG_NAME
 from nmt.errors import ConfigError, NmtError
@@ -70,7 +71,8 @@ class Job:
     def __call__(self, node: DictConfig) -> object:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            config = self.plan.resumed or to_config(node)
+            config = unbased(self.plan.resumed or to_config(node))
+            config = replace(config, data=replace(config.data, base=str(Path.cwd())))
             if self.plan.multirun:
                 write_overrides(folder, list(HydraConfig.get().overrides.task))
                 config = continued(folder, config)

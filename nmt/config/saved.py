@@ -19,6 +19,7 @@ from nmt.errors import ConfigError
 from nmt.plumbing.files import write_text
 
 FILE = "config.yaml"
+PATHS = {"data": ("dir", "train", "dev", "test", "tests", "corpora"), "metrics.wmd": ("vectors",)}  # that may move
 OVERRIDES = "overrides.json"  # of a sweep's job: the words of its command line
 ORIGIN = "saved configuration"
 
@@ -34,11 +35,25 @@ def dump(config: Config) -> str:
 def load_config(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) -> Config:
     """The configuration that `dump` wrote, with the changes of `overrides` ("search.beam=1").
 
+    Relative paths of data in the text start from where its run was started (`data.base`), where that folder is here;
+    those of `overrides` start from the current folder, as on any command line.
     An option that the text does not name has its default. Raises ConfigError for text that is no configuration, names
     an option that this version does not know, or holds an impossible value; its place begins with `origin`.
     """
-    changed = apply_overrides(_read(text, origin), [parse_override(override) for override in overrides])
-    return to_config(changed)
+    changed = apply_overrides(_located(_read(text, origin)), [parse_override(override) for override in overrides])
+    return unbased(to_config(changed))
+
+
+def unbased(config: Config) -> Config:
+    """The configuration itself. Raises ConfigError where somebody has set `data.base`, which a run sets."""
+    if config.data.base is not None:
+        raise ConfigError(
+            "data.base",
+            found=mistakes.show(config.data.base),
+            expected="nothing: a run keeps the folder that it was started in",
+            next_step="write the folder in front of each PREFIX",
+        )
+    return config
 
 
 def write_run_config(folder: Path, config: Config) -> None:
@@ -115,6 +130,22 @@ def _read(text: str, origin: str) -> DictConfig:
                 next_step="use the version that wrote it, or remove the line",
             ) from error
         raise mistakes.wrong_value(f"{origin}: {key}", error.value, place.hint, place.default) from error
+    return node
+
+
+def _located(node: DictConfig) -> DictConfig:
+    """With paths of data that hold wherever this is read."""
+    base = node.data.base
+    if base is not None and Path(base).is_dir():
+        for group, keys in PATHS.items():
+            part = OmegaConf.select(node, group)
+            for key in part.keys() & set(keys):
+                value = part[key]
+                if isinstance(value, DictConfig):
+                    part[key] = {name: str(Path(base) / path) for name, path in value.items()}
+                elif value is not None:
+                    part[key] = str(Path(base) / value)
+    node.data.base = None
     return node
 
 

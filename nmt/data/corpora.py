@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from nmt.data.multi30k import read_split
 from nmt.data.text import ParallelText, read_parallel
 from nmt.errors import DataError
 
+log = logging.getLogger(__name__)
 TEST = "test"  # the name of the main test set
 Own = Callable[[str], ParallelText]  # the train, dev or test text that a source has itself
 
@@ -33,7 +35,7 @@ def load_corpora(config: DataConfig) -> Corpora:
     Raises DataError for whatever is missing or broken.
     """
     own = _own(config)
-    dev, tests = _dev(config, own), _tests(config, own)
+    dev, tests = _scorable(_dev(config, own)), _tests(config, own)
     return Corpora(*_train(config, own), dev, tests)
 
 
@@ -76,7 +78,23 @@ def _tests(config: DataConfig, own: Own | None) -> dict[str, ParallelText]:
         tests[TEST] = own(TEST)
     for name, prefix in config.tests.items():
         tests[name] = _files(config, name, prefix)
-    return tests
+    return {name: _scorable(text) for name, text in tests.items()}
+
+
+def _scorable(text: ParallelText) -> ParallelText:
+    """The text itself, with a warning of empty lines. Raises DataError where a side has nothing else."""
+    for side, lines in (("source", text.src), ("target", text.tgt)):
+        empty = sum(not line.strip() for line in lines)
+        if empty == len(lines):
+            raise DataError(
+                f"{text.name}, {side} side",
+                found=f"{empty} empty lines",
+                expected="sentences",
+                next_step="check the file; translate.py translates text that has no reference",
+            )
+        if empty:
+            log.warning("%s: %d of %d lines are empty on the %s side", text.name, empty, len(lines), side)
+    return text
 
 
 def _refuse_folder(config: DataConfig) -> None:

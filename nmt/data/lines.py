@@ -18,7 +18,7 @@ from typing import BinaryIO, overload
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.text import ParallelText, find_side, same_length
+from nmt.data.text import ParallelText, find_sides, same_length
 from nmt.errors import DataError
 from nmt.plumbing.text import BYTE_ORDER_MARK, GZIP, read_lines
 
@@ -121,7 +121,7 @@ def _begins(file: BinaryIO) -> npt.NDArray[np.int64] | None:
 
 def open_parallel(name: str, prefix: Path | str, src: str, tgt: str) -> ParallelText:
     """As `read_parallel`, the lines left in their files."""
-    paths = [find_side(prefix, language) for language in (src, tgt)]
+    paths = find_sides(prefix, src, tgt)
     lines = [open_lines(path) for path in paths]
     same_length(paths, lines)
     return ParallelText(name, *lines)

@@ -19,6 +19,7 @@ from nmt.config.subword import SubwordKind
 from nmt.data.sampling import Lattices, Merges
 from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK, UNKNOWN
 from nmt.data.standins import MARK, StandIns
+from nmt.data.words import check_min_count
 from nmt.errors import DataError
 
 SPACE = "▁"  # SentencePiece writes a space as this letter, so text that has it would come back with a space
@@ -126,6 +127,7 @@ def learn_sentencepieces(
     rare: dict[int, str] = {}
     if min_count > 1:
         counts = Counter(character for line in lines for character in STAND_INS.hide(line))
+        check_min_count(min_count, {c: count for c, count in counts.items() if c != " "}, "characters")
         rare = {ord(character): " " for character, count in counts.items() if count < min_count}
     model = io.BytesIO()
     try:

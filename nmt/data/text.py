@@ -30,7 +30,7 @@ def read_parallel(name: str, prefix: Path | str, src: str, tgt: str) -> Parallel
 
     Raises DataError as `read_lines` does, and where the files have different numbers of lines.
     """
-    paths = [find_side(prefix, language) for language in (src, tgt)]
+    paths = find_sides(prefix, src, tgt)
     lines = [read_lines(path) for path in paths]
     same_length(paths, lines)
     return ParallelText(name, *lines)
@@ -47,16 +47,37 @@ def same_length(paths: Sequence[Path], lines: Sequence[Sequence[str]]) -> None:
         )
 
 
+def find_sides(prefix: Path | str, src: str, tgt: str) -> list[Path]:
+    """The files of both languages. Raises DataError as `find_side` does, and where both are one and the same."""
+    paths = [find_side(prefix, language) for language in (src, tgt)]
+    if paths[0].samefile(paths[1]):
+        raise DataError(
+            "data.src, data.tgt",
+            found=f"{src} and {tgt}, which are one file ({paths[0]})",
+            expected="a file of either language, line n translating line n",
+            next_step="name both languages, as in data.src=en data.tgt=fr",
+        )
+    return paths
+
+
 def find_side(prefix: Path | str, language: str) -> Path:
     """`prefix.language` or `prefix.language.gz`, whichever is there; the plain one if both are.
 
-    Raises DataError where neither is, naming the file of that folder whose name is nearest.
+    Raises DataError where neither is, naming the file of that folder whose name is nearest, and for a pipe, a socket or
+    a device: text is gone through more than once.
     """
     plain = Path(f"{prefix}.{language}")
     packed = Path(f"{plain}.gz")
     for path in (plain, packed):
-        if path.exists():
+        if path.is_file() or path.is_dir():  # of a folder its reader will complain
             return path
+        if path.exists():
+            raise DataError(
+                str(path),
+                found="a pipe, a socket or a device",
+                expected="a file, which can be read more than once",
+                next_step="write the text into a file first",
+            )
     raise DataError(
         str(prefix), found=f"neither {plain.name} nor {packed.name}", expected="one of them", next_step=near(plain)
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from nmt.config.subword import SubwordKind
 from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK
 from nmt.data.standins import StandIns
+from nmt.errors import DataError
 
 GLUE = "￭"  # on the side of a mark where the text has no space: "Hund," is "Hund" and "￭,"
 STAND_INS = StandIns(GLUE)  # for that letter in text
@@ -115,11 +116,24 @@ class ListedSubwords:
 def count_listed(kind: SubwordKind, lines: Iterable[str], size: int, min_count: int) -> ListedSubwords:
     """The most frequent words or characters, at most `size` with the four special ones, ties in order of code points.
 
-    What is seen less than `min_count` times is left out.
+    What is seen less than `min_count` times is left out. Raises DataError where that is everything.
     """
     counts = Counter(part for line in lines for part in _split(kind, line))
+    check_min_count(min_count, counts, kind.value)
     ranked = sorted((-count, entry) for entry, count in counts.items() if count >= min_count)
     return ListedSubwords(kind, [entry for _, entry in ranked[: size - NUM_SPECIALS]])
+
+
+def check_min_count(min_count: int, counts: Mapping[str, int], what: str) -> None:
+    """Raises DataError where nothing was seen as often as that."""
+    most = max(counts.values(), default=0)
+    if most < min_count:
+        raise DataError(
+            "subword.min_count",
+            found=min_count,
+            expected=f"at most {most}, which is how often the most frequent of the {what} is seen",
+            next_step="lower it" if most else "check the training text, which is empty",
+        )
 
 
 def _split(kind: SubwordKind, line: str) -> list[str]:

@@ -189,6 +189,6 @@ def test_bad_utf8_on_standard_input_and_pieces_of_another_kind(tmp_path, prefix)
     )
     again = train_py(tmp_path / "two", *small, *files(prefix), "subword=characters", f"train.init_from={best}")
     assert sentence_of(again) == (
-        f"train.init_from: found {best}, which was trained with subword.kind=words subword.joint=false, expected "
-        "pieces as asked for: subword.kind=characters subword.joint=false; add subword.kind=words subword.joint=false."
+        f"train.init_from: found {best}, which was trained with subword.kind=words, expected pieces as asked for: "
+        "subword.kind=characters; add subword.kind=words."
     )

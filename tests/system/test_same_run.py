@@ -84,13 +84,21 @@ def test_other_text_is_refused(copy, text):
     )
 
 
+def test_a_run_goes_on_where_its_data_has_moved(copy, text, tmp_path):
+    shutil.copytree(text, tmp_path / "moved")
+    paths = [f"data.{name}={tmp_path / 'moved' / name}" for name in ("train", "dev")]
+    answer = train_py(None, f"resume={copy}", *paths, "train.max_steps=5", "metrics.bootstrap=0")
+    assert sentence_of(answer).startswith(f"resume={copy}: found metrics.bootstrap"), "text alone may move"
+    answer = train_py(None, f"resume={copy}", *paths, "train.max_steps=5")
+    assert answer.status == 0, answer.err
+    assert f"train: {tmp_path}/moved/train" in (copy / "config.yaml").read_text()
+
+
 def test_an_edited_configuration_is_refused_with_its_difference(copy):
     place = copy / "config.yaml"
     place.write_text(place.read_text().replace("learning_rate: 0.003", "learning_rate: 0.1"))
     answer = sentence_of(train_py(None, f"resume={copy}", "train.max_steps=5"))
-    assert answer.startswith(
-        f"{place}: found train.learning_rate 0.003 -> 0.1, expected no change but of train.max_steps"
-    )
+    assert answer.startswith(f"{place}: found train.learning_rate 0.003 -> 0.1, expected no change but of data.dir, ")
 
 
 @pytest.mark.long

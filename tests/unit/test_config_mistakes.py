@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 from nmt.config import run as run_module
+from nmt.config.data import FilesConfig
 from nmt.config.mistakes import nearest, show
 from nmt.config.overrides import known_keys
+from nmt.config.resume import MAY_CHANGE
 from nmt.config.root import CommandLine, Config
 from nmt.config.saved import write_run_config
 from nmt.errors import ConfigError, DataError
@@ -302,10 +305,23 @@ class TestResume:
         )
         assert sentence == (
             f"resume=old run: found train.learning_rate {RATE} -> 0.5, seed 7 -> 8, expected no change but of "
+            "data.dir, data.train, data.dev, data.test, data.tests, data.corpora, "
             "train.max_steps, train.max_hours, train.usd_per_hour, train.max_usd, train.log_every, train.save_every, "
             "train.keep, train.on_disk_error, train.early_stopping.patience, train.device, train.distribution, "
             "train.devices, train.threads, train.xla; start a new run, with train.init_from to begin at these weights."
         )
+
+    def test_data_may_have_moved(self, edge, tmp_path):
+        write_run_config(tmp_path, Config(data=FilesConfig(train="a", dev="b", tests={"t": "c"})))
+        assert edge(f"resume={tmp_path}", "data.train=x", "data.dev=y", "data.tests.t=z") == 0
+        ((config, _),) = edge.calls
+        assert (config.data.train, config.data.dev, config.data.tests) == ("x", "y", {"t": "z"})
+        assert config.data.base == str(tmp_path), "the current folder of these tests"
+
+    def test_the_documentation_names_what_may_change(self):
+        text = (Path(__file__).resolve().parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+        listed = text.partition("may change: ")[2].partition(".\n")[0].split()
+        assert [word.strip("`,") for word in listed] == list(MAY_CHANGE)
 
     def test_a_new_test_set_is_a_change(self, edge, folder, capsys):
         assert "data.tests.a null -> x" in _refused(edge, capsys, "resume='old run'", "+data.tests.a=x")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nmt.config.data import FilesConfig, Multi30kConfig, Variant
+from nmt.config.data import FilesConfig, MixtureConfig, Multi30kConfig, Variant
+from nmt.config.metrics import MetricsConfig, WmdConfig
 from nmt.config.model import Attention
 from nmt.config.overrides import leaves
 from nmt.config.root import Config
@@ -80,6 +81,32 @@ def test_the_file_of_a_run_folder(tmp_path):
     assert read_run_config(tmp_path) == config
     write_run_config(tmp_path, Config(seed=10))
     assert read_run_config(tmp_path, ["model.units=8"]).seed == 10
+
+
+def test_relative_paths_start_where_the_run_was_started_and_those_of_a_command_line_here(tmp_path, monkeypatch):
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    mixture = {"corpora": {"m": "c/m", "n": "/n"}, "ratio": {"m": 1, "n": 2}}
+    data = MixtureConfig(base=str(there), dev="/x/dev", test="c/test", tests={"a": "c/a"}, **mixture)
+    text = dump(Config(data=data, metrics=MetricsConfig(wmd=WmdConfig(vectors="v.txt"))))
+    found = load_config(text, ["+data.tests.b=c/b"])
+    assert (found.data.dev, found.data.test) == ("/x/dev", f"{there}/c/test")
+    assert found.data.tests == {"a": f"{there}/c/a", "b": "c/b"}
+    assert (found.data.corpora, found.data.base) == ({"m": f"{there}/c/m", "n": "/n"}, None)
+    assert (found.metrics.wmd.vectors, found.data.train) == (f"{there}/v.txt", None)
+    there.rename(tmp_path / "moved")
+    assert load_config(text).data.test == "c/test", "as on another machine"
+
+
+def test_nobody_but_a_run_says_where_it_was_started():
+    with pytest.raises(ConfigError) as caught:
+        load_config(dump(Config()), ["data.base=/x"])
+    assert str(caught.value) == (
+        "data.base: found /x, expected nothing: a run keeps the folder that it was started in; write the folder in "
+        "front of each PREFIX."
+    )
 
 
 def test_no_such_folder_no_such_file_no_text(tmp_path):

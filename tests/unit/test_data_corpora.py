@@ -107,6 +107,24 @@ def test_multi30k_reads_its_splits_and_evaluation_reads_no_training_set(monkeypa
     assert ([text.name for text in loaded.train], loaded.dev.name) == (["train"], "dev")
 
 
+def test_a_side_without_a_sentence_is_refused_and_empty_lines_are_told(prefix, tmp_path, caplog):
+    for name, lines in (("none", "\n \n\n"), ("some", "a\n\nb\n")):
+        (tmp_path / f"{name}.en").write_text("a\nb\nc\n", encoding="utf-8")
+        (tmp_path / f"{name}.de").write_text(lines, encoding="utf-8")
+    for config, name in (
+        (FilesConfig(train=prefix, dev=f"{tmp_path}/none"), "dev"),
+        (FilesConfig(train=prefix, dev=f"{prefix}a", test=f"{tmp_path}/none"), "test"),
+    ):
+        with pytest.raises(DataError) as caught:
+            load_corpora(config)
+        assert str(caught.value) == (
+            f"{name}, target side: found 3 empty lines, expected sentences; check the file; translate.py translates "
+            "text that has no reference."
+        )
+    assert len(load_tests(FilesConfig(test=f"{tmp_path}/some"))["test"]) == 3
+    assert caplog.messages == ["test: 1 of 3 lines are empty on the target side"]
+
+
 def test_multi30k_with_a_folder_takes_further_sets_by_prefix(prefix):
     config = Multi30kConfig(dir="nowhere", dev=f"{prefix}a", test=f"{prefix}b")
     assert len(load_tests(config)["test"]) == 3

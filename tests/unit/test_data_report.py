@@ -6,6 +6,7 @@ from nmt.config.subword import SubwordConfig
 from nmt.data.encode import encode_corpus
 from nmt.data.report import describe, render
 from nmt.data.subwords import learn_vocabularies
+from nmt.data.text import ParallelText
 
 SRC = ["a b c", "a", "d a a a a a"]
 TGT = ["x y", "x", "z"]
@@ -15,8 +16,8 @@ def report(subword: SubwordConfig):
     vocabularies = learn_vocabularies(subword, ["a b c"], ["x y"])
     limits = {"max_length": 100, "max_ratio": 3.0}  # the third pair is 6 : 1
     parts = [
-        describe("train", encode_corpus(SRC, TGT, vocabularies, **limits)),
-        describe("test", encode_corpus(SRC, TGT, vocabularies)),
+        describe(ParallelText("train", SRC, TGT), encode_corpus(SRC, TGT, vocabularies, **limits), vocabularies),
+        describe(ParallelText("test", SRC, TGT), encode_corpus(SRC, TGT, vocabularies), vocabularies),
     ]
     return parts, vocabularies
 
@@ -43,6 +44,8 @@ def test_the_table_is_aligned():
         "               de             4   1.3     2        2   75.00 %",
         "vocabulary: 7 and 6 (words)",
         f"dropped from train: 1 {reason}",
+        "unknown in test, en: 1 pieces, such as 'd'",
+        "unknown in test, de: 1 pieces, such as 'z'",
     ]
 
 

@@ -134,6 +134,19 @@ def test_rare_characters_are_unknown(learn, kind):
     assert UNK in learn(kind, lines, min_count=2).encode("q")
 
 
+@pytest.mark.parametrize(
+    ("kind", "most", "what"),
+    [(BPE, 3, "characters"), (UNIGRAM, 3, "characters"), (WORDS, 2, "words"), (CHARACTERS, 3, "characters")],
+)
+def test_a_min_count_that_leaves_nothing(learn, kind, most, what):
+    with pytest.raises(DataError) as caught:
+        learn(kind, ["a b a", "cab"], min_count=1000)
+    assert str(caught.value) == (
+        f"subword.min_count: found 1000, expected at most {most}, which is how often the most frequent of the {what} "
+        "is seen; lower it."
+    )
+
+
 @pytest.mark.parametrize("kind", [BPE, UNIGRAM])
 def test_a_vocabulary_larger_than_the_corpus_allows(learn, kind):
     with pytest.raises(DataError) as error:

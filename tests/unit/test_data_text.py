@@ -1,10 +1,12 @@
 """Reading parallel text: what a line is, and each mistake with its one sentence."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 
+from nmt.data.lines import open_parallel
 from nmt.data.text import ParallelText, find_side, read_parallel
 from nmt.errors import DataError
 from nmt.plumbing.text import read_lines
@@ -55,6 +57,26 @@ def test_a_missing_file_names_what_was_tried_and_what_is_nearest(tmp_path):
     )
     assert f"there is no folder {tmp_path}/no, so check the path" in message(find_side, tmp_path / "no" / "a", "en")
     assert message(read_lines, tmp_path / "train.e").startswith(f"{tmp_path}/train.e: found no file, expected a text")
+
+
+def test_one_file_for_both_sides_is_refused(tmp_path):
+    write(tmp_path / "train.en", b"a\n")
+    (tmp_path / "train.de").symlink_to("train.en")
+    for read in (read_parallel, open_parallel):
+        for src, tgt in (("en", "en"), ("en", "de")):
+            assert message(read, "train", tmp_path / "train", src, tgt) == (
+                f"data.src, data.tgt: found {src} and {tgt}, which are one file ({tmp_path}/train.{src}), expected a "
+                "file of either language, line n translating line n; name both languages, as in data.src=en "
+                "data.tgt=fr."
+            )
+
+
+def test_a_pipe_is_refused_before_anybody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "train.en")
+    assert message(find_side, tmp_path / "train", "en") == (
+        f"{tmp_path}/train.en: found a pipe, a socket or a device, expected a file, which can be read more than once; "
+        "write the text into a file first."
+    )
 
 
 def test_empty_files_are_refused(tmp_path):
