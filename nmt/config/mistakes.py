@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import types
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from nmt.errors import ConfigError
 
+PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")  # needs no quotes
 ALIKE = 0.6  # below this ratio a suggestion would be a guess
 
 
@@ -147,6 +149,11 @@ def not_one_value(key: str, text: str) -> ConfigError:
 def quoted(key: str, text: str) -> str:
     """An argument for the shell whose value is `text` to Hydra, whatever its characters."""
     return shlex.quote(f"{key}={QuotedString(text, Quote.double).with_quotes()}")
+
+
+def argument(key: str, text: str) -> str:
+    """KEY=TEXT for the shell and for Hydra, with quotes where it needs them."""
+    return f"{key}={text}" if PLAIN.fullmatch(text) else quoted(key, text)
 
 
 def composing(error: Exception) -> ConfigError:

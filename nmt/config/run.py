@@ -77,11 +77,12 @@ class Job:
                 write_overrides(folder, list(HydraConfig.get().overrides.task))
                 config = continued(folder, config)
             if config.resume is None and any((folder / "checkpoints").glob("*.h5")):
+                again = mistakes.argument("resume", str(folder))
                 raise ConfigError(
                     str(folder),
                     found="the checkpoints of an earlier run",
                     expected="a new run folder",
-                    next_step=f"continue that run with resume={folder}, or name another folder",
+                    next_step=f"continue that run with {again}, or name another folder",
                 )
             write_run_config(folder, config)
             return self.main(config, folder)

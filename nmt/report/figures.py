@@ -1,10 +1,12 @@
-"""Matplotlib figures as PNG bytes, without pyplot: no window, no state that outlives a call."""
+"""Matplotlib figures as PNG bytes or SVG text, without pyplot: no window, no state that outlives a call."""
 
 from __future__ import annotations
 
+import re
 import warnings
-from io import BytesIO
+from io import BytesIO, StringIO
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -25,6 +27,18 @@ def png_bytes(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # once a letter: it would flood the log
         figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
     return buffer.getvalue()
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as an SVG element for a page: real text, one unit a pixel where there is room, and no names (id) that
+    two figures of a page would share."""
+    buffer = StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nmt"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text, count=2)
+    return re.sub(r' id="[a-z]+[\dd]*_\d+"', "", text)  # clip paths and markers, which are referred to, have hashes
 
 
 def literal(text: str) -> str:

@@ -9,39 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from nmt.plumbing.files import write_text
 from nmt.report.console import Sample, facts_in, remark, score_rows, scores_header
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --soft: #9198a1; --paper: #0d1117; --card: #151b23; --line: #3d444d; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 58rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
-.soft { color: var(--soft); font-size: .875rem; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .7rem .4rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-.scores th, .scores td { white-space: nowrap; }
-.scores th:nth-child(n+2), .scores td:nth-child(n+2) { text-align: right; }
-th { font-weight: 600; color: var(--soft); font-size: .875rem; }
-pre, code { font: .8125rem/1.5 ui-monospace, monospace; }
-pre { background: var(--card); padding: .8rem; border-radius: 6px; overflow-x: auto; margin: 0; }
-td code { overflow-wrap: anywhere; }
-img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px; padding: .5rem; }
-figure { margin: 0; }
-figcaption { color: var(--soft); font-size: .875rem; margin-bottom: .4rem; }
-dl { background: var(--card); border-radius: 6px; padding: .7rem .9rem; margin: 0 0 .8rem;
-  display: grid; grid-template-columns: 6.5rem 1fr; gap: .15rem .6rem; }
-dt { color: var(--soft); font-size: .875rem; }
-dd { margin: 0; overflow-wrap: anywhere; }
-summary { cursor: pointer; }
-@media (max-width: 34rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
-"""
+from nmt.report.pages import render
 
 
 @dataclass(frozen=True)
@@ -79,13 +51,7 @@ def report_html(run: RunReport) -> str:
 
 def page(title: str, parts: Sequence[str]) -> str:
     """A whole page of sections, in the style of all our pages."""
-    title = escape(title)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        f"{''.join(parts)}</body>\n</html>\n"
-    )
+    return render("base.html", {"title": title, "main": Markup("".join(parts))})
 
 
 def section(heading: str, body: str) -> str:

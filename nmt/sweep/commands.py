@@ -12,9 +12,10 @@ from pathlib import Path
 from nmt.errors import SweepError
 from nmt.plumbing import edge
 from nmt.plumbing.files import write_text
-from nmt.sweep.leaderboard import Board, make_board
+from nmt.sweep.leaderboard import make_board
 from nmt.sweep.ledger import at_work
-from nmt.sweep.report import csv_text, html, text
+from nmt.sweep.page import page
+from nmt.sweep.report import csv_text, text
 from nmt.sweep.results import read_results
 
 CLEAR = "\x1b[H\x1b[2J"
@@ -55,16 +56,21 @@ def report(parsed: argparse.Namespace) -> None:
 
 def show(parsed: argparse.Namespace, folder: Path) -> str:
     """One look; -> what to print."""
-    board: Board = make_board(read_results(folder))
-    for path, content in ((parsed.csv, csv_text), (parsed.html, lambda board: html(board, folder.resolve().name))):
-        if path is not None:
-            try:
-                write_text(path, content(board))
-            except OSError as error:
-                raise SweepError(
-                    str(path),
-                    found=(error.strerror or str(error)).lower(),
-                    expected="a file that can be written",
-                    next_step="choose another name",
-                ) from error
+    board = make_board(read_results(folder))
+    if parsed.csv is not None:
+        _write(parsed.csv, csv_text(board))
+    if parsed.html is not None:
+        _write(parsed.html, page(board, folder.resolve(), parsed.html))
     return text(board)
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        write_text(path, content)
+    except OSError as error:
+        raise SweepError(
+            str(path),
+            found=(error.strerror or str(error)).lower(),
+            expected="a file that can be written",
+            next_step="choose another name",
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nmt.config.metrics import Figure
@@ -13,6 +13,7 @@ from nmt.sweep.results import SEED, Result, chosen_by, reported, varying
 
 MOST_VALUES = 6  # a numeric parameter with more is cut into BINS
 BINS = 4
+BRIEF = 6  # letters of a number that is shown as it is
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Row:
     """One configuration, over its seeds."""
 
     name: str  # what it differs in
+    label: str  # the same in short
     trials: tuple[Result, ...]  # finished ones, the best first
     planned: int  # trials of it that the sweep knows, whatever became of them
     dev: Spread
@@ -68,7 +70,7 @@ class Board:
 
 
 def make_board(results: Sequence[Result]) -> Board:
-    """Raises SweepError where no trial has logged a score yet."""
+    """Raises SweepError where trials were chosen by different metrics."""
     figure = chosen_by(results)
     all_figures = [facts.figure for facts in reported(results)]
     tests = [one for one in all_figures if one.brief] or all_figures
@@ -95,6 +97,7 @@ def _rows(results: Sequence[Result], sign: int, tests: Sequence[Figure]) -> list
         rows.append(
             Row(
                 name,
+                label_of(done[0].values, keys),
                 tuple(done),
                 len(members),
                 Spread.of([one.score for one in done]),
@@ -104,6 +107,27 @@ def _rows(results: Sequence[Result], sign: int, tests: Sequence[Figure]) -> list
             )
         )
     return rows
+
+
+def label_of(values: Mapping[str, str], keys: Sequence[str]) -> str:
+    """units=64 learning_rate=0.001893: the last part of each key, and no more digits than one reads."""
+    words = (f"{key.rpartition('.')[2]}={brief(values[key])}" for key in keys if key in values)
+    return " ".join(words) or "one configuration"
+
+
+def brief(text: str) -> str:
+    """0.018932155 -> 0.01893; what is no such number stays as it is."""
+    found = numbers([text])
+    return text if found is None or len(text) <= BRIEF else f"{found[0]:.{BRIEF - 2}g}"
+
+
+def numbers(texts: Sequence[str]) -> list[float] | None:
+    """Texts as numbers; None where one is none, or not finite."""
+    try:
+        found = [float(text) for text in texts]
+    except ValueError:
+        return None
+    return found if all(map(math.isfinite, found)) else None
 
 
 def _spread(values: Sequence[float]) -> Spread | None:
@@ -140,12 +164,11 @@ def classes(texts: Sequence[str]) -> list[str]:
     """Values as classes: as they are, but many different numbers are cut into BINS of about equal size."""
     if len(set(texts)) <= MOST_VALUES:
         return list(texts)
-    try:
-        numbers = [float(text) for text in texts]
-    except ValueError:
+    found = numbers(texts)
+    if found is None:
         return list(texts)
-    cuts = statistics.quantiles(sorted(numbers), n=BINS, method="inclusive")
-    return [str(sum(number > cut for cut in cuts)) for number in numbers]
+    cuts = statistics.quantiles(sorted(found), n=BINS, method="inclusive")
+    return [str(sum(number > cut for cut in cuts)) for number in found]
 
 
 def explained(scores: Sequence[float], labels: Sequence[str]) -> float:

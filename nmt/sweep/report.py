@@ -1,4 +1,4 @@
-"""A board of results as text, as CSV, and as a page."""
+"""A board of results as text and as CSV."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 
 from nmt.config.metrics import LOSS
 from nmt.plumbing.tables import table
-from nmt.report.html import html_table, image, page, section
 from nmt.sweep.leaderboard import Board, Row, Spread
-from nmt.sweep.plots import board_png, importance_png, pareto_png, progress_png
+from nmt.sweep.ledger import Status
+from nmt.sweep.pool import CONSOLE
 from nmt.sweep.results import Result, reported, varying
-from nmt.sweep.runner import duration
 
 MOST_ROWS = 20  # of the table on a terminal
+FAILED = Status.failed.value
 
 
 def header(board: Board) -> tuple[str, ...]:
@@ -64,17 +63,33 @@ def text(board: Board) -> str:
     """For a terminal."""
     parts = [standing(board.results)]
     if not board.rows:
-        return f"{parts[0]}\nno trial has finished yet"
+        return "\n\n".join([*parts, *failures(board), "no trial has finished yet"])
     shown = board.rows[:MOST_ROWS]
     parts.append(table([cells(board, row) for row in shown], header(board)))
     if len(board.rows) > len(shown):
         parts.append(f"... and {len(board.rows) - len(shown)} more; --csv and --html have all of them")
     if board.importance:
         parts.append(table(importance_rows(board), IMPORTANCE_HEADER))
+    parts += failures(board)
     best = board.rows[0]
     parts.append(f"best configuration, with the seed of its best trial:\n  {best.command}")
     parts.append(f"its checkpoint:\n  {best.trials[0].folder / 'checkpoints' / 'best.h5'}")
     return "\n\n".join(parts)
+
+
+def failures(board: Board) -> list[str]:
+    """What failed, in one part; nothing where nothing did."""
+    keys = varying(board.results)
+    failed = [ended(one, keys) for one in board.results if one.status == FAILED]
+    more = [f"  ... and {len(failed) - MOST_ROWS} more"] if len(failed) > MOST_ROWS else []
+    return ["\n".join(["failed:", *failed[:MOST_ROWS], *more])] if failed else []
+
+
+def ended(one: Result, keys: Sequence[str]) -> str:
+    """How a trial failed, and where more of it stands."""
+    name = " ".join(f"{key}={one.values[key]}" for key in keys if key in one.values)
+    status = "" if one.exit_status is None else f" with exit status {one.exit_status}"
+    return f"  trial {one.number + 1}{status}: {name}\n    {one.last_words or 'no word'}\n    {one.folder / CONSOLE}"
 
 
 IMPORTANCE_HEADER = ("parameter", "explains", "values")
@@ -112,60 +127,3 @@ def csv_text(board: Board) -> str:
             ]
         )
     return file.getvalue()
-
-
-def html(board: Board, title: str) -> str:
-    """A page that needs no other file."""
-    if not board.rows:
-        return page(title, [section("Trials", f"<p>{escape(standing(board.results))}; none has finished yet</p>")])
-    best = board.rows[0]
-    seconds = sum(one.scores.seconds for one in board.results if one.scores is not None)
-    note = f"{standing(board.results)}. {duration(seconds)} of training in all. The spread is the standard deviation "
-    note += "over seeds."
-    rows = [cells(board, row) for row in board.rows]
-    board_table = html_table(header(board), rows, "scores")
-    means = image(board_png(board), "mean, one standard deviation to each side, and the trials")
-    command = f"<pre>{escape(best.command)}</pre>"
-    place = f"<p class=soft>checkpoint: {escape(str(best.trials[0].folder / 'checkpoints' / 'best.h5'))}</p>"
-    importance_note = (
-        "<p class=soft>The share of the variance of the score that each parameter explains on its own (epsilon "
-        "squared). What the seed explains is noise.</p>"
-    )
-    return page(
-        title,
-        [
-            section("Leaderboard", f"<p class=soft>{escape(note)}</p>{board_table}{means}"),
-            section("Best configuration", command + place),
-            section(
-                "Importance",
-                importance_note + image(importance_png(board), "parameters by what they explain")
-                if board.importance
-                else "",
-            ),
-            section(
-                "Quality against time",
-                image(pareto_png(board, "seconds"), "configurations; those on the line are not beaten in both"),
-            ),
-            section(
-                "Quality against cost",
-                image(pareto_png(board, "usd"), "configurations; those on the line are not beaten in both"),
-            ),
-            section("Progress", image(progress_png(board), "trials in their order")),
-            section("Trials", trials_table(board)),
-        ],
-    )
-
-
-def trials_table(board: Board) -> str:
-    keys = varying(board.results)
-    rows = [
-        (
-            str(one.number + 1),
-            one.status,
-            *(one.values.get(key, "-") for key in keys),
-            "-" if one.scores is None or one.scores.score is None else f"{one.scores.score:.4f}",
-            "-" if one.scores is None else f"{one.scores.seconds:.1f}",
-        )
-        for one in board.results
-    ]
-    return html_table(("trial", "status", *keys, f"dev {board.figure.label}", "seconds"), rows, "")

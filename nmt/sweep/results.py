@@ -9,8 +9,10 @@ from pathlib import Path
 
 from nmt.config.metrics import METRICS, Facts, Figure, MetricsConfig
 from nmt.config.saved import OVERRIDES, read_run_config
+from nmt.config.train import EarlyStoppingConfig
 from nmt.errors import NmtError, SweepError
 from nmt.sweep.ledger import Status, at_work, read_standings
+from nmt.sweep.pool import CONSOLE
 from nmt.sweep.scores import EVENTS_FILE, Scores, read_scores
 from nmt.sweep.trials import identify, key_of
 
@@ -29,6 +31,7 @@ class Result:
     scores: Scores | None
     usd: float | None
     flags: tuple[str, ...] = ()  # of its command line, before the overrides
+    exit_status: int | None = None
 
     @property
     def finished(self) -> bool:
@@ -40,6 +43,15 @@ class Result:
         assert self.scores is not None
         assert self.scores.score is not None
         return self.scores.score
+
+    @property
+    def last_words(self) -> str:
+        """The last line that its process wrote, which tells why it ended."""
+        try:
+            text = (self.folder / CONSOLE).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
     @property
     def values(self) -> dict[str, str]:
@@ -78,6 +90,7 @@ def _from_ledger(folder: Path) -> list[Result]:
                 scores,
                 max(known, default=None),
                 standing.flags,
+                standing.exit_status,
             )
         )
     return results
@@ -111,16 +124,19 @@ def _from_folders(folder: Path) -> list[Result]:
 
 
 def chosen_by(results: Sequence[Result]) -> Figure:
-    """What the trials were chosen by. Raises SweepError where they do not agree, or none has begun."""
+    """What the trials were chosen by; before the first has begun, what one would be by default.
+
+    Raises SweepError where they do not agree.
+    """
     figures = {result.scores.chosen_by for result in results if result.scores is not None}
-    if len(figures) != 1:
+    if len(figures) > 1:
         raise SweepError(
             "the trials",
-            found=f"several metrics ({', '.join(sorted(one.key for one in figures))})" if figures else "no score yet",
+            found=f"several metrics ({', '.join(sorted(one.key for one in figures))})",
             expected="trials of one train.early_stopping.metric",
-            next_step="wait for the first validation, or run those of each metric in a folder of their own",
+            next_step="run those of each metric in a folder of their own",
         )
-    return figures.pop()
+    return figures.pop() if figures else EarlyStoppingConfig().figure
 
 
 def reported(results: Sequence[Result]) -> list[Facts]:

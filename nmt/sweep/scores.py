@@ -57,6 +57,16 @@ def read_scores(folder: Path) -> Scores | None:
     )
 
 
+def validations(folder: Path, figure: Figure) -> dict[int, float]:
+    """Step -> score of the dev set, of a run under way or ended."""
+    try:
+        events = read_events(folder / EVENTS_FILE)
+    except NmtError:  # it has not begun to log
+        return {}
+    scores = {event["step"]: event[figure.key] for event in events if event["event"] == "validate"}
+    return {step: math.nan if score is None else score for step, score in scores.items()}
+
+
 def best_validation(events: Sequence[Mapping[str, Any]], stopping: EarlyStoppingConfig) -> Mapping[str, Any]:
     """The event that the run itself holds for its best, by the rule of `train.early_stopping`; empty without any."""
     best: Mapping[str, Any] = {}

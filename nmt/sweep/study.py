@@ -7,7 +7,6 @@ study whose launcher was killed goes on as if it had not been: Optuna's own samp
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from nmt.config.metrics import Figure
 from nmt.config.sweep import Sampler, SweepConfig
-from nmt.errors import NmtError, SweepError
-from nmt.report.events import read_events
+from nmt.errors import SweepError
 from nmt.sweep.ledger import Status
-from nmt.sweep.scores import EVENTS_FILE
+from nmt.sweep.scores import EVENTS_FILE, validations
 from nmt.sweep.space import Value, every, in_words, size_of
 
 if TYPE_CHECKING:
@@ -223,16 +221,6 @@ class Study:
         trial = self._study.best_trial
         assert trial.value is not None
         return trial.value, trial.params
-
-
-def validations(folder: Path, figure: Figure) -> dict[int, float]:
-    """Step -> score of the dev set, of a run under way or ended."""
-    try:
-        events = read_events(folder / EVENTS_FILE)
-    except NmtError:  # it has not begun to log
-        return {}
-    scores = {event["step"]: event[figure.key] for event in events if event["event"] == "validate"}
-    return {step: math.nan if score is None else score for step, score in scores.items()}
 
 
 def has_study(path: Path) -> bool:

@@ -36,9 +36,8 @@ MISTAKES = {
     "modle=small": f"modle: {NO_OPTION}, expected an option or a group of options; did you mean model.",
     "zzqq=1": f"zzqq: {NO_OPTION}, expected an option or a group of options; {ONE_OF_GROUPS}.",
     "schema/data=files": f"schema/data: {NO_OPTION}, expected an option or a group of options; {ONE_OF_GROUPS}.",
-    "search.qqzz=1": f"search.qqzz: {NO_OPTION}, expected an option of search; there are search.alpha, "
-    "search.batch_tokens, search.beam, search.coverage, search.max_extra, search.max_ratio, search.max_source, "
-    "search.nbest, search.normalisation, search.precision.",
+    "train.early_stopping.qqzz=1": f"train.early_stopping.qqzz: {NO_OPTION}, expected an option of train.early_stopping; "
+    "there are train.early_stopping.metric, train.early_stopping.min_delta, train.early_stopping.patience.",
     "train.max_steps.x=3": f"train.max_steps.x: {NO_OPTION}, expected an option or a group of options; see --help.",
     "++search.bema=3": f"search.bema: {NO_OPTION}, expected an option of search; did you mean search.beam.",
     "train.early_stopping={patienc: 3}": f"train.early_stopping.patienc: {NO_OPTION}, expected an option of "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import shlex
 
 import pytest
@@ -13,9 +14,10 @@ from sweep_tools import a_config, a_trial, write_run
 from nmt.config.saved import write_overrides
 from nmt.errors import SweepError
 from nmt.sweep.commands import run
-from nmt.sweep.leaderboard import classes, explained, make_board
+from nmt.sweep.leaderboard import brief, classes, explained, make_board
 from nmt.sweep.ledger import Ledger
-from nmt.sweep.report import csv_text, html, text
+from nmt.sweep.page import page
+from nmt.sweep.report import csv_text, text
 from nmt.sweep.results import read_results
 from nmt.sweep.scores import read_scores
 
@@ -129,13 +131,87 @@ def test_the_csv_has_a_row_for_each_trial(tmp_path):
     assert rows[0]["folder"] == "0_model.units-32_seed-1"
 
 
-def test_the_page_holds_its_pictures_and_escapes_what_it_shows(tmp_path):
+def the_page(folder, place=None):
+    return page(make_board(read_results(folder)), folder, place or folder / "page.html")
+
+
+def test_the_page_says_what_was_swept_and_holds_its_pictures(tmp_path):
     write_sweep(tmp_path)
-    shown = html(make_board(read_results(tmp_path)), "a <b>")
-    assert "<h1>a &lt;b&gt;</h1>" in shown
-    assert shown.count("data:image/png;base64,") == 5
-    for told in ("Leaderboard", "Best configuration", "Importance", "Quality against time", "Quality against cost"):
-        assert f"<h2>{told}</h2>" in shown
+    shown = the_page(tmp_path)
+    assert "<h1>Sweep over units, seed</h1>" in shown
+    headings = re.findall("<h2>(.*?)</h2>", shown)
+    assert headings == [
+        "Best configuration",
+        "Leaderboard",
+        "Learning curves",
+        "Score against each parameter",
+        "Importance",
+        "Quality against time",
+        "Quality against cost",
+        "Progress",
+        "Failures",
+        "Trials",
+    ]
+    broad_and_narrow, panels = 6, 2  # means, curves, importance, time, cost, progress; units, seed
+    assert shown.count("<svg") == 2 * broad_and_narrow + panels
+    assert shown.count('<div class="broad"') == shown.count('<div class="narrow"') == broad_and_narrow
+    assert "src=" not in shown, "it needs no other file"
+    assert "1. units=96" in re.findall("<text.*?>(.*?)</text>", shown), "real text"
+
+
+def test_the_best_command_is_whole_and_the_trials_have_test_scores_and_links(tmp_path):
+    write_sweep(tmp_path / "a sweep")
+    shown = the_page(tmp_path / "a sweep", tmp_path / "pages" / "page.html")
+    assert "<pre>uv run train.py model.units=96 seed=1</pre>" in shown
+    best = tmp_path / "a sweep" / "4_model.units-96_seed-1" / "checkpoints" / "best.h5"
+    assert f"<pre>uv run translate.py &#39;checkpoint=&#34;{best}&#34;&#39; &lt; in.txt &gt; out.txt</pre>" in shown
+    assert 'href="../a%20sweep/4_model.units-96_seed-1/report.html"' in shown
+    trial = next(row for row in re.findall("<tr>.*?</tr>", shown, re.S) if ">trial 3<" in row)
+    assert re.findall("<(?:span|a)[^>]*>(.*?)</", trial) == [
+        *("trial 3", "finished", "64", "1", "20.00", "20.00", "0.5000", "100", "40.0", "0.2500", "report"),
+    ]
+
+
+def test_values_are_shown_short_and_what_comes_from_data_is_escaped(tmp_path):
+    rates = ["0.018932155000001", "1e-3"]
+    for number, rate in enumerate(rates):
+        folder = tmp_path / f"{number}_x"
+        config = a_config()
+        config.train.learning_rate = float(rate)
+        write_run(folder, config, [1.0 + number, 2.0], {"bleu": 1.0})
+        write_overrides(folder, ["+data.tests.a='<b>'", f"train.learning_rate={rate}"])
+    shown = the_page(tmp_path)
+    assert "<h1>Sweep over learning_rate</h1>" in shown
+    assert "<b>" not in shown
+    assert "1. learning_rate=0.01893" in shown
+    assert "0.018932155000001" in shown, "the command has all of it"
+    assert brief("128000") == "128000"
+    assert brief("lstm") == "lstm"
+
+
+def test_a_sweep_in_which_all_failed_has_a_list_and_a_page(tmp_path, capsys):
+    sweep = tmp_path / "sweep"
+    with Ledger(sweep) as ledger:
+        for number in range(2):
+            trial = a_trial(sweep, number, 32, number + 1)
+            words = {"overrides": trial.overrides, "folder": trial.folder.name, "where": "cpu 0"}
+            ledger.write("start", trial.ident, {"group": trial.group, "number": number, **words})
+            trial.folder.mkdir()
+            (trial.folder / "console.log").write_text("step 1\nmodel.units: <found> 0, expected at least 1.\n\n")
+            ledger.write("end", trial.ident, {**FINISHED, "score": None, "status": "failed", "exit_status": 2})
+    place = tmp_path / "page.html"
+    assert run(["report", str(sweep), "--html", str(place), "--csv", str(tmp_path / "table.csv")]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "2 trials: 2 failed\n\nfailed:\n  trial 1 with exit status 2: seed=1\n    model.units: <found> 0, expected at "
+        f"least 1.\n    {sweep / '0_model.units-32_seed-1' / 'console.log'}\n  trial 2 "
+    )
+    assert told.endswith("\n\nno trial has finished yet\n")
+    shown = place.read_text()
+    assert re.findall("<h2>(.*?)</h2>", shown) == ["Failures", "Trials"]
+    assert "model.units: &lt;found&gt; 0, expected at least 1." in shown
+    assert 'href="sweep/1_model.units-32_seed-2/console.log"' in shown
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 3
 
 
 def test_a_sweep_of_another_launcher_is_read_from_its_run_folders(tmp_path):
@@ -160,7 +236,7 @@ def test_while_a_launcher_is_at_work_its_trials_are_running(tmp_path):
         assert read_results(tmp_path)[0].status == "running"
         assert "no trial has finished yet" in text(make_board(read_results(tmp_path)))
     assert read_results(tmp_path)[0].status == "interrupted"
-    assert "none has finished yet" in html(make_board(read_results(tmp_path)), "t")
+    assert re.findall("<h2>(.*?)</h2>", the_page(tmp_path)) == ["Learning curves", "Trials"]
 
 
 def test_the_best_is_what_the_run_itself_holds_for_it(tmp_path):
@@ -178,10 +254,10 @@ def test_the_best_is_what_the_run_itself_holds_for_it(tmp_path):
 
 def test_the_command(tmp_path, capsys):
     write_sweep(tmp_path / "sweep")
-    page, table = tmp_path / "page.html", tmp_path / "table.csv"
-    assert run(["report", str(tmp_path / "sweep"), "--html", str(page), "--csv", str(table), "--watch"]) == 0
+    place, table = tmp_path / "page.html", tmp_path / "table.csv"
+    assert run(["report", str(tmp_path / "sweep"), "--html", str(place), "--csv", str(table), "--watch"]) == 0
     assert "best configuration" in capsys.readouterr().out
-    assert page.read_text().startswith("<!doctype html>")
+    assert place.read_text().startswith("<!doctype html>")
     assert len(table.read_text().splitlines()) == 7
 
 
