@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from app_tools import TINY, evaluate_py, train_py, translate_py, write_pair
 
+import nmt.config.saved
 from nmt.checkpoint.file import save
 
 EN = ["Two dogs run.", "A man sits on a bench.", "A cat sleeps."]
@@ -100,10 +101,7 @@ def refuse(*_args, **_options):
 
 
 def test_no_permission_to_write_the_run_folder(tmp_path, monkeypatch):
-    real = Path.write_text
-    monkeypatch.setattr(
-        Path, "write_text", lambda self, *a, **o: refuse() if ".config.yaml" in self.name else real(self, *a, **o)
-    )
+    monkeypatch.setattr(nmt.config.saved, "write_text", refuse)
     assert sentence_of(train_py(tmp_path / "run", *TINY)) == (
         f"{tmp_path / 'run' / 'config.yaml'}: found permission denied, expected a run folder that can be written; "
         "choose another one with hydra.run.dir=FOLDER."

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy as safetensors_numpy
 from ml_dtypes import bfloat16
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -342,7 +343,7 @@ def test_two_arrays_of_one_name_are_refused(tmp_path, capsys):
 
 
 def test_the_safetensors_library_agrees(tmp_path):
-    library = pytest.importorskip("safetensors.numpy", reason="the safetensors library is not installed")
+    library = safetensors_numpy
     saved(tmp_path / "a.h5")
     run(["convert", str(tmp_path / "a.h5"), str(tmp_path / "b.safetensors")])
     found = library.load_file(tmp_path / "b.safetensors")
@@ -351,6 +352,13 @@ def test_the_safetensors_library_agrees(tmp_path):
     library.save_file({name: np.asarray(value) for name, value in weights().items()}, tmp_path / "c.safetensors")
     run(["convert", str(tmp_path / "c.safetensors"), str(tmp_path / "d.h5")])
     assert read_parameters(tmp_path / "d.h5").keys() == weights().keys()
+
+
+def test_without_the_library_it_is_named(tmp_path, capsys, monkeypatch):
+    saved(tmp_path / "a.h5")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    told = text_of(capsys, "convert", tmp_path / "a.h5", tmp_path / "b.safetensors", status=2)
+    assert "found no library for .safetensors, expected the package safetensors; install it with `uv sync" in told
 
 
 def test_a_safetensors_file_by_hand(tmp_path, capsys):
@@ -362,6 +370,9 @@ def test_a_safetensors_file_by_hand(tmp_path, capsys):
     text_of(capsys, "convert", tmp_path / "a.safetensors", tmp_path / "b.h5")
     back = read_parameters(tmp_path / "b.h5")
     assert (float(back["b"][0]), back["b"].dtype, back["a/x"][()]) == (1.5, bfloat16, 0.5)
+
+
+BROKEN = "a file that is not safetensors ("
 
 
 def safetensors(header: object, numbers: bytes = b"", length: int | None = None) -> bytes:
@@ -376,22 +387,24 @@ def entry(dtype: str = "F32", shape: object = (1,), offsets: object = (0, 4)) ->
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"\1", "a header longer than the file"),
-        (safetensors({}, length=2**63), "a header longer than the file"),
-        (safetensors(b"[1]"), "a header that is not JSON"),
-        (safetensors(b"{"), "a header that is not JSON"),
-        (safetensors(b"\xff\xff"), "a header that is not JSON"),
-        (safetensors({"a": 1}), "a broken entry 'a'"),
-        (safetensors(entry(dtype="F8"), b"1234"), "a broken entry 'a'"),
-        (safetensors(entry(shape=[-1]), b"1234"), "a broken entry 'a'"),
-        (safetensors(entry(shape=[1.0]), b"1234"), "a broken entry 'a'"),
-        (safetensors(entry(shape=[0, 2**60], offsets=[0, 0])), "a broken entry 'a'"),
-        (safetensors(entry(offsets=[0]), b"1234"), "a broken entry 'a'"),
-        (safetensors(entry(shape=[2]), b"1234"), "offsets 0 to 4 of 'a'"),
-        (safetensors(entry(), b"123"), "offsets 0 to 4 of 'a'"),
-        (safetensors(entry(offsets=[4, 8]), b"12345678"), "offsets 4 to 8 of 'a'"),
-        (safetensors(entry(), b"12345"), "bytes that belong to no array"),
-        (safetensors({"__metadata__": {"types": 1}}), "metadata that are not text"),
+        (b"\1", BROKEN),
+        (safetensors({}, length=2**63), BROKEN),
+        (safetensors(b"[1]"), BROKEN),
+        (safetensors(b"{"), BROKEN),
+        (safetensors(b"\xff\xff"), BROKEN),
+        (safetensors({"a": 1}), BROKEN),
+        (safetensors(entry(dtype="F3"), b"1234"), BROKEN),
+        (safetensors(entry(dtype="F8_E4M3", shape=[4]), b"1234"), "F8_E4M3 numbers of shape (4,) at 'a'"),
+        (safetensors(entry(shape=[-1]), b"1234"), BROKEN),
+        (safetensors(entry(shape=[1.0]), b"1234"), BROKEN),
+        (safetensors(entry(shape=[0, 2**60], offsets=[0, 0])), "F32 numbers of shape (0, 1152921504606846976) at 'a'"),
+        (safetensors(entry(offsets=[0]), b"1234"), BROKEN),
+        (safetensors(entry(shape=[2]), b"1234"), BROKEN),
+        (safetensors(entry(), b"123"), BROKEN),
+        (safetensors(entry(offsets=[4, 8]), b"12345678"), BROKEN),
+        (safetensors(entry(), b"12345"), BROKEN),
+        (safetensors({"__metadata__": {"types": 1}}), BROKEN),
+        (safetensors(b'{"a":' + b"[" * 100_000), BROKEN),
         (safetensors({"__metadata__": {"types": "["}}), "a broken table of types"),
         (
             safetensors({"__metadata__": {"types": '{"a": "text"}'}} | entry(), b"1234"),
