@@ -37,7 +37,8 @@ MISTAKES = {
     "zzqq=1": f"zzqq: {NO_OPTION}, expected an option or a group of options; {ONE_OF_GROUPS}.",
     "schema/data=files": f"schema/data: {NO_OPTION}, expected an option or a group of options; {ONE_OF_GROUPS}.",
     "train.early_stopping.qqzz=1": f"train.early_stopping.qqzz: {NO_OPTION}, expected an option of "
-    "train.early_stopping; there are train.early_stopping.metric, train.early_stopping.min_delta, train.early_stopping.patience.",
+    "train.early_stopping; there are train.early_stopping.metric, train.early_stopping.min_delta, "
+    "train.early_stopping.patience.",
     "train.max_steps.x=3": f"train.max_steps.x: {NO_OPTION}, expected an option or a group of options; see --help.",
     "++search.bema=3": f"search.bema: {NO_OPTION}, expected an option of search; did you mean search.beam.",
     "train.early_stopping={patienc: 3}": f"train.early_stopping.patienc: {NO_OPTION}, expected an option of "
