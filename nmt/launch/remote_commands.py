@@ -12,7 +12,7 @@ from typing import Any
 
 from nmt.config.launch import Launch
 from nmt.errors import ConfigError, LaunchError
-from nmt.launch import clock, rehearsal, watch
+from nmt.launch import clock, watch
 from nmt.launch.assignment import Assignment, load_assignment
 from nmt.launch.bill import read_events
 from nmt.launch.fetch import describe, fetch, follow
@@ -26,6 +26,7 @@ from nmt.launch.terms import remember_limits
 from nmt.launch.training import Agent, limit_s, run
 from nmt.launch.upload import plan_training, typed
 from nmt.plumbing.tables import table
+from nmt.tools import rehearsal
 
 LEFT_UNFINISHED = 1  # exit status where training has ended without finishing
 

@@ -14,12 +14,18 @@ FLOORS = {
     "": 0, "__version__": 0,  # nmt itself: its version
     "errors": 0, "arithmetic": 0, "arenas": 0, "mapped": 0, "plumbing": 0, "config": 0,
     "data": 1, "model": 2, "search": 3, "checkpoint": 4, "training": 5, "metrics": 6, "report": 7,
-    "launch": 8, "sweep": 8, "app": 9,
+    "launch": 8, "sweep": 8, "tools": 8, "app": 9,
 }
 # fmt: on
-ALONE = {"metrics": {0}, "report": {0}, "launch": {0}, "sweep": {0, 7}}  # floors that may be imported, where not all
+ALONE = {"metrics": {0}, "report": {0}, "launch": {0, 8}, "sweep": {0, 7}}  # floors that may be imported, where not all
 ENTRY_POINTS = ("train.py", "evaluate.py", "translate.py")
-WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {"metrics", "report", "launch", "sweep"}
+WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {
+    "metrics",
+    "report",
+    "launch",
+    "sweep",
+    "tools",
+}
 OPTIONAL = {"boto3", "botocore", "optuna", "safetensors", "pyemd"}  # third-party packages that may be absent
 COSTLY = {"gensim"}  # half a second or more to import, and most runs do without
 MAX_MODULE_LINES = 300

@@ -35,7 +35,7 @@ from machine_tools import (
 
 from nmt.launch.agent.job import alive
 from nmt.launch.notices import MetadataServer
-from nmt.launch.rehearsal import SMALL, compare
+from nmt.tools.rehearsal import SMALL, compare
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [

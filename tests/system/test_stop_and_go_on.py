@@ -19,7 +19,7 @@ from nmt.app.hooks import RunHooks
 from nmt.app.run import Run
 from nmt.checkpoint import store
 from nmt.checkpoint.file import verify
-from nmt.training.sameness import differing, digests
+from nmt.tools.sameness import differing, digests
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ["train.average=0.9", "train.schedule=plateau", "model.dropout_output=0.2", "train.log_every=5"]

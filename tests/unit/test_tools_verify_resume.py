@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import pytest
 
 from nmt.checkpoint.file import save
 from nmt.errors import TrainingError
-from nmt.training import killing
-from nmt.training.killing import Aim, aims, kill_at, last_step, left_overs, run_train
-from nmt.training.sameness import differing, digests, without_times
+from nmt.tools import killing
+from nmt.tools.killing import Aim, aims, kill_at, last_step, left_overs, run_train
+from nmt.tools.sameness import differing, digests, without_times
+from nmt.tools.verify_resume import Request, compare, main, read_request, settings
 from nmt.training.state import TrainingState
-from nmt.training.verify_resume import Request, compare, main, read_request, settings
 
 
 def test_the_command_line():
@@ -51,7 +52,7 @@ def test_a_mistake_in_an_option_of_train_py_is_its_sentence(tmp_path, capsys):
 
 def test_help(capsys):
     assert main(["--help"]) == 0
-    assert "python -m nmt.training.verify_resume kills=5" in capsys.readouterr().out
+    assert "python -m nmt.tools.verify_resume kills=5" in capsys.readouterr().out
 
 
 def test_aims_are_spread_and_always_the_same():
@@ -201,5 +202,11 @@ def test_the_run_has_all_that_it_promises(tmp_path):
 
 
 def test_it_starts_without_tensorflow():
-    command = "import sys, nmt.training.verify_resume; sys.exit('tensorflow' in sys.modules)"
+    command = "import sys, nmt.tools.verify_resume; sys.exit('tensorflow' in sys.modules)"
     assert os.system(f'cd "{Path(__file__).resolve().parents[2]}" && "{sys.executable}" -c "{command}"') == 0
+
+
+def test_its_earlier_name_leads_to_it():
+    words = [sys.executable, "-m", "nmt.training.verify_resume", "kills=none"]
+    done = subprocess.run(words, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "kills: found none, expected a number from 1 on; write kills=20.\n")
