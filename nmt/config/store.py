@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -41,8 +42,9 @@ LAUNCH_SCHEMAS: dict[str, type] = {"machine": MachineConfig, "launch": LaunchCon
 LONGEST_NAME = 120
 
 
+@cache
 def register() -> None:
-    """Make the schemas known to Hydra, and the resolver that names the folders of a sweep. Repeating it is harmless."""
+    """Make the schemas known to Hydra, and the resolver that names the folders of a sweep: once for a process."""
     root = OmegaConf.structured(CommandLine)
     root.data = MISSING  # a data option replaces the whole node: options have different fields
     store = ConfigStore.instance()

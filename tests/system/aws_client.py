@@ -24,6 +24,7 @@ import pytest
 from aws_server import NEAR, OWN_ADDRESS, REGION, SECRET, SERVERS, AwsServer, CutError, SlowError, running_aws
 from aws_unkind import Clock
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from hydra_answers import keep_answers
 from werkzeug.test import EnvironBuilder
 
 from nmt.config.launch import Launch
@@ -61,6 +62,7 @@ def configuration(server: AwsServer, *options: str) -> Launch:
 
 def quick(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Time passes by being waited for, requests reach the server without a network, and there are three regions."""
+    keep_answers(monkeypatch)
     clock.install(monkeypatch)
     monkeypatch.setattr("boto3.session.Session", near)
     monkeypatch.setattr("nmt.launch.offers.enabled_regions", _three)

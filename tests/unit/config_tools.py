@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +10,13 @@ from pathlib import Path
 
 import hydra
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from omegaconf import DictConfig, open_dict
+from hydra_answers import keep_answers
+from omegaconf import open_dict
 
 from nmt.config.overrides import to_config
 from nmt.config.root import Config
 from nmt.config.run import run
 from nmt.config.store import CONFIGS, register
-
-SEEN: dict[str, DictConfig] = {}
 
 
 @dataclass
@@ -72,13 +69,4 @@ def groups_and_options() -> Sequence[tuple[str, str]]:
 
 @pytest.fixture
 def quick_hydra(monkeypatch):
-    """Hydra's answers are kept: a function of the overrides alone, which costs it 0.3 s each time."""
-    load = ConfigLoaderImpl.load_configuration
-
-    def remembered(self: ConfigLoaderImpl, *args: object, **options: object) -> DictConfig:
-        key = repr(([part.path for part in self.get_search_path().get_path()], args, options))
-        if key not in SEEN:
-            SEEN[key] = load(self, *args, **options)
-        return copy.deepcopy(SEEN[key])
-
-    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", remembered)
+    keep_answers(monkeypatch)

@@ -7,12 +7,18 @@ import subprocess
 import sys
 
 import pytest
+from hydra_answers import keep_answers
 
 from nmt.config.launch import Family, Lane, Launch, LaunchConfig, MachineConfig, Shutdown
 from nmt.config.launching import profiles, read_launch
 from nmt.config.store import LAUNCH_SCHEMAS, options
 from nmt.errors import ConfigError
 from nmt.launch.commands import COMMANDS, Command, page, run
+
+
+@pytest.fixture(autouse=True)
+def _quick_hydra(monkeypatch):
+    keep_answers(monkeypatch)
 
 
 def test_no_option_gives_the_defaults_of_the_dataclasses():

@@ -82,6 +82,9 @@ def test_a_step_that_overflows_changes_the_scale_alone():
             assert_allclose(variable, 5e29)
         else:
             assert_array_equal(variable, before[name], err_msg=name)
+    one.loss_scale.values["scale"].assign(2.0**19)  # halved a few times more, and not ninety
+    result = step(one)
+    assert bool(result.overflowed)
     while bool(result.overflowed):
         result = step(one)
     assert bool(result.applied)
