@@ -27,10 +27,11 @@ class Lane(Enum):
 
 
 class Family(Enum):
-    """Whose quota counts. AWS counts vCPUs of G and VT types together, and those of P types together."""
+    """Whose quota counts. AWS counts vCPUs of G and VT types together, those of P types, and those without a GPU."""
 
     g = "g"
     p = "p"
+    standard = "standard"
 
 
 class Shutdown(Enum):
@@ -47,9 +48,10 @@ class MachineConfig(Options, place="machine"):
     name: str = option("g4dn_xlarge", "of this profile")
     instance_type: str = option("g4dn.xlarge", "what AWS calls it")
     gpu: str = option("T4", "what NVIDIA calls it")
-    num_gpus: int = option(1, "GPUs of a machine", at_least=1, hint=PROFILES)
+    num_gpus: int = option(1, "GPUs of a machine", at_least=0, hint=PROFILES)
     gpu_memory_gb: int = option(16, "of each", at_least=1, hint=PROFILES)
     compute_capability: float = option(7.5, "of a GPU")
+    architecture: str = option("x86_64", "of its processor; the image must be for the same")
     vcpus: int = option(4, "what AWS counts against a quota", at_least=1, hint=PROFILES)
     family: Family = option(Family.g, "whose quota counts")
     lane: Lane = option(Lane.tf221, "which TensorFlow is installed")

@@ -12,7 +12,7 @@ from nmt.errors import LaunchError
 from nmt.launch.access import EVERYBODY, own_network
 from nmt.launch.aws import Aws
 from nmt.launch.messages import usd
-from nmt.launch.offers import Image, Quota, offered_regions, offered_zones, quota
+from nmt.launch.offers import Image, Quota, kind_of, offered_regions, offered_zones, quota
 from nmt.launch.prices import Prices, max_hours
 from nmt.launch.refusals import MAY_NOT, TOO_MANY, AwsError
 from nmt.launch.start import dry_run
@@ -65,7 +65,11 @@ def offered(aws: Aws, config: Launch) -> Row:
         if wrong:
             return Row("type", State.red, f"{machine.instance_type} is not in {', '.join(wrong)}",
                        f"choose among launch.zones=[{','.join(here)}]")  # fmt: skip
-        found = f"{machine.instance_type} in {', '.join(here)}; in {len(regions)} regions: {', '.join(regions)}{asked}"
+        what = f"{machine.vcpus} vCPUs, {machine.num_gpus} x {machine.gpu}"
+        found = (
+            f"{machine.instance_type} ({what}) in {', '.join(here)}; in {len(regions)} regions: "
+            f"{', '.join(regions)}{asked}"
+        )
         return Row("type", State.green, found)
     gone = f": {machine.withdrawn}" if machine.withdrawn and not regions else ""
     there = f"only in {', '.join(regions)}{asked}" if regions else f"in no region that this account may use{asked}"
@@ -86,7 +90,11 @@ def offered(aws: Aws, config: Launch) -> Row:
 def vcpus_left(aws: Aws, config: Launch, spot: bool) -> Row:
     """The quota of the kind that is not asked for is told too, and never red."""
     name = "quota, spot" if spot else "quota, on demand"
-    found = quota(aws, config.machine.family, spot)
+    kind = kind_of(config.machine.instance_type)
+    if kind is None:
+        return Row(name, State.unknown, f"{config.machine.instance_type} counts against a quota that is not known here",
+                   f"look among {SERVICE_QUOTAS.format(region=aws.region, code='')}")  # fmt: skip
+    found = quota(aws, kind, spot)
     if found.left >= config.machine.vcpus:
         return Row(name, State.green, str(found))
     state = State.red if spot == config.launch.spot else State.unknown
@@ -113,11 +121,19 @@ def network(aws: Aws, config: Launch) -> Row:
 
 
 def image(found: Image, config: Launch) -> Row:
+    if found.architecture not in ("", config.machine.architecture):
+        wrong = (
+            f"{found.id} is for {found.architecture}, a {config.machine.instance_type} is {config.machine.architecture}"
+        )
+        return Row("image", State.red, wrong, "name another one with machine.image=AMI")
     origin = "machine.image" if config.machine.image is not None else config.machine.image_parameter
     return Row("image", State.green, f"{found.id} {found.name} (from {origin})")
 
 
 def fit(config: Launch, found: Image | None) -> Row:
+    if config.machine.num_gpus == 0:
+        state = State.red if config.remote.cuda else State.green
+        return Row("driver and wheel", state, f"the {config.machine.instance_type} has no GPU", "set remote.cuda=false")
     wrong = misfits(config.machine, found)
     if not wrong:
         return Row("driver and wheel", State.green, fitting(config.machine))

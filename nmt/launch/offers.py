@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from nmt.config.launch import Family, Launch
+from nmt.config.launch import Family, Launch, MachineConfig
+from nmt.config.launching import profiles
 from nmt.errors import LaunchError
-from nmt.launch.aws import Aws
+from nmt.launch.aws import Answer, Aws
+from nmt.launch.life import PAID, described
 from nmt.launch.prices import Prices
 from nmt.launch.refusals import AwsError
 
@@ -75,70 +79,108 @@ def zones_with(aws: Aws, launch: Launch, prices: Prices) -> list[str]:
     return zones
 
 
-NAMES = {Family.g: "G and VT", Family.p: "P"}
-CODES = {  # (family, spot) -> AWS's code of the quota
-    (Family.g, False): "L-DB2E81BA",
-    (Family.p, False): "L-417A185B",
-    (Family.g, True): "L-3819A6DF",
-    (Family.p, True): "L-7212CCBC",
-}
+@dataclass(frozen=True)
+class Kind:
+    """Types whose vCPUs AWS counts together: docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html."""
+
+    family: Family
+    name: str
+    prefixes: str  # of types, as a pattern
+    on_demand: str  # AWS's code of the quota
+    spot: str
+
+
+KINDS = (  # the first that fits
+    Kind(Family.g, "G and VT", r"(g|vt)", "L-DB2E81BA", "L-3819A6DF"),
+    Kind(Family.p, "P5", r"p5", "L-417A185B", "L-C4BD4855"),
+    Kind(Family.p, "P", r"p\d", "L-417A185B", "L-7212CCBC"),
+    Kind(Family.standard, "Standard", r"[acdhimrtz]\d", "L-1216C47A", "L-34B43A08"),
+)
+# What NVIDIA says of the GPUs that AWS has: developer.nvidia.com/cuda-gpus.
+CAPABILITIES = {
+    "K80": 3.7, "M60": 5.2, "V100": 7.0, "T4": 7.5, "T4g": 7.5, "A100": 8.0, "A10G": 8.6, "L4": 8.9, "L40S": 8.9,
+    "H100": 9.0, "H200": 9.0, "B200": 10.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Quota:
-    family: Family
+    kind: Kind
     spot: bool
     limit: float  # vCPUs
     used: int
 
     @property
     def code(self) -> str:
-        return CODES[self.family, self.spot]
+        return self.kind.spot if self.spot else self.kind.on_demand
 
     @property
     def left(self) -> float:
         return self.limit - self.used
 
     def __str__(self) -> str:
-        kind = "spot" if self.spot else "on demand"
-        return f"{NAMES[self.family]}, {kind} ({self.code}): {self.left:g} of {self.limit:g} vCPUs left"
+        how = "spot" if self.spot else "on demand"
+        return f"{self.kind.name}, {how} ({self.code}): {self.left:g} of {self.limit:g} vCPUs left"
 
 
-def quota(aws: Aws, family: Family, spot: bool) -> Quota:
+def quota(aws: Aws, kind: Kind, spot: bool) -> Quota:
     """AWS tells the limit alone; what is used is summed over the machines that run. Raises AwsError."""
-    answer = aws.call("service-quotas", "GetServiceQuota", {"ServiceCode": "ec2", "QuotaCode": CODES[family, spot]})
-    return Quota(family, spot, float(answer["Quota"]["Value"]), used_vcpus(aws, family, spot))
+    code = kind.spot if spot else kind.on_demand
+    answer = aws.call("service-quotas", "GetServiceQuota", {"ServiceCode": "ec2", "QuotaCode": code})
+    return Quota(kind, spot, float(answer["Quota"]["Value"]), _used_vcpus(aws, kind, spot))
 
 
-def used_vcpus(aws: Aws, family: Family, spot: bool) -> int:
+def _used_vcpus(aws: Aws, kind: Kind, spot: bool) -> int:
     """Of all machines in the region that run or start, whoever started them. Raises AwsError."""
-    states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    reservations = aws.pages("ec2", "DescribeInstances", {"Filters": states}, "Reservations")
     types = [
-        item["InstanceType"]
-        for reservation in reservations
-        for item in reservation["Instances"]
-        if (item.get("InstanceLifecycle") == "spot") == spot and family_of(item["InstanceType"]) is family
+        one.type
+        for one in described(aws, [{"Name": "instance-state-name", "Values": list(PAID)}])
+        if one.spot == spot and kind_of(one.type) is kind
     ]
-    vcpus = vcpus_of(aws, set(types))
+    vcpus = {item["InstanceType"]: int(item["VCpuInfo"]["DefaultVCpus"]) for item in _types(aws, set(types))}
     return sum(vcpus[name] for name in types)
 
 
-def vcpus_of(aws: Aws, types: Iterable[str]) -> dict[str, int]:
-    """Raises AwsError."""
-    wanted = sorted(types)
-    if not wanted:
+def _types(aws: Aws, names: Iterable[str]) -> list[Answer]:
+    wanted = sorted(names)
+    return aws.pages("ec2", "DescribeInstanceTypes", {"InstanceTypes": wanted}, "InstanceTypes") if wanted else []
+
+
+def kind_of(instance_type: str) -> Kind | None:
+    """g4dn.xlarge and vt1.3xlarge are G and VT, p3.2xlarge is P; None for what has a quota of another kind."""
+    return next((kind for kind in KINDS if re.match(kind.prefixes, instance_type)), None)
+
+
+def as_offered(aws: Aws, config: Launch) -> Launch:
+    """The machine with what AWS says of its type: vCPUs, GPUs, architecture; until then the profile's are supposed.
+
+    Raises AwsError.
+    """
+    machine = config.machine
+    (item,) = _types(aws, [machine.instance_type])
+    gpus = item.get("GpuInfo", {}).get("Gpus", [])
+    architectures = item["ProcessorInfo"]["SupportedArchitectures"]
+    kept = machine.architecture in architectures
+    told = replace(
+        machine,
+        vcpus=int(item["VCpuInfo"]["DefaultVCpus"]),
+        family=getattr(kind_of(machine.instance_type), "family", machine.family),
+        num_gpus=sum(int(gpu["Count"]) for gpu in gpus),
+        architecture=machine.architecture if kept else architectures[0],
+        **(_gpu(gpus[0], machine) if gpus else {"gpu": "no GPU"}),
+    )
+    return replace(config, machine=told)
+
+
+def _gpu(gpu: Answer, machine: MachineConfig) -> dict[str, Any]:
+    """Another GPU than the profile's, with what is known of it; its memory as it is sold, where a profile says that."""
+    name = str(gpu["Name"])
+    if name == machine.gpu:
         return {}
-    answer = aws.call("ec2", "DescribeInstanceTypes", {"InstanceTypes": wanted})
-    return {item["InstanceType"]: int(item["VCpuInfo"]["DefaultVCpus"]) for item in answer["InstanceTypes"]}
-
-
-def family_of(instance_type: str) -> Family | None:
-    """g4dn.xlarge -> g, vt1.3xlarge -> g, p3.2xlarge -> p; None for what has a quota of another kind."""
-    letters = "".join(letter for letter in instance_type.partition(".")[0] if not letter.isdigit())
-    if letters.startswith(("g", "vt")):
-        return Family.g
-    return Family.p if letters.startswith("p") else None
+    sold = {profile.gpu: profile.gpu_memory_gb for profile in profiles().values()}
+    memory_gb = sold.get(name, round(gpu["MemoryInfo"]["SizeInMiB"] / 1024))
+    capability = CAPABILITIES.get(name, machine.compute_capability)
+    return {"gpu": name, "gpu_memory_gb": memory_gb, "compute_capability": capability}
 
 
 @dataclass(frozen=True)
@@ -148,6 +190,7 @@ class Image:
     description: str
     root_device: str  # such as /dev/sda1
     size_gb: int  # that its disk must have at least; 0: not said
+    architecture: str = ""  # empty: not said
 
 
 def find_image(aws: Aws, launch: Launch) -> Image:
@@ -175,4 +218,11 @@ def find_image(aws: Aws, launch: Launch) -> Image:
         for disk in item.get("BlockDeviceMappings", [])
         if disk.get("DeviceName") == root and "VolumeSize" in disk.get("Ebs", {})
     ]
-    return Image(image_id, item.get("Name", ""), item.get("Description", ""), root, max(sizes, default=0))
+    return Image(
+        image_id,
+        item.get("Name", ""),
+        item.get("Description", ""),
+        root,
+        max(sizes, default=0),
+        item.get("Architecture", ""),
+    )

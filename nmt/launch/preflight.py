@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ from nmt.launch import checks
 from nmt.launch.aws import Aws, connect
 from nmt.launch.checks import Row, State, guarded
 from nmt.launch.messages import GREEN, RED, YELLOW, coloured, say
-from nmt.launch.offers import Image, find_image, zones_with
+from nmt.launch.offers import Image, as_offered, find_image, zones_with
 from nmt.launch.policy import policy_text
 from nmt.launch.prices import UNKNOWN, prices
 from nmt.launch.start import resized
@@ -19,6 +21,8 @@ from nmt.launch.start import resized
 COLOURS = {State.green: GREEN, State.red: RED, State.unknown: YELLOW}
 CANNOT = 2  # exit status where a row is red
 WIDTH = 18  # of the rows' names
+LINE = 96  # of what stands beside them
+_INDENT = " " * (6 + WIDTH)
 
 
 def preflight(config: Launch, flags: frozenset[str]) -> int | None:
@@ -41,9 +45,15 @@ def preflight(config: Launch, flags: frozenset[str]) -> int | None:
 
 def show(row: Row) -> None:
     """As soon as it is known."""
-    say(f"  {coloured(row.state.value.ljust(3), COLOURS[row.state])} {row.name:<{WIDTH}}{row.found}")
+    mark = coloured(row.state.value.ljust(3), COLOURS[row.state])
+    say(f"  {mark} {row.name:<{WIDTH}}{_wrapped(row.found)}")
     if row.mend and row.state is not State.green:
-        say(f"      {'':<{WIDTH}}-> {row.mend}")
+        say(f"{_INDENT}-> {_wrapped(row.mend)}")
+
+
+def _wrapped(text: str) -> str:
+    """In lines that a terminal shows, each below the first."""
+    return f"\n{_INDENT}".join(textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False))
 
 
 def rows(config: Launch) -> Iterator[Row]:
@@ -56,6 +66,8 @@ def rows(config: Launch) -> Iterator[Row]:
         yield guarded("own address", lambda: checks.address(config))
         return
     yield Row("credentials", State.green, f"{aws.owner}, {config.launch.profile or 'default profile'}")
+    with contextlib.suppress(LaunchError):  # what is the matter, the next row says
+        config = as_offered(aws, config)
     offered = guarded("type", lambda: checks.offered(aws, config))
     yield offered
     yield guarded("quota, on demand", lambda: checks.vcpus_left(aws, config, spot=False))

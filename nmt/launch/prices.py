@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from nmt.config.launch import Launch
+from nmt.launch import clock
 from nmt.launch.aws import Aws
 from nmt.launch.refusals import AwsError
 
@@ -85,8 +87,8 @@ def _disk(aws: Aws) -> float | None:
 
 def _products(aws: Aws, wanted: dict[str, str]) -> list[dict[str, Any]]:
     filters = [{"Type": "TERM_MATCH", "Field": key, "Value": value} for key, value in wanted.items()]
-    answer = aws.call("pricing", "GetProducts", {"ServiceCode": "AmazonEC2", "Filters": filters, "MaxResults": 100})
-    return [json.loads(text) for text in answer["PriceList"]]
+    found = aws.pages("pricing", "GetProducts", {"ServiceCode": "AmazonEC2", "Filters": filters}, "PriceList")
+    return [json.loads(text) for text in found]
 
 
 def _lowest(products: list[dict[str, Any]]) -> float | None:
@@ -104,9 +106,10 @@ def _values(node: dict[str, Any], *keys: str) -> list[dict[str, Any]]:
 
 
 def _spot(aws: Aws, instance_type: str) -> dict[str, float]:
-    """The newest price of each zone."""
-    parameters = {"InstanceTypes": [instance_type], "ProductDescriptions": ["Linux/UNIX"], "MaxResults": 100}
-    history = aws.call("ec2", "DescribeSpotPriceHistory", parameters)["SpotPriceHistory"]
+    """The newest price of each zone: AWS shows the one that holds at the start of the time that is asked for."""
+    now = datetime.fromtimestamp(clock.now(), UTC)
+    parameters = {"InstanceTypes": [instance_type], "ProductDescriptions": ["Linux/UNIX"], "StartTime": now}
+    history = aws.pages("ec2", "DescribeSpotPriceHistory", parameters, "SpotPriceHistory")
     newest: dict[str, Any] = {}
     for entry in history:
         zone = entry["AvailabilityZone"]

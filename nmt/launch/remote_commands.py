@@ -16,9 +16,10 @@ from nmt.launch import clock, watch
 from nmt.launch.assignment import Assignment, load_assignment
 from nmt.launch.bill import read_events
 from nmt.launch.fetch import describe, fetch, follow
-from nmt.launch.machine import Machine, list_machines, load_machine
+from nmt.launch.machine import Machine, load_machine
 from nmt.launch.messages import command, options, say
 from nmt.launch.notices import NOTICE_S
+from nmt.launch.recorded import at_home
 from nmt.launch.s3 import push, signed, store_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
@@ -106,11 +107,11 @@ def logs(config: Launch, flags: frozenset[str]) -> int | None:
 def ps(config: Launch, flags: frozenset[str]) -> int | None:
     """ps: a line for each machine that was started from here."""
     folder = Path(config.launch.folder)
-    rows = watch.ps(list_machines(folder), config.remote, folder)
+    rows = watch.ps(config)
     if not rows:
         print(f"no machine in {folder}")
         return None
-    rows = [("name", "id", "address", "$/h", "training"), *rows]
+    rows = [("name", "id", "address", "$/h", "AWS says", "training"), *rows]
     print(table(rows, right=()))
     return None
 
@@ -194,4 +195,4 @@ def _reach(config: Launch) -> tuple[Ssh, Assignment]:
 
 
 def _ssh(config: Launch, machine: Machine) -> Ssh:
-    return Ssh(machine, config.remote, options(config))
+    return Ssh(machine, config.remote, options(config), ended=lambda: watch.ended(at_home(config), machine))

@@ -7,6 +7,7 @@ read, so nothing in it can soften that. What passes (a refused, slow or lost con
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,16 @@ from pathlib import Path
 
 from nmt.config.remote import RemoteConfig
 from nmt.launch.machine import Machine
-from nmt.launch.ssh_faults import SSH_FAILED, Fault, Place, RemoteCommandError, UnreachableError, classify, remote_line
+from nmt.launch.ssh_faults import (
+    SSH_FAILED,
+    Fault,
+    Place,
+    RemoteCommandError,
+    UnreachableError,
+    classify,
+    last_line,
+    remote_line,
+)
 
 CHUNK = 1 << 16
 RSYNC_LOST = (10, 12, 30, 35)  # errors in socket, stream and time-outs
@@ -34,6 +44,7 @@ class Ssh:
     config: RemoteConfig
     commands: str = ""  # options that lead a command to the machine; empty: its name
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    ended: Callable[[], str | None] = field(default=lambda: None, repr=False)  # what AWS says, where it does not run
 
     def place(self, doing: str) -> Place:
         """For the sentences about it."""
@@ -123,6 +134,7 @@ class Ssh:
 
         def once() -> Answer:
             answer = self._once([*common, *(["--info=progress2"] if seen else []), *words], place, shown=seen)
+            self._check_other_end(place, answer)
             if answer.status in RSYNC_LOST:  # or 255, as it notices the client's end first, or only the stream's
                 fault = classify(answer.status, answer.err)
                 raise UnreachableError(place, Fault.lost if fault is Fault.unknown else fault, answer.err)
@@ -133,6 +145,15 @@ class Ssh:
         answer = self._patiently(place, once)
         if answer.status not in (0, RSYNC_VANISHED):
             raise RemoteCommandError(place, answer.status, answer.err)
+
+    def _check_other_end(self, place: Place, answer: Answer) -> None:
+        """Raises RemoteCommandError where rsync there is missing, or a login shell speaks into its stream."""
+        if re.search(r"rsync: (command )?not found|command not found: rsync", answer.err):
+            raise RemoteCommandError(place, answer.status, answer.err, "install rsync on the machine")
+        if "is your shell clean" in answer.err:
+            said = last_line(self._once(self.command(["true"]), place).out)
+            step = f"keep the start-up files there from printing {said!r} where there is no terminal"
+            raise RemoteCommandError(place, answer.status, answer.err, step)
 
     def path(self, path: str) -> str:
         """A path on the machine, as rsync writes it."""
@@ -147,11 +168,18 @@ class Ssh:
             try:
                 return once()
             except UnreachableError as failure:
+                self.check_it_runs(place, failure)
                 left -= pause + time.monotonic() - begin
                 if not failure.fault.passes or left < 0:
                     raise
             self.sleep(pause)
             pause = min(2 * pause, 15.0)
+
+    def check_it_runs(self, place: Place, failure: UnreachableError) -> None:
+        """After a failure: raises UnreachableError with AWS's own word where there is no machine to wait for."""
+        why = self.ended()
+        if why is not None:
+            raise UnreachableError(place, Fault.ended, why) from failure
 
     def _once(self, command: list[str], place: Place, given: str = "", shown: bool = False) -> Answer:
         try:

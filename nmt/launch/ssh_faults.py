@@ -47,6 +47,11 @@ class Fault(Enum):
     )
     slow = ("no end in time", "an answer", "run the same command again: it goes on where it was")
     missing = ("no such program here", "OpenSSH's client and rsync", "install openssh-client and rsync")
+    ended = (
+        "that AWS has it no longer running",
+        "a machine that runs",
+        "{relaunch} goes on with its training elsewhere, {cost} prints its bill",
+    )
     unknown = ("a failure of the client", "a connection", "read what it says")
 
     @property
@@ -69,10 +74,10 @@ _SIGNS = (  # the first that matches; texts of OpenSSH's client, and of rsync, w
 )
 
 
-_RSYNC_ECHOES = (  # what rsync adds to the client's own words
-    "rsync error: unexplained",
-    "rsync error: error in rsync protocol data stream",
+_RSYNC_ECHOES = (  # what rsync adds to the words that tell
+    "rsync error:",
     "rsync: connection unexpectedly",
+    "(see the rsync man",
 )
 
 
@@ -111,25 +116,27 @@ class UnreachableError(LaunchError):
         self.fault = fault
         found, expected, step = fault.value
         last = last_line(said)
+        commands = {name: place.command(name) for name in ("relaunch", "cost")}
+        step = step.format(refresh=place.command("refresh-access"), **commands)
         super().__init__(
             str(place),
             found=f"{found} ({last})" if last else found,
             expected=expected,
-            next_step=f"{step.format(refresh=place.command('refresh-access'))}; {place.still_runs}",
+            next_step=step if fault is Fault.ended else f"{step}; {place.still_runs}",
         )
 
 
 class RemoteCommandError(LaunchError):
     """The machine was reached, and what was asked of it failed there."""
 
-    def __init__(self, place: Place, status: int, said: str) -> None:
+    def __init__(self, place: Place, status: int, said: str, step: str = "mend that") -> None:
         self.status, self.said = status, said
         last = last_line(said) or "no message"
         super().__init__(
             str(place),
             found=f"exit status {status} ({last})",
             expected="exit status 0",
-            next_step=f"mend that and run the same command again; {place.still_runs}",
+            next_step=f"{step} and run the same command again; {place.still_runs}",
         )
 
 

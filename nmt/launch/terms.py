@@ -90,6 +90,15 @@ def read_command(words: Sequence[str], known: Sequence[str], start: Start) -> tu
     return config, flags
 
 
+def of_machine(config: Launch, name: str) -> Launch:
+    """The options of another machine of the same folder, as its `up` was told them. Raises ConfigError, LaunchError."""
+    terms = load_terms(Path(config.launch.folder) / name)
+    if terms is None:
+        return replace(config, launch=replace(config.launch, name=name))
+    found, _ = read_launch([], told=terms.options)
+    return replace(found, launch=replace(found.launch, name=name, folder=config.launch.folder))
+
+
 def remember_limits(config: Launch, folder: Path) -> None:
     """After the machine's timer was set by them. Raises LaunchError."""
     terms = load_terms(folder)

@@ -68,7 +68,7 @@ def run(
         say("a training runs already; nothing was changed")
         return {"started": False, **status}
     say(f"upload to {folder}")
-    upload_project(ssh, folder)
+    upload_project(ssh, folder, records / machine.name)
     upload_items(ssh, folder, plan.items)
     say(f"uv sync {' '.join(sync_words(machine, config, python))}")
     agent.install(sync_words(machine, config, python))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nmt.config.launch import Launch
 from nmt.config.launching import differences
@@ -15,9 +17,10 @@ from nmt.launch.hostkeys import host_keys
 from nmt.launch.life import GONE, PAID, Instance, wait_for
 from nmt.launch.machine import Machine, forget_machine, save_machine
 from nmt.launch.messages import agreed, command, locked, say, told, usd
-from nmt.launch.offers import find_image, zones_with
+from nmt.launch.offers import as_offered, find_image, zones_with
 from nmt.launch.prices import Prices, max_hours, prices
 from nmt.launch.recorded import folder_of, machines, on_record
+from nmt.launch.refusals import AwsError
 from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
 from nmt.launch.terms import Terms
 from nmt.plumbing.tables import table
@@ -30,7 +33,8 @@ KNOWN_HOSTS = "known_hosts"
 class Plan:
     """What is about to be paid for."""
 
-    launch: Launch
+    launch: Launch  # with what AWS says of the type
+    told: Mapping[str, Any]  # what `up` was told
     prices: Prices
     network: str
     key_file: Path
@@ -52,7 +56,7 @@ def up(config: Launch, flags: frozenset[str]) -> int | None:
             )  # fmt: skip
         if found is not None and found.state not in ("stopping", "stopped"):
             say(f"{found.id} in {aws.region} runs already ({found.state}); nothing more is started")
-        plan = _plan(aws, config, folder)
+        plan = _plan(aws, config if found is not None else _offered(aws, config), config, folder)
         if found is None:
             found = _new(aws, plan, flags)
         elif found.state in ("stopping", "stopped"):
@@ -92,12 +96,20 @@ def existing(aws: Aws, config: Launch, folder: Path) -> Instance | None:
     return alive[0] if alive else None
 
 
-def _plan(aws: Aws, config: Launch, folder: Path) -> Plan:
+def _offered(aws: Aws, config: Launch) -> Launch:
+    try:
+        return as_offered(aws, config)
+    except AwsError as refusal:
+        say(f"taking what the profile says of a {config.machine.instance_type}: {refusal}")
+        return config
+
+
+def _plan(aws: Aws, config: Launch, asked: Launch, folder: Path) -> Plan:
     found, refusals = prices(aws, config)
     for refusal in refusals:
         say(f"price unknown: {refusal}")
     key_file, public = access.key_pair(config.launch, folder)
-    return Plan(config, found, access.own_network(config.launch), key_file, public, folder)
+    return Plan(config, differences(asked), found, access.own_network(config.launch), key_file, public, folder)
 
 
 def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
@@ -114,7 +126,7 @@ def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
     _show(plan, launch, image.id, image.name, zones, hours)
     if not agreed("Start it?", flags):
         return None
-    options = differences(plan.launch) | {"launch.region": aws.region, "launch.owner": aws.owner}
+    options = {**plan.told, "launch.region": aws.region, "launch.owner": aws.owner}
     Terms(aws.account, options).save(plan.folder)
     key_name, group_name = access.names(launch.launch, plan.public)
     access.put_key(aws, launch.launch, key_name, plan.public)

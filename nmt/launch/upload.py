@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,11 +19,11 @@ from nmt.config.store import register
 from nmt.errors import ConfigError
 from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
+from nmt.launch.worktree import project_files
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Left out whatever .gitignore says: history, runs, environments, and what a folder may hold of secrets.
-NEVER = ("/.git", "/runs", ".venv*", "/data/*", "__pycache__", ".env*", "*.pem", ".aws", ".rsync-partial")
 FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "train.init_from")
+SENT = "sent.json"  # beside the machine's record: which files it has of us
 DATA = "machine/data.json"  # in a run folder at home
 PREFIXES = ("data.train", "data.dev", "data.test")
 PREFIX_GROUPS = ("data.tests.", "data.corpora.")  # NAME -> PREFIX
@@ -141,45 +141,32 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name) or "run"
 
 
-def filter_rules(gitignore: str, folder: str = "") -> list[str]:
-    """The lines of the .gitignore in `folder` ("" or "sub/") as filters of rsync.
+def upload_project(ssh: Ssh, folder: str, record: Path) -> None:
+    """The working tree as git sees it; what was sent before and is gone here goes there too. Raises LaunchError.
 
-    There the last line that matches decides, here the first one; and there a slash inside a line ties it to the
-    folder of the file, here only one at its beginning does, to the folder that is sent.
+    What the machine has made stays. `record` is the folder where the machine is on record.
     """
-    rules = []
-    for line in reversed(gitignore.splitlines()):
-        pattern = line.rstrip()
-        if not pattern or pattern.startswith("#"):
-            continue
-        sign = "+" if pattern.startswith("!") else "-"
-        pattern = pattern.removeprefix("!").removeprefix("\\")
-        if "/" in pattern.rstrip("/"):
-            rules.append(f"{sign} /{folder}{pattern.removeprefix('/')}")
-        elif folder:
-            rules += [f"{sign} /{folder}{pattern}", f"{sign} /{folder}**/{pattern}"]
-        else:
-            rules.append(f"{sign} {pattern}")
-    return rules
+    files, before = project_files(PROJECT), _sent_before(ssh, record)
+    _remember_sent(ssh, record, before | set(files))
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape") as named:
+        named.write("\0".join(sorted(before | set(files))))
+        named.flush()
+        words = ["--from0", f"--files-from={named.name}", "--delete-missing-args", "--force"]
+        ssh.rsync([*words, "--", f"{PROJECT}/", ssh.path(f"{folder}/project/")], "upload of the project")
+    _remember_sent(ssh, record, set(files))
 
 
-def upload_project(ssh: Ssh, folder: str) -> None:
-    """The working tree as it is; what is gone here goes there too, but for what is left out. Raises LaunchError."""
-    rules = [f"- {pattern}" for pattern in NEVER]
-    for name in sorted(gitignores(PROJECT), key=lambda name: -len(name.parts)):  # those further down have the last word
-        inside = "" if name.parent == Path() else f"{name.parent.as_posix()}/"
-        rules += filter_rules((PROJECT / name).read_text(encoding="utf-8"), inside)
-    words = ["--delete", *(f"--filter={rule}" for rule in rules)]
-    ssh.rsync([*words, "--", f"{PROJECT}/", ssh.path(f"{folder}/project/")], "upload of the project")
+def _sent_before(ssh: Ssh, record: Path) -> set[str]:
+    try:
+        kept = json.loads((record / SENT).read_text(encoding="utf-8"))
+        return set(kept["files"]) if kept["machine"] == ssh.machine.instance_id else set()
+    except (OSError, ValueError, KeyError, TypeError):  # nothing was sent, or to another machine
+        return set()
 
 
-def gitignores(root: Path) -> list[Path]:
-    """Every .gitignore, from `root`; not those of environments and caches, which are left out as a whole."""
-    found = []
-    for folder, names, files in os.walk(root):
-        names[:] = [name for name in names if not name.startswith(".") and name not in ("runs", "__pycache__")]
-        found += [Path(folder, ".gitignore").relative_to(root)] * (".gitignore" in files)
-    return found
+def _remember_sent(ssh: Ssh, record: Path, files: set[str]) -> None:
+    kept = {"machine": ssh.machine.instance_id, "files": sorted(files)}
+    write_private(record / SENT, json.dumps(kept) + "\n")
 
 
 def upload_items(ssh: Ssh, folder: str, items: Sequence[Item]) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import Launch
 from nmt.config.remote import RemoteConfig
-from nmt.errors import LaunchError
+from nmt.errors import LaunchError, NmtError
 from nmt.launch import clock
 from nmt.launch.agent.verbs import SESSION
 from nmt.launch.assignment import load_assignment
 from nmt.launch.aws import connect
 from nmt.launch.bill import events_of, final_lines, open_lines, read_events
 from nmt.launch.fetch import describe
-from nmt.launch.machine import Machine
-from nmt.launch.messages import say
+from nmt.launch.life import PAID
+from nmt.launch.machine import Machine, list_machines
+from nmt.launch.messages import command, say
 from nmt.launch.recorded import asked, folder_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import RemoteCommandError, UnreachableError
+from nmt.launch.start import load_request
+from nmt.launch.terms import of_machine
 from nmt.launch.training import Agent, Say
 
 TAIL_BYTES = 8_192
@@ -69,25 +72,43 @@ def logs(
             ssh.stream(agent.words("logs", str(offset), mode), "reading the log", take_and_count)
             return
         except UnreachableError as failure:
+            ssh.check_it_runs(ssh.place("reading the log"), failure)
             if not failure.fault.passes or clock.ticks() > end:
                 raise
             say(f"{failure.found}; training goes on, looking again")
         sleep(AGAIN_S)
 
 
-def ps(machines: Sequence[Machine], config: RemoteConfig, records: Path) -> list[tuple[str, ...]]:
-    """A row for each machine: name, id, address, price an hour, and what its training does. Nothing is raised."""
-    quick = replace(config, wait_s=0.0)
-    return [
-        (
-            machine.name,
-            machine.instance_id,
-            machine.address,
-            "unknown" if machine.usd_per_hour is None else f"{machine.usd_per_hour:.3f}",
-            _doing(machine, quick, records),
-        )
-        for machine in machines
-    ]
+def ps(config: Launch) -> list[tuple[str, ...]]:
+    """A row for each machine on record: name, id, address, price an hour, what AWS says, what its training does.
+
+    Nothing is raised.
+    """
+    folder = Path(config.launch.folder)
+    known = list_machines(folder)
+    rows = [_row(config, machine, folder) for machine in known]
+    for path in sorted(folder.glob("*/")):
+        request = load_request(path)
+        if request is not None and path.name not in {machine.name for machine in known}:
+            up = command("up", replace(config, launch=replace(config.launch, name=path.name)))
+            rows.append((path.name, request.instance_id or "-", "-", "unknown", "asked for", f"{up} goes on with it"))
+    return rows
+
+
+def _row(config: Launch, machine: Machine, folder: Path) -> tuple[str, ...]:
+    price = "unknown" if machine.usd_per_hour is None else f"{machine.usd_per_hour:.3f}"
+    try:
+        own = of_machine(config, machine.name)
+        found = asked(connect(own.launch), own, machine.instance_id)
+    except NmtError as failure:
+        own, state = config, f"not asked ({failure.found})"
+    else:
+        state = found.state if found is not None else "terminated"
+        if found is None or found.state not in PAID:
+            why = f"ended: {found.why}" if found is not None else "ended, an hour ago or more"
+            return machine.name, machine.instance_id, "-", "0.000", state, why
+    doing = _doing(machine, replace(own.remote, wait_s=0.0), folder)
+    return machine.name, machine.instance_id, machine.address, price, state, doing
 
 
 def _doing(machine: Machine, config: RemoteConfig, records: Path) -> str:
@@ -99,6 +120,17 @@ def _doing(machine: Machine, config: RemoteConfig, records: Path) -> str:
         return describe(Agent(Ssh(machine, config), assignment.remote).status())
     except LaunchError as failure:
         return str(failure.found)
+
+
+def ended(config: Launch, machine: Machine) -> str | None:
+    """What AWS says of a machine that does not run; None where it runs, or AWS cannot be asked."""
+    try:
+        found = asked(connect(config.launch), config, machine.instance_id)
+    except LaunchError:
+        return None
+    if found is None:
+        return "terminated, an hour ago or more"
+    return None if found.state in PAID else f"{found.state}: {found.why}"
 
 
 def cost(config: Launch, flags: frozenset[str]) -> int | None:

@@ -34,7 +34,8 @@ ONLY_CHANGING = ("broken", "dark", "killed")  # where AWS only looks something u
 LATER = ", later"  # the same request again, after the machine has started
 SCENARIOS = {
     "up": (
-        "sts:GetCallerIdentity", "ec2:DescribeInstances", "pricing:GetProducts", "ec2:DescribeSpotPriceHistory",
+        "sts:GetCallerIdentity", "ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "pricing:GetProducts",
+        "ec2:DescribeSpotPriceHistory",
         "ec2:DescribeInstanceTypeOfferings", "ssm:GetParameter", "ec2:DescribeImages", "ec2:ImportKeyPair",
         "ec2:DescribeSecurityGroups", "ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress",
         "ec2:RunInstances", f"ec2:DescribeInstances{LATER}", f"ec2:DescribeSecurityGroups{LATER}",

@@ -355,7 +355,9 @@ def image_id(server: AwsServer, region: str) -> str:
     """The Deep Learning image of a region, registered on first sight."""
     backend = server.backend(region)
     known = [ami for ami in backend.amis.values() if ami.name == IMAGE_NAME]
-    return str((known[0] if known else backend.register_image(name=IMAGE_NAME)).id)
+    image = known[0] if known else backend.register_image(name=IMAGE_NAME)
+    image.architecture = "x86_64"
+    return str(image.id)
 
 
 NEAR = "http://aws.invalid"

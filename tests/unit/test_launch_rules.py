@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from nmt.config.launch import Family, Lane, Launch, LaunchConfig, MachineConfig
+from nmt.config.launch import Lane, Launch, LaunchConfig, MachineConfig
 from nmt.config.launching import profiles
 from nmt.errors import LaunchError
 from nmt.launch.access import allow_only, own_network
 from nmt.launch.bill import Event, bill, iso, note, read_events, when_stopped
 from nmt.launch.hostkeys import keys_in
 from nmt.launch.messages import usd
-from nmt.launch.offers import Image, family_of
+from nmt.launch.offers import Image, kind_of
 from nmt.launch.prices import Prices, max_hours
 from nmt.launch.refusals import CODES, NEVER_SENT, WITHOUT_ANSWER, answered, unanswered
 from nmt.launch.wheels import fitting, misfits
@@ -140,12 +140,13 @@ def test_what_fits_in_a_line():
 
 
 @pytest.mark.parametrize(
-    ("name", "family"),
-    [("g4dn.xlarge", Family.g), ("g5.48xlarge", Family.g), ("vt1.3xlarge", Family.g), ("gr6.4xlarge", Family.g),
-     ("p2.xlarge", Family.p), ("p4d.24xlarge", Family.p), ("m5.large", None), ("t3.micro", None)],
+    ("name", "kind"),
+    [("g4dn.xlarge", "G and VT"), ("g5.48xlarge", "G and VT"), ("vt1.3xlarge", "G and VT"), ("gr6.4xlarge", "G and VT"),
+     ("p2.xlarge", "P"), ("p3.2xlarge", "P"), ("p4d.24xlarge", "P"), ("p5.48xlarge", "P5"), ("m5.large", "Standard"),
+     ("t3.micro", "Standard"), ("trn1.2xlarge", None), ("inf2.xlarge", None), ("x1e.xlarge", None)],
 )  # fmt: skip
-def test_whose_quota_counts(name, family):
-    assert family_of(name) is family
+def test_whose_quota_counts(name, kind):
+    assert getattr(kind_of(name), "name", None) == kind
 
 
 def launch(**options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -169,7 +170,7 @@ def test_a_command_that_fails_there_gives_its_last_words(ssh):
     with pytest.raises(LaunchError, match=r"found exit status 1 \(No space left on device\), expected exit status 0"):
         ssh.run(["true"], "a try")
     play(folder, "23\nrsync: [sender] change_dir failed: No such file (2)\nrsync error: some files (code 23)\n")
-    with pytest.raises(LaunchError, match=r"exit status 23 \(rsync error: some files \(code 23\)\)"):
+    with pytest.raises(LaunchError, match=r"exit status 23 \(rsync: \[sender\] change_dir failed: No such file"):
         ssh.rsync(["--", "a", "b"], "upload")
 
 
@@ -209,6 +210,51 @@ def test_host_keys_are_checked_and_no_configuration_can_change_that(ssh):
 def test_a_remote_word_stays_one_word(word):
     shown = ["sh", "-c", f"{sys.executable} -c 'import sys; print(ascii(sys.argv[1:]))' {remote_line([word, 'end'])}"]
     assert subprocess.run(shown, capture_output=True, text=True, check=True).stdout.strip() == ascii([word, "end"])
+
+
+@pytest.mark.parametrize(("status", "shell"), [(127, "bash: line 1: "), (12, "sh: 1: "), (127, "zsh:1: ")])
+def test_a_machine_without_rsync(ssh, status, shell):
+    ssh, folder, pauses = ssh
+    told = "command not found: rsync" if shell.startswith("zsh") else "rsync: command not found"
+    told = "rsync: not found" if shell.startswith("sh") else told
+    echo = (
+        f"rsync: connection unexpectedly closed\nrsync error: remote command not found (code {status}) at io.c(232)\n"
+    )
+    play(folder, f"{status}\n{shell}{told}\n{echo}")
+    with pytest.raises(LaunchError) as caught:
+        ssh.rsync(["--", "a", ssh.path("b")], "upload")
+    assert str(caught.value) == (
+        f"{WHERE}upload: found exit status {status} ({shell}{told}), expected exit status 0; install rsync on the "
+        f"machine and run the same command again; {ENDS_IT}"
+    )
+    assert pauses == [], "to try again would not help"
+
+
+def test_a_login_shell_that_prints(ssh):
+    ssh, folder, _ = ssh
+    echo = "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)\n"
+    play(folder, f"2\n{echo}rsync error: protocol incompatibility (code 2) at compat.c(622) [sender=3.2.7]\n", OK)
+    with pytest.raises(LaunchError) as caught:
+        ssh.rsync(["--", "a", ssh.path("b")], "upload")
+    assert str(caught.value) == (
+        f"{WHERE}upload: found exit status 2 (protocol version mismatch -- is your shell clean?), expected exit status "
+        "0; keep the start-up files there from printing 'answer' where there is no terminal and run the same command "
+        f"again; {ENDS_IT}"
+    )
+
+
+def test_a_machine_that_aws_has_ended_is_not_waited_for(ssh):
+    ssh, folder, pauses = ssh
+    ssh = replace(ssh, ended=lambda: "terminated: Server.SpotInstanceTermination")
+    play(folder, REFUSED, OK)
+    with pytest.raises(LaunchError) as caught:
+        ssh.run(["true"], "a try")
+    assert str(caught.value) == (
+        f"{WHERE}a try: found that AWS has it no longer running (terminated: Server.SpotInstanceTermination), expected "
+        "a machine that runs; python -m nmt.launch relaunch launch.name=box goes on with its training elsewhere, "
+        "python -m nmt.launch cost launch.name=box prints its bill."
+    )
+    assert pauses == []
 
 
 def test_rsync_is_given_the_same_client_as_one_word(ssh):

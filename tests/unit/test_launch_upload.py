@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -15,24 +16,16 @@ from nmt.launch import upload
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.training import limit_s, specification, sync_words
-from nmt.launch.upload import filter_rules, plan_training, remember
-
-TREE = ("a.py", "b.pyc", "sub/c.pyc", "sub/keep.pyc", "build/x", "sub/build/y", "top/z", "sub/top/z", "logs/1.log",
-        "sub/deep/er/t.tmp", "doc/a.txt", "sub/doc/a.txt", "odd [1]/x", "sub/only/here", "only/here")  # fmt: skip
-IGNORE = "# a comment\n\n*.pyc\n!keep.pyc\nbuild/\n/top\nlogs/*.log\n**/deep/**/*.tmp\ndoc/*.txt\n"
+from nmt.launch.upload import plan_training, remember
 
 
 @pytest.mark.skipif(not (shutil.which("rsync") and shutil.which("git")), reason="not installed: rsync or git")
-def test_rsync_takes_what_git_takes(tmp_path, monkeypatch):
-    root, there = tmp_path / "root", tmp_path / "there"
-    for name in TREE:
+def test_what_is_gone_here_goes_there_and_what_was_made_there_stays(tmp_path, monkeypatch):
+    root, there, record = tmp_path / "root", tmp_path / "there", tmp_path / "record"
+    for name in ("a.py", "sub/b.py", "sub/c.pyc", "odd [1]/x", "link"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
-    (root / ".gitignore").write_text(IGNORE)
-    (root / "sub" / ".gitignore").write_text("only\n")
-    subprocess.run(["git", "init", "-q", str(root)], check=True)
-    words = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    wanted = set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\0")) - {""}
+    (root / ".gitignore").write_text("*.pyc\n")
 
     def local(self: Ssh, words: list[str], doing: str) -> None:
         subprocess.run(["rsync", "-a", *words], check=True)
@@ -40,21 +33,23 @@ def test_rsync_takes_what_git_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(Ssh, "rsync", local)
     monkeypatch.setattr(Ssh, "path", lambda self, path: path)
     monkeypatch.setattr(upload, "PROJECT", root)
-    (there / "project").mkdir(parents=True)
-    for name in (".venv/kept", "runs/kept", "stale.py"):
-        (there / "project" / name).parent.mkdir(exist_ok=True)
-        (there / "project" / name).write_text(name)
-    for secret in (".env", "key.pem", "sub/other.pem", ".venv/mine", "runs/mine"):
-        (root / secret).parent.mkdir(exist_ok=True)
-        (root / secret).write_text("secret")
-    upload.upload_project(Ssh(machine(tmp_path), RemoteConfig()), str(there))
-    found = {str(path.relative_to(there / "project")) for path in there.rglob("*") if path.is_file()}
-    assert found == wanted | {".venv/kept", "runs/kept"}, "what the machine made stays, what is gone here goes"
+    for name in ("project/.venv/kept", "project/sub/made.log"):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text(name)
 
+    def sent() -> set[str]:
+        upload.upload_project(Ssh(machine(tmp_path), RemoteConfig()), str(there), record)
+        return {str(path.relative_to(there / "project")) for path in there.rglob("*") if path.is_file()}
 
-def test_the_last_line_that_matches_decides():
-    assert filter_rules("*.log\n!keep.log\n/x\na/b\na/\n") == ["- a/", "- /a/b", "- /x", "+ keep.log", "- *.log"]
-    assert filter_rules("x\n/y\n", "sub/") == ["- /sub/y", "- /sub/x", "- /sub/**/x"]
+    made = {".venv/kept", "sub/made.log"}
+    assert sent() == {".gitignore", "a.py", "sub/b.py", "odd [1]/x", "link"} | made
+    (root / "a.py").unlink()
+    (root / "sub/b.py").rename(root / "b.py")
+    assert sent() == {".gitignore", "b.py", "odd [1]/x", "link"} | made
+    (tmp_path / "new/project").mkdir(parents=True)
+    other = replace(machine(tmp_path), instance_id="i-0000000000000000f")
+    upload.upload_project(Ssh(other, RemoteConfig()), str(tmp_path / "new"), record)
+    assert not (tmp_path / "new/project/a.py").exists()
 
 
 def machine(folder, lane="tf221", usd_per_hour=0.5):

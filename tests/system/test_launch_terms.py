@@ -1,0 +1,354 @@
+"""What `up` was told holds for every later command, what AWS says is told, and what AWS knows is asked of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aws_client import account, quick, words
+from aws_server import near_aws, refusal
+from aws_unkind import KIND, UNKIND, Clock, Nature
+
+from nmt.launch import relaunch as relaunching
+from nmt.launch import remote_commands
+from nmt.launch.assignment import Assignment
+from nmt.launch.commands import run
+from nmt.launch.ssh_faults import Fault, UnreachableError
+from nmt.launch.terms import load_terms
+
+SPOT = ("machine=g5_xlarge", "launch.spot=true", "launch.disk_gb=200", "launch.max_usd=1")
+
+
+@pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])
+def aws(request, tmp_path, monkeypatch):
+    account(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    clock = Clock()
+    quick(monkeypatch, clock)
+    with near_aws(Nature(clock, request.param)) as server:
+        server.quotas |= {"L-3819A6DF": 8.0}
+        yield server
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Notes what `run` would arm the machine's timer with, and what uv is given; nothing is sent."""
+    seen = []
+
+    def note(ssh, seconds, words, records, say, addresses, python):
+        seen.append((round(seconds / 3600, 2), python, list(words)))
+        return {"state": "running", "deadline": 0.0, "now": 0.0}
+
+    monkeypatch.setattr(remote_commands, "run", note)
+    return seen
+
+
+def home(aws):
+    """The hint that `up` prints, as it is typed."""
+    return ["launch.name=nmt", "launch.region=eu-west-1", f"launch.endpoint_url={aws.url}"]
+
+
+def test_run_as_its_hint_says_arms_the_limits_of_up(aws, trained, capsys):
+    assert run(["up", "--yes", *words(aws, "launch.max_usd=1", "launch.max_hours=2")]) == 0
+    told = capsys.readouterr().out
+    assert f"  python -m nmt.launch run {' '.join(home(aws))} -- OVERRIDES" in told
+    assert "by itself after 1.68 h" in told
+    (held,) = aws.alive()
+    late_h = (aws.nature.clock.now() - aws.nature.begun[held.id]) / 3600
+    assert run(["run", *home(aws), "--", "seed=1"]) == 0
+    assert trained == [(round(1 / (0.587 + 60 * 0.088 / 730) - late_h, 2), "3.12", ["seed=1"])]
+
+
+def test_cost_counts_to_the_limit_of_up(aws, capsys):
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=2")]) == 0
+    capsys.readouterr()
+    assert run(["cost", *home(aws)]) == 0
+    assert "  the end  $1.19 at most" in capsys.readouterr().out
+    assert run(["cost", *home(aws), "launch.max_hours=12"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("launch.max_hours stays 2.0, as `up` was told, not 12.0\n")
+    assert "  the end  $1.19 at most" in told
+
+
+@pytest.mark.parametrize(("answer", "hours"), [("n", None), ("y", 24.0)])
+def test_a_limit_is_raised_by_a_yes_alone(aws, trained, monkeypatch, capsys, answer, hours):
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=2")]) == 0
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    capsys.readouterr()
+    assert run(["run", *home(aws), "launch.max_hours=24", "--", "seed=1"]) == (2 if hours is None else 0)
+    assert "launch.max_hours: 24.0; `up` was told 2.0\n" in capsys.readouterr().out
+    assert [round(one[0]) for one in trained] == ([] if hours is None else [24])
+    kept = load_terms(Path("runs/launch/nmt"))
+    assert kept.options["launch.max_hours"] == (hours or 2.0)
+    assert run(["run", *home(aws), "--", "seed=1"]) == 0, "from now on it holds, without a question"
+    assert round(trained[-1][0]) == (hours or 2.0)
+
+
+def test_the_longer_limit_of_up_is_not_cut_by_run(aws, trained):
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=48", "machine.python='3.13'")]) == 0
+    assert run(["run", *home(aws), "--", "seed=1"]) == 0
+    assert (round(trained[0][0]), trained[0][1]) == (48, "3.13")
+
+
+def test_relaunch_as_printed_starts_the_same_machine_again(aws, trained, monkeypatch, capsys):
+    monkeypatch.setattr(relaunching, "_saved", lambda *_: False)
+    assert run(["up", "--yes", *words(aws, *SPOT)]) == 0
+    (held,) = aws.alive()
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
+    aws.end(held, "Server.SpotInstanceTermination")
+    capsys.readouterr()
+    assert run(["relaunch", "--yes", *home(aws)]) == 0
+    (again,) = aws.alive()
+    assert again.id != held.id
+    assert (again.instance_type, again.lifecycle) == ("g5.xlarge", "spot")
+    (disk,) = [one for one in aws.backend().describe_volumes() if one.attachment.instance.id == again.id]
+    assert disk.size == 200
+    assert "$1.00 at most" in capsys.readouterr().out
+    assert load_terms(Path("runs/launch/nmt")).options["launch.max_usd"] == 1.0
+
+
+def test_a_relaunch_that_stopped_half_way_goes_on_with_the_same_terms(aws, trained, monkeypatch):
+    """The old machine was ended, and nothing more: the next `relaunch` still knows what `up` was told."""
+    monkeypatch.setattr(relaunching, "_saved", lambda *_: False)
+    assert run(["up", "--yes", *words(aws, *SPOT)]) == 0
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
+    assert run(["terminate", "--yes", "--no-fetch", *home(aws)]) == 0
+    assert run(["relaunch", "--yes", *home(aws)]) == 0
+    assert [one.instance_type for one in aws.alive()] == ["g5.xlarge"]
+
+
+def test_relaunch_asks_before_it_takes_other_terms(aws, trained, monkeypatch, capsys):
+    monkeypatch.setattr(relaunching, "_saved", lambda *_: False)
+    assert run(["up", "--yes", *words(aws, *SPOT)]) == 0
+    (held,) = aws.alive()
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    capsys.readouterr()
+    assert run(["relaunch", *home(aws), "machine=g4dn_xlarge", "launch.max_usd=9"]) == 2
+    told = capsys.readouterr().out
+    assert "machine.instance_type: g4dn.xlarge; `up` was told g5.xlarge\n" in told
+    assert "launch.max_usd: 9.0; `up` was told 1.0\n" in told
+    assert [one.id for one in aws.alive()] == [held.id]
+
+
+def test_up_after_the_end_starts_from_the_defaults(aws):
+    assert run(["up", "--yes", *words(aws, *SPOT)]) == 0
+    assert run(["terminate", "--yes", "--no-fetch", *home(aws)]) == 0
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert [one.instance_type for one in aws.alive()] == ["g4dn.xlarge"]
+
+
+# AWS's own words.
+
+
+def answer_with(aws, action, code, message, status=400):
+    aws.fault = lambda call, act: refusal(call, code, status, message) if call.action == action else None
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "found", "step"),
+    [
+        ("SignatureDoesNotMatch", "Signature expired: 20261128T1 is now earlier than 20261128T2",
+         "a request from another time (SignatureDoesNotMatch: Signature expired: 20261128T1 is now earlier than "
+         "20261128T2)", "set this machine's clock"),
+        ("SignatureDoesNotMatch", "The request signature we calculated does not match",
+         "a secret key that does not fit the access key (SignatureDoesNotMatch: The request signature we calculated "
+         "does not match)", "run `aws configure`"),
+        ("RequestExpired", "Request has expired.",
+         "credentials that have expired (RequestExpired: Request has expired)",
+         "run `aws configure` or `aws sso login`"),
+        ("ExpiredToken", "The security token included in the request is expired",
+         "credentials that have expired (ExpiredToken: The security token included in the request is expired)",
+         "run `aws configure` or `aws sso login`"),
+    ],
+)  # fmt: skip
+def test_aws_s_code_and_sentence_stand_beside_ours(aws, capsys, code, message, found, step):
+    answer_with(aws, "DescribeInstances", code, message)
+    assert run(["up", "--yes", *words(aws)]) == 2
+    told = capsys.readouterr().err
+    assert f"found {found}, expected" in told
+    assert step in told
+
+
+def test_a_wrong_clock_is_told_from_credentials_that_ran_out(aws, monkeypatch, capsys):
+    """EC2 says RequestExpired of both; AWS's own date stands above its answer."""
+    answer_with(aws, "DescribeInstances", "RequestExpired", "Request has expired.")
+    now = aws.nature.clock.now
+    monkeypatch.setattr("nmt.launch.clock.now", lambda: now() - 1200.0)
+    assert run(["up", "--yes", *words(aws)]) == 2
+    assert "found a request from another time (RequestExpired: Request has expired)" in capsys.readouterr().err
+
+
+# What AWS is asked.
+
+
+def test_a_zone_without_a_default_subnet_is_not_the_last(aws, capsys):
+    def no_subnet(call, act):
+        if call.action == "RunInstances" and call.fields.get("Placement.AvailabilityZone") == "eu-west-1a":
+            return refusal(call, "MissingInput", 400, "No default subnet for availability zone: 'eu-west-1a'")
+        return None
+
+    aws.fault = no_subnet
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert [one.placement.zone for one in aws.alive()] == ["eu-west-1b"]
+    assert "eu-west-1a: no default subnet (MissingInput: No default subnet for avail" in capsys.readouterr().out
+
+
+def test_capacity_that_comes_back(aws, capsys):
+    full = []
+
+    def until_the_second_round(call, act):
+        if call.action == "RunInstances" and not call.dry and len(full) < 9:  # botocore asks three times
+            full.append(call.fields["Placement.AvailabilityZone"])
+            return refusal(call, "InsufficientInstanceCapacity", 500, "We do not have sufficient capacity")
+        return None
+
+    aws.fault = until_the_second_round
+    assert run(["up", "--yes", *words(aws)]) == 2
+    assert "no free machine of this type (InsufficientInstanceCapacity: We do not" in capsys.readouterr().err
+    assert aws.alive() == []
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert len(aws.alive()) == 1
+
+
+def preflight(aws, capsys, *options):
+    run(["preflight", *words(aws, *options)])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_vcpus_and_gpus_of_a_type_are_those_that_aws_names(aws, capsys):
+    told = preflight(aws, capsys, "machine.instance_type=g4dn.12xlarge")
+    assert "ok type g4dn.12xlarge (48 vCPUs, 4 x T4) in eu-west-1a" in told
+    assert "NO quota, on demand G and VT, on demand (L-DB2E81BA): 8 of 8 vCPUs left, 48 are needed" in told
+
+
+def test_the_quota_is_that_of_the_type(aws, capsys):
+    told = preflight(aws, capsys, "machine.instance_type=p3.2xlarge")
+    assert "P, on demand (L-417A185B): 0 of 0 vCPUs left" in told
+    assert "G and VT" not in told
+    assert "? quota, on demand trn1.2xlarge counts against a quota that is not known here" in preflight(
+        aws, capsys, "machine.instance_type=trn1.2xlarge"
+    )
+
+
+def test_an_image_for_another_processor_is_red(aws, capsys):
+    told = preflight(aws, capsys, "machine.instance_type=t4g.small")
+    assert "is for x86_64, a t4g.small is arm64 -> name another one with machine.image=AMI" in told
+
+
+def test_a_machine_without_a_gpu(aws, capsys):
+    assert "NO driver and wheel the t3.micro has no GPU -> set remote.cuda=false" in preflight(
+        aws, capsys, "machine.instance_type=t3.micro"
+    )
+    assert "ok driver and wheel the t3.micro has no GPU" in preflight(
+        aws, capsys, "machine.instance_type=t3.micro", "remote.cuda=false"
+    )
+
+
+def test_no_line_is_wider_than_a_terminal(aws, capsys, monkeypatch):
+    monkeypatch.setattr("nmt.launch.checks.offered_regions", lambda *_: ([f"us-gov-north-{n}" for n in range(21)], []))
+    run(["preflight", *words(aws)])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_REGION", "us-west-2"), ("AWS_DEFAULT_REGION", "us-west-2"), ("config", "us-west-2")]
+)
+def test_the_region_is_the_one_that_aws_s_tools_would_take(aws, monkeypatch, tmp_path, capsys, name, value):
+    from aws_client import near
+
+    near.cache_clear()
+    if name == "config":
+        (tmp_path / ".aws").mkdir()
+        (tmp_path / ".aws" / "config").write_text(f"[default]\nregion = {value}\n")
+    else:
+        monkeypatch.setenv(name, value)
+    options = [word for word in words(aws) if "region" not in word]
+    assert run(["up", "--yes", *options]) == 0
+    assert len(aws.alive(value)) == 1
+    assert "where    us-west-2, us-west-2a" in capsys.readouterr().out
+    monkeypatch.delenv(name, raising=False)
+    assert run(["terminate", "--yes", "--no-fetch", *options]) == 0, "from its record"
+    assert aws.left(value) == []
+    near.cache_clear()
+
+
+def test_a_region_that_nothing_names_is_said(aws, capsys):
+    options = [word for word in words(aws) if "region" not in word]
+    run(["preflight", *options])
+    told = capsys.readouterr()
+    assert "no region is named (launch.region, AWS_REGION, the profile): taking us-east-1" in told.err
+    assert "g4dn.xlarge in us-east-1, on demand" in told.out
+
+
+def test_ps_asks_aws(aws, capsys):
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    capsys.readouterr()
+    assert run(["ps", *home(aws)]) == 0
+    assert f"{held.id}  {held.public_ip}" in (told := capsys.readouterr().out)
+    assert "0.594  running   no training yet" in told
+    aws.end(held, "Server.SpotInstanceTermination")
+    aws.nature.clock.sleep(60.0)
+    assert run(["ps", *home(aws)]) == 0
+    assert "0.000  terminated  ended: Server.SpotInstanceTermination" in capsys.readouterr().out
+
+
+def test_ps_knows_what_was_asked_for_and_never_answered(aws, capsys):
+    def lost(call, act):
+        if call.action == "RunInstances":
+            act()
+        return refusal(call, "InternalError", 500) if call.service == "ec2" and call.action == "RunInstances" else None
+
+    aws.fault = lost
+    aws.nature.pace = replace(aws.nature.pace, listed_after_s=100.0)
+    assert run(["up", "--yes", *words(aws)]) == 2
+    capsys.readouterr()
+    assert run(["ps", *home(aws)]) == 0
+    assert "asked for  python -m nmt.launch up launch.name=nmt" in capsys.readouterr().out
+
+
+def test_fetch_says_at_once_that_the_machine_has_ended(aws, monkeypatch, capsys):
+    """It neither waits five minutes for a machine that is gone, nor says that it costs."""
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
+    waited = []
+
+    def unreachable(self, command, place, *_, **__):
+        raise UnreachableError(place, Fault.timed_out)
+
+    monkeypatch.setattr("nmt.launch.ssh.Ssh._once", unreachable)
+    monkeypatch.setattr("nmt.launch.remote_commands.Ssh.sleep", waited.append, raising=False)
+    aws.end(held, "Server.SpotInstanceTermination")
+    capsys.readouterr()
+    assert run(["fetch", *home(aws)]) == 2
+    told = capsys.readouterr().err
+    assert "found that AWS has it no longer running (" in told
+    assert "Server.SpotInstanceTermination" in told
+    assert "relaunch launch.name=nmt" in told
+    assert "may still run" not in told
+    assert waited == []
+
+
+def test_a_machine_that_does_not_answer_is_waited_for_where_it_runs(aws, monkeypatch, capsys):
+    assert run(["up", "--yes", *words(aws)]) == 0
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
+
+    def unreachable(self, command, place, *_, **__):
+        raise UnreachableError(place, Fault.timed_out)
+
+    monkeypatch.setattr("nmt.launch.ssh.Ssh._once", unreachable)
+    assert run(["fetch", *home(aws), "remote.wait_s=0"]) == 2
+    assert "found no answer" in (told := capsys.readouterr().err)
+    assert "the machine may still run and cost" in told
+
+
+def test_what_up_was_told_holds_no_secret(aws):
+    assert run(["up", "--yes", *words(aws, *SPOT)]) == 0
+    kept = json.loads(Path("runs/launch/nmt/terms.json").read_text())
+    assert kept["account"] == "123456789012"
+    assert kept["options"]["launch.spot"] is True
+    assert Path("runs/launch/nmt/terms.json").stat().st_mode & 0o777 == 0o600
