@@ -2,15 +2,7 @@
 
 import sys
 
-from nmt.config.commands import EvaluateConfig, run_command
-from nmt.config.pages import evaluate_page
-
-
-def main(command: EvaluateConfig) -> object:
-    from nmt.app.evaluate import evaluate_checkpoints
-
-    return evaluate_checkpoints(command)
-
+from nmt.programs import evaluate
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, EvaluateConfig, evaluate_page, sys.argv[1:]))
+    sys.exit(evaluate(sys.argv[1:]))

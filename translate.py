@@ -2,15 +2,7 @@
 
 import sys
 
-from nmt.config.commands import TranslateConfig, run_command
-from nmt.config.pages import translate_page
-
-
-def main(command: TranslateConfig) -> object:
-    from nmt.app.translate import translate_lines
-
-    return translate_lines(command)
-
+from nmt.programs import translate
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, TranslateConfig, translate_page, sys.argv[1:]))
+    sys.exit(translate(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The command lines of evaluate.py and translate.py: few keys of their own, and changes of the saved configuration."""
+"""Command lines beside training: few keys of their own, and changes of the saved configuration."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TranslateConfig(Command):
             )
 
 
-Kind = TypeVar("Kind", EvaluateConfig, TranslateConfig)
+Kind = TypeVar("Kind", bound=Command)
 
 
 def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable[[], str], argv: Sequence[str]) -> int:

@@ -112,6 +112,23 @@ def translate_page() -> str:
     )
 
 
+def serve_page() -> str:
+    """The page of the service."""
+    keys = [
+        ("checkpoint=FILE", "the model; '[en-de.h5,de-en.h5]' serves several, A.h5+B.h5 is an ensemble"),
+        ("host=ADDRESS", "127.0.0.1: this machine alone (the default); 0.0.0.0: whoever reaches it"),
+        ("port=N", "5000, as LibreTranslate; 0: any that is free"),
+        ("keys=FILE", "a key a line, one of which each request must have"),
+        *OPTIONS_OF_BOTH,
+    ]
+    return _page(
+        "Serve checkpoints over HTTP: LibreTranslate's interface, /v1/translate, and a page at /.",
+        "nmt serve checkpoint=FILE [KEY=VALUE ...]",
+        [("Keys", keys), ("Flags", MORE_HELP)],
+        ["nmt serve checkpoint=best.h5", "nmt serve 'checkpoint=[en-de.h5,de-en.h5]' port=8000"],
+    )
+
+
 def _page(purpose: str, usage: str, sections: Sequence[tuple[str, Meanings]], examples: Sequence[str]) -> str:
     lines = [purpose, "", f"  {usage}"]
     width = max(len(name) for _, rows in sections for name, _ in rows) + 2

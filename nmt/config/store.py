@@ -19,7 +19,9 @@ from nmt.config.subword import SubwordConfig
 from nmt.config.sweep import Ec2LauncherConfig, LauncherConfig, OptunaConfig
 from nmt.config.train import TrainConfig
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+_HERE = Path(__file__).resolve()
+# Inside the package where that is installed, beside it in the repository.
+CONFIGS = next(folder for folder in (_HERE.parents[1] / "configs", _HERE.parents[2] / "configs") if folder.is_dir())
 
 # `data.source` of a configuration -> the class that holds it.
 SOURCES: dict[str, type[DataConfig]] = {

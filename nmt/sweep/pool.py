@@ -105,13 +105,19 @@ class LocalTrial:
         return None if self.usd_per_hour is None else seconds * self.usd_per_hour / 3600
 
 
+def train_program() -> list[str]:
+    """The first words for Python: train.py where this is the repository, the command of the package elsewhere."""
+    script = ROOT / "train.py"
+    return [str(script)] if script.exists() else ["-m", "nmt", "train"]
+
+
 @dataclass
 class LocalPool:
     """One process at each of `places`; the machine costs `usd_per_hour`, which they share."""
 
     places: Sequence[Place]
     usd_per_hour: float | None = None
-    program: Callable[[Trial], list[str]] = lambda trial: [str(ROOT / "train.py")]
+    program: Callable[[Trial], list[str]] = lambda trial: train_program()
     left: Callable[[Trial], str] = lambda trial: ""
     taken: set[str] = field(default_factory=set)
 

@@ -14,7 +14,7 @@ FLOORS = {
     "": 0, "__version__": 0,  # nmt itself: its version
     "errors": 0, "arithmetic": 0, "arenas": 0, "mapped": 0, "plumbing": 0, "config": 0,
     "data": 1, "model": 2, "search": 3, "checkpoint": 4, "training": 5, "metrics": 6, "report": 7,
-    "launch": 8, "sweep": 8, "tools": 8, "app": 9,
+    "launch": 8, "sweep": 8, "tools": 8, "app": 9, "serve": 10, "programs": 11, "__main__": 12,
 }
 # fmt: on
 ALONE = {"metrics": {0}, "report": {0}, "launch": {0, 8}, "sweep": {0, 7}}  # floors that may be imported, where not all
@@ -26,6 +26,8 @@ WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {
     "sweep",
     "tools",
 }
+PROGRAMS = "nmt/programs.py"  # the list of commands, which comes before anything is imported
+IN_MAIN = {*ENTRY_POINTS, "nmt/serve/command.py"}  # whose `main` imports what it needs
 OPTIONAL = {"boto3", "botocore", "optuna", "safetensors", "pyemd"}  # third-party packages that may be absent
 COSTLY = {"gensim"}  # half a second or more to import, and most runs do without
 MAX_MODULE_LINES = 300
@@ -127,7 +129,7 @@ def _hidden_imports(module: Module) -> Iterator[str]:
     """Allowed in `main` of an entry point, for optional and costly packages, and in Hydra plugins."""
     for found in module.imports:
         top = found.name.partition(".")[0]
-        in_main = module.path in ENTRY_POINTS and found.function == "main"
+        in_main = module.path == PROGRAMS or (module.path in IN_MAIN and found.function == "main")
         if (
             found.function
             and not in_main

@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import evaluate
 import nmt.app.evaluate
 import nmt.app.train
 import nmt.app.translate
-import train
-import translate
-from nmt.config.commands import EvaluateConfig, TranslateConfig, run_command
-from nmt.config.pages import evaluate_page, translate_page
+import nmt.programs
 from nmt.config.run import run
 from nmt.training.device import Chosen
 
@@ -88,16 +84,16 @@ def call(program: Any, *argv: str, stdin: bytes = b"") -> Answer:
 
 def train_py(folder: Path | None, *argv: str) -> Answer:
     place = [] if folder is None else [f"hydra.run.dir={folder}"]
-    return call(lambda words: run(train.main, words), *place, *argv)
+    return call(lambda words: run(nmt.programs.train_main, words), *place, *argv)
 
 
 def evaluate_py(*argv: str) -> Answer:
-    return call(lambda words: run_command(evaluate.main, EvaluateConfig, evaluate_page, words), *argv)
+    return call(lambda words: nmt.programs.evaluate(words), *argv)
 
 
 def translate_py(*argv: str, stdin: str | bytes = b"") -> Answer:
     content = stdin.encode() if isinstance(stdin, str) else stdin
-    return call(lambda words: run_command(translate.main, TranslateConfig, translate_page, words), *argv, stdin=content)
+    return call(lambda words: nmt.programs.translate(words), *argv, stdin=content)
 
 
 def tiny(folder: Path, *argv: str) -> Answer:

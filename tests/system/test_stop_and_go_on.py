@@ -138,8 +138,7 @@ def test_left_before_the_first_checkpoint_it_begins_anew(whole, tmp_path, monkey
 # train.py, on a disk that needs twenty seconds for the second checkpoint.
 SLOW = """
 import os, sys, time
-import train
-from nmt.config.run import run
+from nmt.programs import train
 real, calls = os.fsync, []
 def fsync(fd):
     calls.append(fd)
@@ -147,7 +146,7 @@ def fsync(fd):
         time.sleep(20)
     real(fd)
 os.fsync = fsync
-sys.exit(run(train.main, sys.argv[1:]))
+sys.exit(train(sys.argv[1:]))
 """
 
 

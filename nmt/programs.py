@@ -1,0 +1,101 @@
+"""All commands of the package by their names: `nmt COMMAND ...`, or `python -m nmt COMMAND ...`.
+
+What a command needs is imported when it is called: the list of commands comes at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nmt.config.commands import EvaluateConfig, TranslateConfig
+    from nmt.config.root import Config
+
+COMMANDS = {  # name -> where, and what it does
+    "train": ("nmt.programs:train", "train a model, score it, write a run folder; -m sweeps"),
+    "evaluate": ("nmt.programs:evaluate", "score checkpoints, and compare them"),
+    "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
+    "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
+    "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
+    "wmd": ("nmt.metrics.wmd.command:main", "similarity by Word Mover's Distance"),
+    "sweep": ("nmt.sweep.commands:run", "what a sweep found"),
+    "launch": ("nmt.launch.commands:run", "a rented GPU, from preflight to bill"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `nmt`; -> exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(page())
+        return 0
+    if words[0] not in COMMANDS:
+        near = get_close_matches(words[0], COMMANDS, 1)
+        step = f"did you mean {near[0]}" if near else "see nmt --help"
+        print(f"nmt: found {words[0]}, expected one of {', '.join(COMMANDS)}; {step}.", file=sys.stderr)
+        return 2
+    module, _, name = COMMANDS[words[0]][0].partition(":")
+    run: Callable[[Sequence[str]], int] = getattr(import_module(module), name)
+    return run(words[1:])
+
+
+def page() -> str:
+    """What there is."""
+    width = max(map(len, COMMANDS)) + 2
+    rows = (f"  {name:<{width}}{purpose}" for name, (_, purpose) in COMMANDS.items())
+    return "\n".join(
+        (
+            "Neural machine translation, end to end.",
+            "",
+            "  nmt COMMAND [--help | ARGUMENT ...]",
+            "",
+            *rows,
+        )
+    )
+
+
+def train(argv: Sequence[str]) -> int:
+    """train.py; -> exit status."""
+    from nmt.config.run import run
+
+    return run(train_main, argv)
+
+
+def train_main(config: Config, folder: Path) -> object:
+    from nmt.app.train import train_run
+
+    return train_run(config, folder)
+
+
+def evaluate(argv: Sequence[str]) -> int:
+    """evaluate.py; -> exit status."""
+    from nmt.config.commands import EvaluateConfig, run_command
+    from nmt.config.pages import evaluate_page
+
+    return run_command(evaluate_main, EvaluateConfig, evaluate_page, argv)
+
+
+def evaluate_main(command: EvaluateConfig) -> None:
+    from nmt.app.evaluate import evaluate_checkpoints
+
+    evaluate_checkpoints(command)
+
+
+def translate(argv: Sequence[str]) -> int:
+    """translate.py; -> exit status."""
+    from nmt.config.commands import TranslateConfig, run_command
+    from nmt.config.pages import translate_page
+
+    return run_command(translate_main, TranslateConfig, translate_page, argv)
+
+
+def translate_main(command: TranslateConfig) -> None:
+    from nmt.app.translate import translate_lines
+
+    translate_lines(command)

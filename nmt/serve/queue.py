@@ -1,0 +1,185 @@
+"""Sentences of all requests in one queue, translated in batches by one thread.
+
+The oldest sentence waits at most `wait_s` for company. A batch is for one model and one number of alternatives; within
+it the translator sorts by length. What nobody waits for any more leaves the queue untranslated. Recent translations are
+remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
+
+
+class Work(Protocol):
+    """What a batch is handed to: one answer for each sentence."""
+
+    @property
+    def key(self) -> Hashable:
+        """Work with an equal key gives equal answers and shares batches."""
+
+    def __call__(self, sentences: Sequence[str]) -> Sequence[Any]: ...
+
+
+class QueueFullError(Exception):
+    """There is no room; `retry_s` says when there may be."""
+
+    def __init__(self, retry_s: int) -> None:
+        super().__init__()
+        self.retry_s = retry_s
+
+
+class ClosingError(Exception):
+    """The service takes nothing new."""
+
+
+@dataclass(eq=False)
+class Sentence:
+    """One place in the queue."""
+
+    text: str
+    work: Work
+    answer: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    arrived: float = field(default_factory=time.monotonic)
+    dropped: bool = False
+
+
+class BatchQueue:
+    """See above. `close` ends it after what it holds."""
+
+    def __init__(self, wait_s: float, batch: int, room: int, remembered: int) -> None:
+        self.wait_s, self.batch, self.room, self.remembered = wait_s, batch, room, remembered
+        self.num_batches = self.num_translated = self.num_remembered = self.num_dropped = 0
+        self._waiting: deque[Sentence] = deque()
+        self._change = threading.Condition()
+        self._closing = False
+        self._known: OrderedDict[tuple[Hashable, str], Any] = OrderedDict()
+        self._pace_s = 0.05  # a sentence, of the last batches
+        self._thread = threading.Thread(target=self._run, name="translate", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def translate(self, sentences: Sequence[str], work: Work) -> list[Any]:
+        """One answer for each sentence. Cancelled, it leaves the queue. Raises QueueFullError, ClosingError."""
+        places = self._enter(sentences, work)
+        try:
+            return [await place if isinstance(place, asyncio.Future) else place for place in places]
+        except BaseException:
+            self._leave([place for place in places if isinstance(place, asyncio.Future)])
+            raise
+
+    def close(self) -> None:
+        """Take nothing new, and return once all that was taken is translated."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join()
+
+    def _enter(self, sentences: Sequence[str], work: Work) -> list[Any]:
+        """For each sentence its answer, where that is known, or the future of it."""
+        loop = asyncio.get_running_loop()
+        with self._change:
+            if self._closing:
+                raise ClosingError
+            known = {text: self._recall(work, text) for text in sentences}
+            new = [text for text, answer in known.items() if answer is None]
+            if len(self._waiting) + len(new) > self.room:
+                raise QueueFullError(max(1, round(len(self._waiting) * self._pace_s)))
+            entered = {text: Sentence(text, work, loop.create_future(), loop) for text in new}
+            self._waiting.extend(entered.values())
+            self.num_remembered += len(known) - len(new)
+            self._change.notify_all()
+        return [entered[text].answer if text in entered else known[text] for text in sentences]
+
+    def _leave(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+        gone = set(map(id, futures))
+        with self._change:
+            for sentence in self._waiting:
+                sentence.dropped |= id(sentence.answer) in gone
+
+    def _recall(self, work: Work, text: str) -> Any:
+        answer = self._known.get((work.key, text))
+        if answer is not None:
+            self._known.move_to_end((work.key, text))
+        return answer
+
+    def _run(self) -> None:
+        while batch := self._take():
+            texts = list(dict.fromkeys(sentence.text for sentence in batch))
+            started = time.monotonic()
+            try:
+                answers = dict(zip(texts, batch[0].work(texts), strict=True))
+            except Exception as error:  # told to whoever waits; the thread goes on
+                log.exception("a batch of %d sentences failed", len(texts))
+                self._tell(batch, lambda _, error=error: error)  # type: ignore[misc]
+                continue
+            self._pace_s = 0.8 * self._pace_s + 0.2 * (time.monotonic() - started) / len(texts)
+            self._remember(batch[0].work, answers)
+            self._tell(batch, lambda sentence, answers=answers: answers[sentence.text])  # type: ignore[misc]
+
+    def _take(self) -> list[Sentence]:
+        """The next batch; none once the queue is closed and empty."""
+        with self._change:
+            while True:
+                while self._waiting and self._waiting[0].dropped:
+                    self._waiting.popleft()
+                    self.num_dropped += 1
+                if not self._waiting:
+                    if self._closing:
+                        return []
+                    self._change.wait()
+                    continue
+                rest_s = self._waiting[0].arrived + self.wait_s - time.monotonic()
+                if rest_s <= 0 or len(self._waiting) >= self.batch or self._closing:
+                    return self._cut()
+                self._change.wait(rest_s)
+
+    def _cut(self) -> list[Sentence]:
+        """Up to `batch` sentences of the kind of the oldest, in order."""
+        key, taken, others = self._waiting[0].work.key, list[Sentence](), deque[Sentence]()
+        while self._waiting and len(taken) < self.batch:
+            sentence = self._waiting.popleft()
+            if sentence.dropped:
+                self.num_dropped += 1
+            elif sentence.work.key == key:
+                taken.append(sentence)
+            else:
+                others.append(sentence)
+        self._waiting.extendleft(reversed(others))
+        self.num_batches += 1
+        self.num_translated += len(taken)
+        return taken
+
+    def _remember(self, work: Work, answers: dict[str, Any]) -> None:
+        with self._change:
+            for text, answer in answers.items():
+                self._known[work.key, text] = answer
+            while len(self._known) > self.remembered:
+                self._known.popitem(last=False)
+
+    def _tell(self, batch: Sequence[Sentence], answer_of: Callable[[Sentence], Any]) -> None:
+        for sentence in batch:
+            try:
+                sentence.loop.call_soon_threadsafe(_settle, sentence.answer, answer_of(sentence))
+            except RuntimeError:  # its event loop has ended, and with it whoever asked
+                continue
+
+
+def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

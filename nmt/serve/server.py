@@ -1,0 +1,79 @@
+"""The process: models are opened, the port is bound, and signals end it after what was accepted is answered."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from socket import socket
+
+import uvicorn
+
+from nmt.config.serve import ServeConfig
+from nmt.errors import ConfigError
+from nmt.plumbing.text import read_lines
+from nmt.serve.api import make_app
+from nmt.serve.models import Shelf, checkpoint_opener
+from nmt.serve.queue import BatchQueue
+from nmt.serve.service import Service
+from nmt.training.device import choose_device
+
+LONGEST_END_S = 60  # that an end waits for answers
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP takes over checkpoints that have changed."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    choose_device(config.device, config.threads)
+    keys = [] if config.keys is None else read_keys(Path(config.keys))
+    shelf = Shelf(config.checkpoint, checkpoint_opener(tuple(config.overrides), config.alternatives))
+    queue = BatchQueue(config.wait_ms / 1000, config.batch, config.queue, config.cache)
+    app = make_app(Service(shelf, queue, config, keys))
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=LONGEST_END_S,
+        ),
+        shelf,
+    )
+    signal.signal(signal.SIGHUP, lambda *_: shelf.look_now())
+    shelf.watch(config.watch_s)
+    try:
+        server.run()
+    finally:
+        shelf.close()
+        queue.close()
+    if not server.started:  # uvicorn has said why
+        raise ConfigError(
+            "port", found=config.port, expected="one that is free", next_step="choose another one, or port=0"
+        )
+
+
+class Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, shelf: Shelf) -> None:
+        super().__init__(config)
+        self.shelf = shelf
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            bound = self.servers[0].sockets[0].getsockname()
+            pairs = ", ".join(f"{model.source}-{model.target} ({model.name})" for model in self.shelf.models)
+            host = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+            print(f"serving {pairs} at http://{host}:{bound[1]}/", flush=True)
+
+
+def read_keys(path: Path) -> list[bytes]:
+    """A key a line. Raises DataError for a file that cannot be read, ConfigError for one without keys."""
+    keys = [line.strip().encode() for line in read_lines(path) if line.strip()]
+    if not keys:
+        raise ConfigError("keys", found=f"no key in {path}", expected="a key a line", next_step="write one into it")
+    return keys

@@ -1,0 +1,173 @@
+"""The service as a process, with clients that others wrote, under load, and to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+from app_tools import tiny, translate_py
+from deep_translator import LibreTranslator
+from libretranslatepy import LibreTranslateAPI
+
+pytestmark = pytest.mark.long
+ROOT = Path(__file__).resolve().parents[2]
+LINES = [
+    f"{first} {second} {third}."
+    for first in ("A dog", "The cat", "Two men", "A girl")
+    for second in ("runs in", "sees", "likes", "eats near")
+    for third in ("the park", "a house", "the red car", "some water", "her friend")
+]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    os.environ.setdefault("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    tiny(folder)
+    return folder / "checkpoints" / "best.h5"
+
+
+class Running:
+    """A service on a port of its own."""
+
+    def __init__(self, log: Path, *words: str) -> None:
+        self.log = log
+        with log.open("wb") as file:
+            command = [sys.executable, "-m", "nmt", "serve", "port=0", "threads=2", *words]
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        for _ in range(1_200):
+            told = re.search(r"serving .* at (http://127\.0\.0\.1:\d+/)", log.read_text(encoding="utf-8"))
+            if told or self.process.poll() is not None:
+                break
+            threading.Event().wait(0.1)
+        assert told, log.read_text(encoding="utf-8")
+        self.url = told[1]
+
+    def ask(self, text: str | list[str], timeout: float = 60, **fields: object) -> str | list[str]:
+        body = json.dumps({"q": text, "source": "en", "target": "de", **fields}).encode()
+        request = urllib.request.Request(f"{self.url}translate", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return json.loads(answer.read())["translatedText"]
+
+    def resident_mb(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def running(checkpoint, tmp_path_factory):
+    service = Running(tmp_path_factory.mktemp("log") / "log", f"checkpoint={checkpoint}", "cache=0")
+    yield service
+    assert service.end() == 143
+    assert "Traceback" not in service.log.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def expected(checkpoint):
+    answer = translate_py(f"checkpoint={checkpoint}", stdin="".join(f"{line}\n" for line in LINES))
+    return dict(zip(LINES, answer.out.splitlines(), strict=True))
+
+
+def test_clients_that_others_wrote_are_served_unchanged(running, expected):
+    client = LibreTranslateAPI(running.url)
+    assert client.translate(LINES[0], "en", "de") == expected[LINES[0]]
+    assert client.detect(LINES[0])[0]["language"] == "en"
+    assert [one["code"] for one in client.languages()] == ["en", "de"]
+    other = LibreTranslator(source="en", target="de", api_key="none is asked for", custom_url=running.url)
+    assert other.translate(LINES[1]) == expected[LINES[1]]
+    assert other.translate_batch(LINES[:3]) == [expected[line] for line in LINES[:3]]
+
+
+def test_many_clients_at_once_get_their_own_answers_and_memory_stays(running, expected):
+    work = LINES * 5
+    with ThreadPoolExecutor(64) as clients:
+        assert list(clients.map(running.ask, work)) == [expected[line] for line in work]
+        before = running.resident_mb()
+        for _ in range(4):
+            assert list(clients.map(running.ask, work)) == [expected[line] for line in work]
+    assert running.resident_mb() < before + 60
+
+
+def test_clients_that_leave_or_crawl_hold_up_nobody(running, expected):
+    port = int(running.url.rstrip("/").rpartition(":")[2])
+    body = json.dumps({"q": LINES[:40], "source": "en", "target": "de"}).encode()
+    head = b"POST /translate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    slow = []
+    for number in range(60):
+        one = socket.create_connection(("127.0.0.1", port))
+        one.sendall(head % len(body) + (body if number % 2 else body[:20]))
+        if number % 2:
+            one.close()
+        else:
+            slow.append(one)
+    assert running.ask(LINES[2]) == expected[LINES[2]]
+    for one in slow:
+        one.close()
+    assert running.ask(LINES[3]) == expected[LINES[3]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff" * 100, b"x" * 1_000_000, json.dumps({"q": "\ud800", "source": "en", "target": "de"}).encode()],
+    ids=["nothing", "half", "bytes", "a megabyte", "surrogate"],
+)
+def test_what_is_no_request_is_refused_and_the_next_one_is_answered(running, expected, body):
+    request = urllib.request.Request(f"{running.url}translate", body, {"content-type": "application/json"})
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    assert refused.value.code in (400, 413)
+    assert set(json.loads(refused.value.read())) == {"error"}
+    assert running.ask(LINES[4]) == expected[LINES[4]]
+
+
+def test_sigterm_loses_nothing_that_was_accepted_and_a_new_model_no_request(checkpoint, tmp_path, expected):
+    file = tmp_path / "best.h5"
+    file.write_bytes(checkpoint.read_bytes())
+    service = Running(tmp_path / "log", f"checkpoint={file}", "cache=0", "watch_s=0")
+    accepted: list[tuple[str, str]] = []
+    with ThreadPoolExecutor(16) as clients:
+        asked = [clients.submit(lambda line=line: accepted.append((line, service.ask(line)))) for line in LINES * 2]
+        (tmp_path / "new").write_bytes(checkpoint.read_bytes())
+        os.replace(tmp_path / "new", file)
+        service.process.send_signal(signal.SIGHUP)
+        for one in asked:
+            one.result()
+        for _ in range(300):
+            if "taken over anew" in service.log.read_text(encoding="utf-8"):
+                break
+            threading.Event().wait(0.1)
+        assert "best: taken over anew" in service.log.read_text(encoding="utf-8")
+        text = " ".join(LINES * 2)
+        last = [clients.submit(service.ask, text) for _ in range(4)]
+        threading.Event().wait(0.3)
+        assert service.end() == 143
+        whole = {one.result() for one in last}
+    assert all(expected[line] == answer for line, answer in accepted)
+    assert whole == {" ".join(expected[line] for line in LINES * 2)}
+
+
+def test_what_cannot_be_served_is_said_in_a_sentence(checkpoint, tmp_path):
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    command = [sys.executable, "-m", "nmt", "serve", f"checkpoint={checkpoint}", f"port={port}", "alternatives=0"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    taken.close()
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines()[-1] == (
+        f"port: found {port}, expected one that is free; choose another one, or port=0."
+    )

@@ -1,0 +1,252 @@
+"""The interface in its own process: what clients may send, and what they get."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from search_models import Copier
+from starlette.testclient import TestClient
+
+from nmt.config.search import SearchConfig
+from nmt.config.serve import ServeConfig
+from nmt.config.subword import SubwordKind
+from nmt.data.subwords import Vocabularies
+from nmt.data.words import ListedSubwords
+from nmt.errors import CheckpointError, ConfigError
+from nmt.serve.api import make_app
+from nmt.serve.models import Model, Shelf, checkpoint_opener, make_model
+from nmt.serve.queue import BatchQueue
+from nmt.serve.server import read_keys
+from nmt.serve.service import Service
+
+LETTERS = ListedSubwords(SubwordKind.characters, [*'abcdefghijklmnopqrstuvwxyz .,!?<>&;=/"ABCDEFGHIJKLMNOPQRSTUVWXYZ'])
+GREEK = ListedSubwords(SubwordKind.words, ["αβγ", "δε"])
+LIMITS = {"max_characters": 200, "max_sentences": 5, "wait_ms": 0, "queue": 8, "cache": 0}
+
+
+def opener(name: str, files: tuple[Path, ...], version: int) -> Model:
+    """en-de writes letters again; el-en reads whole words of Greek."""
+    subwords, languages = (GREEK, ("el", "en")) if name == "greek" else (LETTERS, ("en", "de"))
+    if files[0].exists() and files[0].read_bytes() == b"broken":
+        raise CheckpointError(str(files[0]), found="rubbish", expected="a checkpoint", next_step="mend it")
+    vocabularies = Vocabularies(subwords, subwords, joint=True)
+    search = SearchConfig(beam=3, max_source=40)
+    return make_model(name, files, version, languages, Copier(subwords.size), vocabularies, search, alternatives=2)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    return Shelf(["letters.h5", "greek.h5"], opener)
+
+
+def client_of(shelf, keys=(), **options):
+    config = ServeConfig(checkpoint=["a.h5"], alternatives=2, **{**LIMITS, **options})
+    queue = BatchQueue(config.wait_ms / 1000, config.batch, config.queue, config.cache)
+    return TestClient(make_app(Service(shelf, queue, config, keys)), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def client(shelf):
+    return client_of(shelf)
+
+
+def ask(client, q, **fields):
+    return client.post("/translate", json={"q": q, "source": "en", "target": "de", **fields})
+
+
+def test_a_text_or_a_list_comes_back_as_it_was_sent(client):
+    assert ask(client, "a dog.  It runs!\n\nyes").json() == {"translatedText": "a dog.  It runs!\n\nyes"}
+    assert ask(client, ["a", "", "b. C"]).json() == {"translatedText": ["a", "", "b. C"]}
+    assert ask(client, "<p>a <b>dog</b> &amp; b</p>", format="html").json() == {
+        "translatedText": "<p>a <b>dog</b> &amp; b</p>"
+    }
+    assert ask(client, "same", target="en").json() == {"translatedText": "same"}
+
+
+def test_forms_and_queries_say_the_same_as_json(client):
+    fields = {"q": "a dog", "source": "en", "target": "de", "format": "text"}
+    assert client.post("/translate", data=fields).json() == {"translatedText": "a dog"}
+    assert client.post("/translate", params=fields).json() == {"translatedText": "a dog"}
+
+
+def test_alternatives_are_as_many_as_there_are(client):
+    answer = ask(client, "ab", alternatives=1).json()
+    assert (answer["translatedText"], len(answer["alternatives"])) == ("ab", 1)
+    assert answer["alternatives"] != ["ab"]
+    several = ask(client, ["ab", ""], alternatives=9).json()
+    assert [len(each) for each in several["alternatives"]] == [2, 0]
+
+
+def test_a_language_is_guessed_among_those_that_are_read(client):
+    found = client.post("/detect", data={"q": "αβγ δε"}).json()
+    assert found[0]["language"] == "el"
+    assert sum(one["confidence"] for one in found) == pytest.approx(100, abs=0.2)
+    answer = client.post("/translate", json={"q": "αβγ δε", "source": "auto", "target": "en"}).json()
+    assert answer["detectedLanguage"]["language"] == "el"
+    assert answer["translatedText"] == "αβγ δε"
+
+
+def test_what_is_there_is_listed(client):
+    assert client.get("/languages").json() == [
+        {"code": "en", "name": "English", "targets": ["de"]},
+        {"code": "de", "name": "German", "targets": []},
+        {"code": "el", "name": "Greek", "targets": ["en"]},
+    ]
+    settings = client.get("/frontend/settings").json()
+    assert settings["language"]["source"] == {"code": "en", "name": "English"}
+    assert (settings["charLimit"], settings["keyRequired"]) == (200, False)
+    assert client.get("/health").json() == {"status": "ok"}
+    assert [one["name"] for one in client.get("/v1/models").json()] == ["letters", "greek"]
+
+
+def test_all_that_is_known_of_a_translation(client):
+    asked = {"q": "ab. C", "source": "en", "target": "de", "nbest": 2, "attention": True}
+    answer = client.post("/v1/translate", json=asked).json()
+    assert (answer["model"], answer["version"], answer["translations"][0]["text"]) == ("letters", 1, "ab. C")
+    first, second = answer["translations"][0]["sentences"]
+    assert (first["source"], second["source"]) == ("ab.", "C")
+    best, other = first["translations"]
+    assert best["pieces"] == best["source_pieces"] == ["a", "b", ".", "</s>"]
+    assert best["log_prob"] == pytest.approx(sum(best["piece_log_probs"]), abs=1e-3)
+    assert other["log_prob"] == pytest.approx(sum(other["piece_log_probs"]), abs=1e-3)
+    assert [row.index(1.0) for row in best["attention"]] == [0, 1, 2, 3]
+
+
+def test_a_file_is_translated_and_fetched(client):
+    file = {"file": ("in.txt", "\ufeffa dog\nb".encode(), "text/plain")}
+    answer = client.post("/translate_file", files=file, data={"source": "en", "target": "de"}).json()
+    fetched = client.get(answer["translatedFileUrl"])
+    assert fetched.text == "a dog\nb"
+    assert fetched.headers["content-disposition"].startswith("attachment")
+    assert client.get("/download_file/other.txt").status_code == 404
+    for name, content, sentence in (
+        ("in.pdf", b"a", "Invalid request: file: only .txt is translated."),
+        ("in.txt", b"\xff", "Invalid request: file: it is not UTF-8."),
+    ):
+        refused = client.post("/translate_file", files={"file": (name, content)}, data={"source": "en", "target": "de"})
+        assert (refused.status_code, refused.json()) == (400, {"error": sentence})
+
+
+@pytest.mark.parametrize(
+    "body, status, sentence",
+    [
+        ({"source": "en", "target": "de"}, 400, "Invalid request: q: Field required."),
+        ({"q": 3, "source": "en", "target": "de"}, 400, "Invalid request: q: Input should be a valid string."),
+        ({"q": "a", "source": "fr", "target": "de"}, 400, "There is no model from fr to de; there is el-en, en-de."),
+        ({"q": "a" * 201, "source": "en", "target": "de"}, 413, "The request has 201 characters; at most 200"),
+        ({"q": "Ab. " * 6, "source": "en", "target": "de"}, 413, "More than 5 sentences in one request."),
+        ({"q": "a", "source": "en", "target": "de", "format": "pdf"}, 400, "Invalid request: format:"),
+        ({"q": ["a", "\udc00"], "source": "en", "target": "de"}, 400, "Invalid request: q: Value error, holds half"),
+    ],
+)
+def test_what_cannot_be_translated_is_refused_in_a_sentence(client, body, status, sentence):
+    answer = client.post("/translate", content=json.dumps(body), headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(sentence)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b'"a"'])
+def test_what_cannot_be_read_is_refused(client, body):
+    answer = client.post("/translate", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 413)
+    assert set(answer.json()) == {"error"}
+
+
+def test_hostile_text_is_text(client):
+    for text in ("\0", "a\0b", "\u202eabc", "e\u0301" * 50, "🐕", " \t\u3000", "\n" * 199, "<script>alert(1)</script>"):
+        answer = ask(client, text)
+        assert answer.status_code == 200, text
+    assert ask(client, "\n" * 199).json() == {"translatedText": "\n" * 199}
+    assert client.post("/translate", content=b"x" * 100_000).status_code == 413
+    assert client.get("/nothing").json() == {"error": "Not Found."}
+    assert client.put("/translate").status_code == 405
+
+
+def test_keys_are_asked_for(shelf, tmp_path):
+    (tmp_path / "keys").write_text("one\n\nzwei\u00fc\n", encoding="utf-8")
+    closed = client_of(shelf, read_keys(tmp_path / "keys"))
+    assert ask(closed, "a").json() == {"error": "Invalid API key."}
+    assert ask(closed, "a", api_key="on").status_code == 403
+    for key in ("one", "zwei\u00fc"):
+        assert ask(closed, "a", api_key=key).json() == {"translatedText": "a"}
+    assert closed.get("/frontend/settings").json()["keyRequired"] is True
+    (tmp_path / "empty").write_text("\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"keys: found no key in {tmp_path / 'empty'}, expected a key a line"):
+        read_keys(tmp_path / "empty")
+
+
+def test_a_long_sentence_is_translated_in_parts(client):
+    text = "abc " * 30 + "z"  # 121 pieces of 40 at a time
+    assert ask(client, text).json() == {"translatedText": text}
+
+
+def test_a_full_queue_says_when_to_come_again(shelf):
+    full = client_of(shelf, queue=1)
+    answer = ask(full, "Ab. Cd.")
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_counts_are_for_prometheus(shelf):
+    client = client_of(shelf)
+    ask(client, "Ab. Cd.")
+    ask(client, "a", target="xx")
+    text = client.get("/metrics").text
+    assert 'nmt_requests_total{path="/translate",status="200"} 1.0' in text
+    assert 'nmt_requests_total{path="/translate",status="400"} 1.0' in text
+    assert "nmt_translated_total 2.0" in text
+
+
+def test_the_description_names_every_route(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) >= {"/translate", "/detect", "/languages", "/v1/translate", "/metrics", "/", "/translate_file"}
+    assert "TranslateRequest" in json.dumps(paths["/translate"])
+
+
+def test_the_page_asks_nobody_else(client):
+    page = client.get("/")
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+
+
+def test_a_new_checkpoint_is_taken_over_and_a_broken_one_is_not(tmp_path):
+    file = tmp_path / "letters.h5"
+    file.write_bytes(b"one")
+    shelf = Shelf([str(file)], opener)
+    shelf.take_over()
+    assert shelf.models[0].version == 1
+    (tmp_path / "new").write_bytes(b"two")
+    os.replace(tmp_path / "new", file)
+    shelf.take_over()
+    assert shelf.models[0].version == 2
+    file.write_bytes(b"broken")
+    shelf.take_over()
+    assert shelf.models[0].version == 2
+    file.unlink()
+    shelf.take_over()
+    assert shelf.models[0].version == 2
+
+
+def test_a_change_is_seen_by_the_watch(tmp_path):
+    file = tmp_path / "letters.h5"
+    file.write_bytes(b"one")
+    shelf = Shelf([str(file)], opener)
+    watch = shelf.watch(0)
+    file.write_bytes(b"another")
+    shelf.look_now()
+    for _ in range(200):
+        if shelf.models[0].version == 2:
+            break
+        watch.join(0.05)
+    shelf.close()
+    watch.join(10)
+    assert (shelf.models[0].version, watch.is_alive()) == (2, False)
+
+
+def test_a_service_does_not_choose_by_agreement(tmp_path):
+    with pytest.raises(CheckpointError, match="missing"):
+        checkpoint_opener((), 3)("model", (tmp_path / "missing.h5",), 1)
