@@ -95,13 +95,17 @@ def needs_hydra(override: Override) -> bool:
 @contextmanager
 def opened(folder: str | None = None, name: str | None = None) -> Iterator[Composer]:
     """Hydra, as it looks for the parts of a configuration, with `folder` beside ours. Raises ConfigError."""
-    path = create_config_search_path(str(CONFIGS))
-    if folder is not None:
-        if not Path(folder).is_dir():
-            raise ConfigError("--config-dir", found=folder, expected="a folder", next_step="check how it is written")
-        where = f"file://{Path(folder).absolute()}"
-        path.prepend("command-line", where, SearchPathQuery(provider="schema"))  # after ours, as Hydra does it
     with hydra.initialize_config_dir(str(CONFIGS), job_name="train", version_base=VERSION_BASE):  # puts back what was
-        GlobalHydra.instance().clear()
-        Hydra.create_main_hydra2("train", path)
+        if folder is not None:
+            path = create_config_search_path(str(CONFIGS))
+            where = f"file://{_folder(folder)}"
+            path.prepend("command-line", where, SearchPathQuery(provider="schema"))  # after ours, as Hydra does it
+            GlobalHydra.instance().clear()
+            Hydra.create_main_hydra2("train", path)
         yield Composer(GlobalHydra.instance().config_loader(), name or CONFIG_NAME)
+
+
+def _folder(name: str) -> Path:
+    if not Path(name).is_dir():
+        raise ConfigError("--config-dir", found=name, expected="a folder", next_step="check how it is written")
+    return Path(name).absolute()

@@ -61,7 +61,7 @@ class ModelConfig(Options, place="model"):
         "width of the deep output layer; null: of an embedding, as tied tables need it",
         at_least=1,
         null="for the width of an embedding",
-        hint="null is a good start",
+        hint="leave it out, or name a width",
     )
     tie: Tie = option(Tie.none, "target: target embedding and output share a table; all: the source embedding too")
     residual: bool = option(False, "between stacked layers")

@@ -56,7 +56,7 @@ BEYOND = [
         ModelConfig,
         "model.output_units",
         0,
-        "expected at least 1, or null for the width of an embedding; null is a good start.",
+        "expected at least 1, or null for the width of an embedding; leave it out, or name a width.",
     ),
     *(
         (ModelConfig, f"model.{key}", 1, "expected 0 <= value < 1; 0.3 is usual for small corpora.")
