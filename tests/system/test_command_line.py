@@ -55,7 +55,7 @@ def test_help_imports_nothing_slow(tmp_path, program, part):
             "chekpoint: found no option of this name, expected an option or a group of options; did you mean "
             "checkpoint.",
         ),
-        ("translate.py", "format=jsn", "format: found jsn, expected one of text, json; did you mean json."),
+        ("translate.py", "format=jsn", "format: found jsn, expected one of text, json, pharaoh; did you mean json."),
     ],
 )
 def test_a_mistake_is_one_sentence_with_status_2_and_imports_nothing_slow(tmp_path, program, word, sentence):
