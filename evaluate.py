@@ -1,4 +1,4 @@
-"""Score a checkpoint, or compare several. `python evaluate.py --help` shows how."""
+"""Score a system, or compare several: checkpoints, ensembles, files. `python evaluate.py --help` shows how."""
 
 import sys
 

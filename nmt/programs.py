@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {  # name -> where, and what it does
     "train": ("nmt.programs:train", "train a model, score it, write a run folder; -m sweeps"),
-    "evaluate": ("nmt.programs:evaluate", "score checkpoints, and compare them"),
+    "evaluate": ("nmt.programs:evaluate", "score checkpoints and files of translations, and compare them"),
     "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
     "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
@@ -82,6 +82,11 @@ def evaluate(argv: Sequence[str]) -> int:
 
 
 def evaluate_main(command: EvaluateConfig) -> None:
+    if not command.decodes:  # files alone: no TensorFlow
+        from nmt.compare.outputs import compare_outputs
+
+        compare_outputs(command)
+        return
     from nmt.app.evaluate import evaluate_checkpoints
 
     evaluate_checkpoints(command)

@@ -3,54 +3,133 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nmt.app.comparison import compare
+from nmt.app.about import about_run
 from nmt.app.likeness import likeness_of
 from nmt.app.models import Loaded, open_checkpoint
-from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
+from nmt.app.translate import check_same_vocabularies
+from nmt.app.translated import Translated, translate_and_score
 from nmt.app.vectors import scorer_of_checkpoint
-from nmt.checkpoint.bundle import LEARNT_VECTORS, opened
-from nmt.config.commands import EvaluateConfig
+from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
+from nmt.compare.outputs import TEST, conclude, outputs_of, show
+from nmt.compare.systems import Output, References, System, with_references
+from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
 from nmt.metrics.metric import Scorer
-from nmt.report.console import scores_table
+from nmt.search.ensembles import Ensemble
+from nmt.search.interface import SearchModel
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
 
 log = logging.getLogger(__name__)
+VOTE = "+"  # between the files of an ensemble
+
+
+@dataclass(frozen=True)
+class SystemModel:
+    """A checkpoint or an ensemble: the first file says which data, search and scores."""
+
+    first: Loaded
+    model: SearchModel
 
 
 def evaluate_checkpoints(command: EvaluateConfig) -> None:
     """Translate and score every test set with every checkpoint; several are compared with the first."""
     choose_device(command.device, command.threads)
-    files = list(dict.fromkeys(command.checkpoint))  # a file named twice is one system
-    folders = folders_for(files)
-    by_test: dict[str, dict[str, Translated]] = {}
-    scorers: list[Scorer] = []
-    for path in map(Path, files) if len(files) > 1 else ():  # before hours are spent on the first
+    names = list(dict.fromkeys(command.checkpoint))  # a file named twice is one system
+    planned = {name: [name] for name in names}
+    planned |= {name: paths for name, paths in command.groups.items() if paths[0].endswith(MODEL)}
+    folders = folders_for(list(planned), bool(command.outputs or command.groups))
+    by_test: dict[str, list[System]] = {}
+    scorer: Scorer | None = None
+    look_into(planned)
+    for system, files in planned.items():
+        runs = translate_all(files, command)
+        own = runs.scorer
+        scorer = scorer or own
+        facts = about_run(runs.bundle)
+        for test, found in runs.by_test.items():
+            outputs = [Output(file, one.lines, one.scores) for file, one in zip(files, found, strict=True)]
+            made = System(system, references_of(test, found[0].text, command), outputs, facts)
+            folder = None if command.out is None else Path(command.out) / folders[system]
+            show(made, test, found[0].text.name, own.cfg, folder, [one.seconds for one in found])
+            by_test.setdefault(test, []).append(made)
+    assert scorer is not None, "a checkpoint has been asked for"
+    add_outputs(command, by_test, scorer)
+    for test, systems in by_test.items():
+        conclude(command, test, systems, scorer)
+
+
+def look_into(planned: Mapping[str, Sequence[str]]) -> None:
+    """Raises CheckpointError for a file that is none, before hours are spent on the first of several."""
+    files = [Path(part) for several in planned.values() for file in several for part in members(file)]
+    for path in files if len(files) > 1 else ():
         with opened(path, without=LEARNT_VECTORS):
             pass
+
+
+def add_outputs(command: EvaluateConfig, by_test: dict[str, list[System]], scorer: Scorer) -> None:
+    """Files of translations beside the models. Raises DataError where there is no test set that they could be of."""
+    if not (command.outputs or command.groups):
+        return
+    if TEST not in by_test:
+        raise DataError(
+            "outputs", found="no test set called test", expected="data.test", next_step="add data.test=PREFIX"
+        )
+    for system in outputs_of(command, by_test[TEST][0].references, scorer):
+        out = None if command.out is None else Path(command.out) / system.name
+        show(system, TEST, TEST, scorer.cfg, out)
+        by_test[TEST].append(system)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the runs of one system wrote, by test set; scorer and bundle are the first run's."""
+
+    by_test: Mapping[str, list[Translated]]
+    scorer: Scorer
+    bundle: Bundle
+
+
+def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
+    """Every test set, by each of the files; scored as the first file says."""
+    found: dict[str, list[Translated]] = {}
+    scorers: list[Scorer] = []
+    bundles: list[Bundle] = []
     for file in files:
-        loaded = open_checkpoint(Path(file), tuple(command.overrides), with_vectors=True)
-        scores, scorer = evaluate(loaded)
-        scorers = scorers or [scorer]
-        for name, scored in scores.items():
-            by_test.setdefault(name, {})[file] = scored
-            content = scored.results(file, loaded.config.metrics)
-            if command.out is not None:
-                keep(Path(command.out) / folders[file], name, scored, content)
-            print(f"{file}\n{scores_table({name: content})}\n")
-    if len(files) > 1:
-        for name, systems in by_test.items():
-            print(compare(name, systems, scorers[0]))
+        made = open_system(file, tuple(command.overrides))
+        scores, scorer = evaluate(made, command)
+        scorers.append(scorer)
+        bundles.append(made.first.bundle)
+        for test, one in scores.items():
+            found.setdefault(test, []).append(one)
+    return Runs(found, scorers[0], bundles[0])
 
 
-def evaluate(loaded: Loaded) -> tuple[dict[str, Translated], Scorer]:
+def open_system(name: str, overrides: tuple[str, ...]) -> SystemModel:
+    """`A.h5`, or `A.h5+B.h5`, which vote. Raises CheckpointError where they do not read and write the same pieces."""
+    first_file, *other_files = map(Path, members(name))
+    first = open_checkpoint(first_file, overrides, with_vectors=True)
+    others = [open_checkpoint(file, overrides) for file in other_files]
+    for other in others:
+        check_same_vocabularies(first, other)
+    model = Ensemble([one.model for one in (first, *others)]) if others else first.model
+    return SystemModel(first, model)
+
+
+def members(name: str) -> list[str]:
+    """The files of an ensemble; a file that has the sign in its name is one."""
+    return [name] if Path(name).exists() else name.split(VOTE)
+
+
+def evaluate(system: SystemModel, command: EvaluateConfig) -> tuple[dict[str, Translated], Scorer]:
     """All test sets of a checkpoint's configuration, and what they are scored with. Raises DataError without any."""
+    loaded = system.first
     config = replace(loaded.config, search=replace(loaded.config.search, nbest=1))
     tests: dict[str, ParallelText] = load_tests(config.data)
     if not tests:
@@ -60,28 +139,34 @@ def evaluate(loaded: Loaded) -> tuple[dict[str, Translated], Scorer]:
             expected="a PREFIX",
             next_step="add data.test=PREFIX, the path of a pair of files without their endings",
         )
-    references = [line for text in tests.values() for line in text.tgt]
-    scorer = scorer_of_checkpoint(loaded.path, loaded.bundle, config, references)
+    lines = [line for text in tests.values() for line in text.tgt]
+    scorer = scorer_of_checkpoint(loaded.path, loaded.bundle, config, lines)
     likeness = likeness_of(config, lambda: scorer.language.vectors)
-    translator = Translator(loaded.model, loaded.vocabularies, config.search, likeness_of=likeness)
+    translator = Translator(system.model, loaded.vocabularies, config.search, likeness_of=likeness)
+    draws = config.metrics.bootstrap
     scores = {
-        name: translate_and_score(text, translator, scorer, config.metrics.bootstrap) for name, text in tests.items()
+        name: translate_and_score(text, translator, scorer, draws, references=references_of(name, text, command))
+        for name, text in tests.items()
     }
     return scores, scorer
 
 
-def folders_for(files: list[str]) -> dict[str, str]:
-    """Where in `out` the results of each file go: right there, or for several files a folder for each.
+def references_of(test: str, text: ParallelText, command: EvaluateConfig) -> References:
+    """The target side, and what `+references` adds to that of the test set called test."""
+    further: Mapping[str, str] = command.references if test == TEST else {}
+    return with_references(text.tgt, further)
+
+
+def folders_for(files: list[str], several: bool = False) -> dict[str, str]:
+    """Where in `out` the results of each file go: right there, or for several systems a folder for each.
 
     `runs/a/checkpoints/best.h5` gives `a-best`; a name that is taken gets a number.
     """
-    if len(files) == 1:
+    if len(files) == 1 and not several:
         return {files[0]: "."}
     names: dict[str, str] = {}
     for file in files:
-        path = Path(file)
-        inside = path.parent.name == "checkpoints"
-        name = wanted = f"{path.parent.parent.name}-{path.stem}" if inside else path.stem
+        name = wanted = VOTE.join(map(_short, file.split(VOTE)))
         number = 2
         while name in names.values():
             name, number = f"{wanted}-{number}", number + 1
@@ -89,16 +174,6 @@ def folders_for(files: list[str]) -> dict[str, str]:
     return names
 
 
-def keep(folder: Path, name: str, scored: Translated, content: dict[str, object]) -> None:
-    """results.json and translations in `folder`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_results(folder, name, content)
-        write_translations(folder, name, scored.lines)
-    except OSError as error:
-        raise DataError(
-            str(folder),
-            found=error.strerror or str(error),
-            expected="a folder that can be written to",
-            next_step="choose another with out=",
-        ) from error
+def _short(file: str) -> str:
+    path = Path(file)
+    return f"{path.parent.parent.name}-{path.stem}" if path.parent.name == "checkpoints" else path.stem

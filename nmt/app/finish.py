@@ -12,8 +12,9 @@ from nmt.app.likeness import likeness_of
 from nmt.app.models import assign_best, search_model
 from nmt.app.run import Run
 from nmt.app.settings import flat
-from nmt.app.translated import Translated, translate_and_score, write_results, write_translations
+from nmt.app.translated import Translated, translate_and_score
 from nmt.checkpoint.reader import open_checkpoint_file
+from nmt.compare.folder import write_results, write_translations
 from nmt.plumbing.files import write_bytes
 from nmt.report.console import Sample, spent, summary
 from nmt.report.curves import training_curves

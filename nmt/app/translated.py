@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nmt.config.metrics import METRICS, MetricsConfig
 from nmt.data.text import ParallelText
 from nmt.metrics.metric import Score, Scorer
 from nmt.metrics.results import results
-from nmt.plumbing.files import write_text
 from nmt.search.translate import Translation, Translator
 
 
@@ -52,24 +49,12 @@ def translate_and_score(
     scorer: Scorer,
     bootstrap: int,
     progress: Callable[[int], object] | None = None,
+    references: Sequence[Sequence[str]] | None = None,
 ) -> Translated:
-    """Translate the source side and compare with the target side; `bootstrap` resamples give the intervals."""
+    """Translate the source side and compare with `references`, by default the target side; `bootstrap` resamples give
+    the intervals."""
     started = time.perf_counter()
     best = [translations[0] for translations in translator.translate(text.src, progress=progress)]
-    scores = scorer.score([translation.text for translation in best], [[line] for line in text.tgt], bootstrap)
+    given = [[line] for line in text.tgt] if references is None else references
+    scores = scorer.score([translation.text for translation in best], given, bootstrap)
     return Translated(text, best, scores, time.perf_counter() - started)
-
-
-def write_results(folder: Path, name: str, content: dict[str, Any]) -> Path:
-    """results.json for the test set called test, results-NAME.json for another."""
-    path = folder / ("results.json" if name == "test" else f"results-{name}.json")
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return path
-
-
-def write_translations(folder: Path, name: str, lines: list[str]) -> Path:
-    """translations/NAME.txt, a line a sentence."""
-    path = folder / "translations" / f"{name}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "".join(f"{line}\n" for line in lines))
-    return path

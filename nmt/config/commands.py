@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import OmegaConf
@@ -22,7 +23,13 @@ from nmt.config.train import Device
 from nmt.errors import ConfigError
 from nmt.plumbing import edge
 
+MODEL = ".h5"  # the ending of a checkpoint
+# Keys of evaluate.py that are tables: +outputs.NAME=FILE; of segments a table of tables.
+TABLES = {"outputs": 1, "groups": 1, "references": 1, "segments": 2, "signatures": 1}
 AS_SAVED = "Keys with a dot are as the checkpoint has saved them; shown are the defaults of a new run."
+
+
+_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 class Format(Enum):
@@ -37,7 +44,7 @@ class Format(Enum):
 class Command(Options):
     """What both programs take."""
 
-    groups: ClassVar[tuple[str, ...]] = ()  # parts of the saved configuration that may be changed
+    may_change: ClassVar[tuple[str, ...]] = ()  # parts of the saved configuration that may be changed
 
     checkpoint: list[str] = option([], "files, or patterns such as 'runs/*/checkpoints/best.h5'")
     device: Device = option(Device.auto, "where to compute; auto: on a GPU where there is one")
@@ -45,27 +52,67 @@ class Command(Options):
     overrides: list[str] = field(default_factory=list)  # "search.beam=1": for nmt.config.saved.load_config
 
     def __post_init__(self) -> None:
-        if not self.checkpoint:
+        if not self.checkpoint and not self.needs_no_checkpoint():
             raise ConfigError(
                 "checkpoint", found="nothing", expected="a file", next_step="write checkpoint=RUN/checkpoints/best.h5"
             )
         super().__post_init__()
 
+    def needs_no_checkpoint(self) -> bool:
+        """Whether there is something to do without."""
+        return False
+
 
 @dataclass
 class EvaluateConfig(Command):
-    """Score one checkpoint; several are compared with the first."""
+    """Score one system; several are compared with the first."""
 
-    groups: ClassVar[tuple[str, ...]] = ("data", "search", "metrics")
+    may_change: ClassVar[tuple[str, ...]] = ("data", "search", "metrics")
 
     out: str | None = option(None, "folder for results and translations; null: printed alone")
+    outputs: dict[str, str] = option({}, "+outputs.NAME=FILE: translations of any toolkit, a line a sentence")
+    groups: dict[str, list[str]] = option(
+        {}, "+groups.NAME=PATTERN: runs of one configuration, checkpoints (.h5) or their outputs"
+    )
+    references: dict[str, str] = option({}, "+references.NAME=FILE: further references; an empty line is none")
+    segments: dict[str, dict[str, str]] = option(
+        {}, "+segments.METRIC.NAME=FILE: scores of sentences that came from elsewhere, a number a line"
+    )
+    signatures: dict[str, str] = option({}, "+signatures.METRIC=TEXT: what those scores depend on")
+
+    def needs_no_checkpoint(self) -> bool:
+        return bool(self.outputs or self.groups)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether any system is a model, not its output."""
+        return bool(self.checkpoint) or any(path.endswith(MODEL) for paths in self.groups.values() for path in paths)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = [*self.checkpoint, *self.outputs, *self.groups]
+        if len(set(names)) < len(dict.fromkeys(self.checkpoint)) + len(self.outputs) + len(self.groups):
+            raise ConfigError(
+                "outputs, groups",
+                found="a name that two systems have",
+                expected="a name for each",
+                next_step="rename one of them",
+            )
+        for name, paths in self.groups.items():
+            if len({path.endswith(MODEL) for path in paths}) > 1:
+                raise ConfigError(
+                    f"groups.{name}",
+                    found="checkpoints beside other files",
+                    expected="runs of one configuration: all checkpoints, or all their outputs",
+                    next_step="narrow the pattern",
+                )
 
 
 @dataclass
 class TranslateConfig(Command):
     """Translate standard input; several checkpoints are an ensemble."""
 
-    groups: ClassVar[tuple[str, ...]] = ("search",)
+    may_change: ClassVar[tuple[str, ...]] = ("search",)
 
     format: Format = option(
         Format.text, "json: an object a line, with scores and alignments; pharaoh: text ||| 0-0 1-2, words from 0"
@@ -113,14 +160,15 @@ def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable
 
 def _entries(kind: type[Command]) -> list[Entry]:
     """Options of the program, and those of the saved configuration that it may change."""
-    return [*entries(kind), *(entry for entry in entries(Config) if entry.key.partition(".")[0] in kind.groups)]
+    return [*entries(kind), *(entry for entry in entries(Config) if entry.key.partition(".")[0] in kind.may_change)]
 
 
 def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
     """A checked command line. Raises ConfigError at the first mistake."""
     own = {part.name for part in fields(kind)} - {"overrides"}
-    known = sorted(own | {key for key in known_keys(Config) if key.partition(".")[0] in kind.groups})
+    known = sorted(own | {key for key in known_keys(Config) if key.partition(".")[0] in kind.may_change})
     settings, changes, files = [], [], []
+    tables: dict[str, dict[str, Any]] = {key: {} for key in TABLES if key in own}
     for word in argv:
         if word.startswith("-"):
             raise mistakes.dashed(word, known)
@@ -128,9 +176,11 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
         key = override.key_or_group
         if key == "checkpoint":
             files = _files(override)
+        elif key.partition(".")[0] in tables:
+            _enter(override, tables)
         elif key in own:
             settings.append(override)
-        elif "." in key and key.partition(".")[0] in kind.groups:
+        elif "." in key and key.partition(".")[0] in kind.may_change:
             _check_change(override)
             changes.append(word)
         else:
@@ -139,13 +189,47 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
     if "nbest" in node and node.nbest is not None:
         changes.append(f"search.nbest={node.nbest}")
     node.checkpoint, node.overrides = files, changes
+    for key, entries_of_table in tables.items():
+        node[key] = entries_of_table
     command = OmegaConf.to_object(node)
     assert isinstance(command, kind)
     return command
 
 
+def _enter(override: Override, tables: dict[str, dict[str, Any]]) -> None:
+    """+outputs.NAME=FILE and the like, with or without the +."""
+    key, value = override.key_or_group, override.value()
+    table, *names = key.split(".", TABLES[key.partition(".")[0]])
+    form = f"+{table}{'.METRIC.NAME' if TABLES[table] == 2 else '.NAME'}=VALUE"
+    if len(names) < TABLES[table] or not all(map(_NAME.fullmatch, names)):
+        raise ConfigError(
+            mistakes.show(key),
+            found="no name" if len(names) < TABLES[table] else f"the name {'.'.join(names)}",
+            expected=f"{form}, names of letters, digits, '.', '-' and '_'",
+            next_step="name it: the name stands in the table",
+        )
+    if override.is_sweep_override() or override.is_delete() or isinstance(value, (dict, list)) or value is None:
+        raise ConfigError(key, found=mistakes.show(value), expected="one value", next_step=f"write {form}")
+    inner = tables[table]
+    for name in names[:-1]:
+        inner = inner.setdefault(name, {})
+    if names[-1] in inner:
+        raise ConfigError(key, found="the name twice", expected="a name for each", next_step="rename one of them")
+    inner[names[-1]] = _matching(key, str(value)) if table == "groups" else str(value)
+
+
+def _matching(key: str, pattern: str) -> list[str]:
+    """The files of a group. Raises ConfigError where there is none."""
+    files = sorted(glob.glob(pattern)) if glob.has_magic(pattern) and not Path(pattern).exists() else [pattern]
+    if not files:
+        raise ConfigError(
+            key, found=f"no file that matches {pattern}", expected="at least one", next_step="check the folder"
+        )
+    return files
+
+
 def _files(override: Override) -> list[str]:
-    """checkpoint=A.h5, checkpoint=[A.h5,B.h5] or a pattern."""
+    """checkpoint=A.h5, checkpoint=[A.h5,B.h5], a pattern, or several that vote: A.h5+B.h5."""
     value = override.value()
     if override.is_sweep_override():
         text = str(override.input_line).partition("=")[2]
@@ -158,15 +242,7 @@ def _files(override: Override) -> list[str]:
         raise ConfigError("checkpoint", found=text, expected="a file or a list", next_step="write checkpoint=FILE")
     files: list[str] = []
     for name in names:
-        matches = sorted(glob.glob(name)) if glob.has_magic(name) and not Path(name).exists() else [name]
-        if not matches:
-            raise ConfigError(
-                "checkpoint",
-                found=f"no file that matches {name}",
-                expected="at least one",
-                next_step="check the folder",
-            )
-        files += matches
+        files += _matching("checkpoint", name)
     return files
 
 
@@ -190,6 +266,6 @@ def _refused(key: str, kind: type[Command], known: list[str]) -> ConfigError:
     return ConfigError(
         key,
         found="what the checkpoint has fixed",
-        expected=f"an option of this program, or one of {', '.join(f'{name}.*' for name in kind.groups)}",
+        expected=f"an option of this program, or one of {', '.join(f'{name}.*' for name in kind.may_change)}",
         next_step="leave it out",
     )

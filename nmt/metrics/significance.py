@@ -123,6 +123,18 @@ def paired_randomisation(
     ]
 
 
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted for their number (Holm 1979): reject those at most alpha, and no true hypothesis of all is rejected with
+    a probability above alpha. The k-th smallest of m counts (m - k + 1) times, and no less than those before it."""
+    known = sorted((p_value, place) for place, p_value in enumerate(p_values) if p_value is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p_value, place) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - rank) * p_value))
+        adjusted[place] = largest
+    return adjusted
+
+
 def _corpus(statistics_NF: FloatArray, score: CorpusScore) -> float:
     return float(score(statistics_NF.sum(axis=0, keepdims=True))[0])
 

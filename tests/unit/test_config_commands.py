@@ -76,7 +76,8 @@ EVALUATE = {
     ("+checkpoint=a.h5",): "checkpoint: found +checkpoint=a.h5, expected a file or a list; write checkpoint=FILE.",
     ("chekpoint=a.h5",): f"chekpoint: {NO_OPTION}; did you mean checkpoint.",
     ("beam=1",): f"beam: {NO_OPTION}; did you mean search.beam.",
-    ("overrides=[a]",): f"overrides: {NO_OPTION}; there are checkpoint, data, device, metrics, out, search, threads.",
+    ("overrides=[a]",): f"overrides: {NO_OPTION}; there are checkpoint, data, device, groups, "
+    "metrics, out, outputs, references, search, segments, signatures, threads.",
     ("search.bem=1",): "search.bem: found no option of this name, expected an option of search; did you mean "
     "search.beam.",
     ("search.beam=x",): "search.beam: found x, expected an integer; the default is 5.",

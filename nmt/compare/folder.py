@@ -1,0 +1,83 @@
+"""What `out=FOLDER` of a comparison holds: `report.html`, `comparison.json`, the table for reviewers, the systems."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nmt.compare import tables
+from nmt.compare.judge import Comparison
+from nmt.errors import DataError
+from nmt.plumbing.files import write_text
+from nmt.report.html import html_table, page, section
+
+TEST = "test"
+
+
+def write_comparison(folder: Path, name: str, comparison: Comparison) -> None:
+    """comparison.json, table.md, table.tex and report.html for the test set called test, comparison-NAME.json and so
+    on for another. Raises DataError where the folder cannot be written."""
+    end = "" if name == TEST else f"-{name}"
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / f"comparison{end}.json", _json(tables.as_json(comparison)))
+        write_text(folder / f"table{end}.md", tables.as_markdown(comparison))
+        write_text(folder / f"table{end}.tex", tables.as_latex(comparison))
+        write_text(folder / f"report{end}.html", as_page(comparison))
+
+
+def write_system(folder: Path, name: str, content: dict[str, Any], lines: Sequence[str]) -> None:
+    """Scores and translations of a test set. Raises DataError where the folder cannot be written."""
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_results(folder, name, content)
+        write_translations(folder, name, lines)
+
+
+def write_results(folder: Path, name: str, content: dict[str, Any]) -> None:
+    """results.json for the test set called test, results-NAME.json for another."""
+    write_text(folder / ("results.json" if name == TEST else f"results-{name}.json"), _json(content))
+
+
+def write_translations(folder: Path, name: str, lines: Sequence[str]) -> None:
+    """translations/NAME.txt, a line a sentence."""
+    path = folder / "translations" / f"{name}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def as_page(comparison: Comparison) -> str:
+    """The comparison as a page that needs no other file."""
+    notes = "".join(f"<p class=soft>{escape(line)}</p>" for line in tables.remarks(comparison))
+    signatures = [[name, signature] for name, signature in comparison.signatures.items()]
+    head, body = tables.for_reviewers(comparison)
+    return page(
+        f"{comparison.test}: compared with {comparison.baseline}",
+        [
+            section("Differences", html_table(tables.header(comparison), tables.rows(comparison), "scores") + notes),
+            section("Systems", html_table(head, body, "scores")),
+            section("Signatures", html_table(("metric", "signature"), signatures, "")),
+        ],
+    )
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Raises DataError for what the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            str(folder),
+            found=error.strerror or str(error),
+            expected="a folder that can be written to",
+            next_step="choose another with out=",
+        ) from error
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

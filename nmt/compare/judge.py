@@ -1,0 +1,182 @@
+"""What a difference between systems is worth: its interval, two tests, Holm's correction, and what people would say.
+
+One run a system: paired bootstrap and paired approximate randomisation over sentences, as sacreBLEU has them. Several
+runs of a configuration (seeds): hierarchical bootstrap over sentences and seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nmt.compare.systems import Measure, Output, System
+from nmt.errors import CheckpointError
+from nmt.metrics.agreement import agreement
+from nmt.metrics.bootstrap import FloatArray, Interval, bootstrap_interval
+from nmt.metrics.hierarchy import compare_groups
+from nmt.metrics.metric import Scorer
+from nmt.metrics.significance import TRIALS, holm, paired_bootstrap, paired_randomisation
+
+RESAMPLES = 1000  # where the configuration asks for none
+FEW = 50  # sentences: with fewer a test proves little
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A system by one metric. What compares with the baseline is None for the baseline itself."""
+
+    measure: Measure
+    system: str
+    score: float
+    interval: Interval
+    num_seeds: int = 1
+    deviation: float | None = None  # over seeds
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    p_bootstrap: float | None = None  # hierarchical where a configuration has several seeds
+    p_randomisation: float | None = None  # None with several seeds
+    p_holm: float | None = None
+    agreement: float | None = None  # percent; None where there is no curve
+
+    @property
+    def p_value(self) -> float | None:
+        """The one that is corrected: of the test that keeps its level best (docs/comparisons.md)."""
+        return self.p_bootstrap if self.p_randomisation is None else self.p_randomisation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All systems of one test set."""
+
+    test: str
+    num_sentences: int
+    systems: Sequence[System]
+    verdicts: Sequence[Verdict]  # by metric, then by system
+    signatures: dict[str, str]  # of each metric, as the baseline has it
+    notes: Sequence[str]
+    confidence: float
+
+    @property
+    def baseline(self) -> str:
+        return self.systems[0].name
+
+
+def compare(test: str, systems: Sequence[System], measures: Sequence[Measure], scorer: Scorer) -> Comparison:
+    """Each system against the first.
+
+    A score counts as the first system's does, which `scorer` says: a system with another signature (word vectors that
+    its run learnt), or without that score, is scored anew, and a note says so.
+
+    Raises CheckpointError where the systems translated different sentences.
+    """
+    first = systems[0]
+    if any(list(system.references) != list(first.references) for system in systems):
+        raise CheckpointError(
+            "checkpoint",
+            found="test sets that differ between the checkpoints",
+            expected="the same sentences for all",
+            next_step="name one test set with data.test=PREFIX",
+        )
+    verdicts: list[Verdict] = []
+    signatures, notes = {}, _few(len(first.references))
+    notes += [
+        f"{system.name} has one run: the seed's part of its differences is unknown"
+        for system in systems
+        if len(system.outputs) == 1 and any(len(other.outputs) > 1 for other in systems)
+    ]
+    for measure in measures:
+        systems_here, said = _on_one_scale(measure, systems, scorer)
+        notes += said
+        if systems_here:
+            signatures[measure.name] = systems_here[0].outputs[0].scores[measure.name].signature
+            verdicts += _verdicts(measure, systems_here, scorer)
+    adjusted = holm([verdict.p_value for verdict in verdicts])
+    corrected = [replace(verdict, p_holm=p_holm) for verdict, p_holm in zip(verdicts, adjusted, strict=True)]
+    return Comparison(test, len(first.references), systems, corrected, signatures, notes, scorer.cfg.confidence)
+
+
+def _few(num_sentences: int) -> list[str]:
+    if num_sentences >= FEW:
+        return []
+    number = "one sentence proves" if num_sentences == 1 else f"{num_sentences} sentences prove"
+    return [f"{number} little, whatever the tests say: take at least {FEW}"]
+
+
+def _on_one_scale(measure: Measure, systems: Sequence[System], scorer: Scorer) -> tuple[list[System], list[str]]:
+    """The systems that have the score, by the baseline's signature; and what has to be said of them."""
+    baseline, label = systems[0], measure.figure.label
+    if not measure.ours:
+        known = [system for system in systems if all(measure.name in one.scores for one in system.outputs)]
+        lacking = [system.name for system in systems if system not in known]
+        if baseline.name in lacking:
+            return [], [f"{label}: no scores of {baseline.name}, so nothing is compared by it"]
+        return known, [f"{label}: no scores of {name}" for name in lacking]
+    metric, notes, scaled = scorer.metrics[measure.name], [], []
+    own = baseline.outputs[0].scores.get(measure.name)
+    for system in systems:
+        outputs: list[Output] = []
+        for one in system.outputs:
+            score = one.scores.get(measure.name)
+            if score is None or own is None or score.signature != own.signature:
+                score = metric.score(one.lines, system.references, scorer.cfg.bootstrap)
+                notes.append(f"{label} of {one.source} is by {measure.settings} of {baseline.name} here")
+            outputs.append(replace(one, scores={**one.scores, measure.name: score}))
+        scaled.append(replace(system, outputs=outputs))
+    return scaled, notes
+
+
+def _verdicts(measure: Measure, systems: Sequence[System], scorer: Scorer) -> list[Verdict]:
+    groups = [[one.scores[measure.name].statistics_NF for one in system.outputs] for system in systems]
+    if any(len(group) > 1 for group in groups):
+        return _of_groups(measure, systems, groups, scorer)
+    base_NF, *rest = (group[0] for group in groups)
+    cfg, score = scorer.cfg, measure.from_statistics
+    draws, confidence = cfg.bootstrap or RESAMPLES, cfg.confidence
+    interval = bootstrap_interval(base_NF, score, draws, confidence, cfg.seed)
+    assert interval is not None, "there are resamples"
+    value = systems[0].outputs[0].scores[measure.name].value
+    verdicts = [Verdict(measure, systems[0].name, value, interval)]
+    boot = paired_bootstrap(base_NF, rest, score, resamples=draws, confidence=confidence, seed=cfg.seed)
+    shuffled = paired_randomisation(base_NF, rest, score, trials=TRIALS, seed=cfg.seed)
+    for system, one, two in zip(systems[1:], boot, shuffled, strict=True):
+        verdicts.append(
+            Verdict(
+                measure,
+                system.name,
+                system.outputs[0].scores[measure.name].value,
+                one.interval,
+                difference=one.difference,
+                difference_interval=one.difference_interval,
+                p_bootstrap=one.p_value,
+                p_randomisation=two.p_value,
+                agreement=agreement(measure.curve, one.difference),
+            )
+        )
+    return verdicts
+
+
+def _of_groups(
+    measure: Measure, systems: Sequence[System], groups: Sequence[Sequence[FloatArray]], scorer: Scorer
+) -> list[Verdict]:
+    cfg = scorer.cfg
+    scores, compared = compare_groups(
+        groups,
+        measure.from_statistics,
+        resamples=cfg.bootstrap or RESAMPLES,
+        confidence=cfg.confidence,
+        seed=cfg.seed,
+    )
+    verdicts = [
+        Verdict(measure, system.name, own.score, own.interval, len(system.outputs), own.deviation)
+        for system, own in zip(systems, scores, strict=True)
+    ]
+    return verdicts[:1] + [
+        replace(
+            verdict,
+            difference=one.difference,
+            difference_interval=one.interval,
+            p_bootstrap=one.p_value,
+            agreement=agreement(measure.curve, one.difference),
+        )
+        for verdict, one in zip(verdicts[1:], compared, strict=True)
+    ]

@@ -1,0 +1,145 @@
+"""What is compared: translations of one test set by several systems, and scores of sentences from files.
+
+N sentence
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from nmt.config.metrics import METRICS, Figure
+from nmt.errors import DataError
+from nmt.metrics.bootstrap import CorpusScore, mean_from_statistics, mean_statistics
+from nmt.metrics.metric import Score, metric_class
+from nmt.plumbing.text import read_lines
+
+References = Sequence[Sequence[str]]  # those of each sentence, at least one
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a system wrote for a test set, once: of a configuration trained with several seeds there are several."""
+
+    source: str  # the file that it comes from
+    lines: Sequence[str]
+    scores: Mapping[str, Score]  # by metric
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of a comparison."""
+
+    name: str
+    references: References
+    outputs: Sequence[Output]
+    facts: Mapping[str, str] = field(default_factory=dict)  # for reviewers: hardware, hours, US$
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric as comparisons need it: ours, or numbers of sentences that came from elsewhere."""
+
+    name: str
+    figure: Figure
+    from_statistics: CorpusScore
+    settings: str  # what a score depends on beside the text
+    curve: tuple[float, float] | None = None  # see nmt.metrics.agreement
+    ours: bool = True
+
+
+def our_measures(names: Iterable[str]) -> list[Measure]:
+    """Of metrics that we compute."""
+    found = []
+    for name in names:
+        facts = METRICS[name]
+        from_statistics = metric_class(name).from_statistics
+        found.append(Measure(name, facts.figure, from_statistics, facts.settings, facts.curve))
+    return found
+
+
+def foreign_measures(segments: Iterable[str]) -> list[Measure]:
+    """Of metrics whose numbers are read: the mean over sentences."""
+    return [
+        Measure(name, Figure(name, name, digits=4), mean_from_statistics, "the settings", None, ours=False)
+        for name in segments
+    ]
+
+
+def read_output(path: str, num_sentences: int) -> list[str]:
+    """A translation a line, plain or gzip. Raises DataError where the lines are not those of the test set."""
+    return _aligned(path, num_sentences, "translations")
+
+
+def with_references(first: Sequence[str], files: Mapping[str, str]) -> list[list[str]]:
+    """Those of the test set and of further files, by sentence. An empty line of a file is no reference.
+
+    Raises DataError for a file of another length.
+    """
+    references = [[line] for line in first]
+    for path in files.values():
+        for several, line in zip(references, _aligned(path, len(first), "references"), strict=True):
+            if line.strip():
+                several.append(line)
+    return references
+
+
+def read_segments(path: str, num_sentences: int, signature: str) -> Score:
+    """A number a line, the score of a sentence. Raises DataError for a line that is none, or another length."""
+    values = []
+    for number, line in enumerate(_aligned(path, num_sentences, "scores"), start=1):
+        try:
+            value = float(line)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DataError(
+                f"{path}, line {number}",
+                found=repr(line.strip()[:40]) if line.strip() else "nothing",
+                expected="a number",
+                next_step="score this sentence too: all systems are compared on the same ones",
+            )
+        values.append(value)
+    statistics_NF = mean_statistics(np.array(values))
+    return Score(float(np.mean(values)), signature, statistics_NF, {"score": float(np.mean(values))}, None)
+
+
+def with_segments(
+    systems: Sequence[System], segments: Mapping[str, Mapping[str, str]], signatures: Mapping[str, str]
+) -> list[System]:
+    """The systems with the scores that were given of them. Raises DataError for a system that there is not."""
+    names = [system.name for system in systems]
+    added: dict[str, dict[str, Score]] = {name: {} for name in names}
+    for metric, files in segments.items():
+        for name, path in files.items():
+            system = next((one for one in systems if one.name == name), None)
+            if system is None or len(system.outputs) > 1:
+                raise DataError(
+                    f"segments.{metric}.{name}",
+                    found="no system of this name" if system is None else "a group of several runs",
+                    expected=f"one of {', '.join(names)}",
+                    next_step="name the system as the table does, or add its output with +outputs.NAME=FILE",
+                )
+            signature = signatures.get(metric, "none given")
+            added[name][metric] = read_segments(path, len(system.references), signature)
+    return [
+        replace(system, outputs=[replace(one, scores={**one.scores, **added[system.name]}) for one in system.outputs])
+        for system in systems
+    ]
+
+
+def _aligned(path: str, num_sentences: int, what: str) -> list[str]:
+    lines = read_lines(Path(path))
+    if len(lines) != num_sentences:
+        short = len(lines) < num_sentences
+        raise DataError(
+            f"{path}, line {min(len(lines), num_sentences) + 1}",
+            found=f"the end of the file after {len(lines)} {what}" if short else f"more than {num_sentences} {what}",
+            expected=f"{num_sentences} lines, as the test set has",
+            next_step="give a line for each sentence, an empty one where there is nothing",
+        )
+    return lines

@@ -1,0 +1,190 @@
+"""A comparison as text for a terminal, as `comparison.json`, and as the table that reviewers ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from nmt.compare.judge import Comparison, Verdict
+from nmt.metrics.agreement import SOURCE
+from nmt.metrics.bootstrap import Interval
+from nmt.plumbing.tables import table
+
+ABOUT_RUNS = ("seeds", "hardware", "hours", "US$")
+_MARKDOWN = re.compile(r"([\\|*_`<])")
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
+    letter: f"\\{letter}" for letter in "&%$#_{}"
+}
+
+
+def header(comparison: Comparison) -> tuple[str, ...]:
+    """Of `rows`."""
+    interval = f"its {100 * comparison.confidence:g} % interval"
+    tests = ("p (bootstrap)", "p (randomisation)", "p (Holm)", "people agree")
+    return ("metric", "system", "score", "difference", interval, *tests)
+
+
+def rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Every system but the baseline, by every metric."""
+    return [cells(verdict) for verdict in comparison.verdicts if verdict.difference is not None]
+
+
+def cells(verdict: Verdict) -> tuple[str, ...]:
+    figure = verdict.measure.figure
+    assert verdict.difference is not None
+    assert verdict.difference_interval is not None
+    low, high = verdict.difference_interval.low, verdict.difference_interval.high
+    return (
+        figure.label,
+        verdict.system,
+        score_of(verdict),
+        figure.told(verdict.difference, "+"),
+        f"[{figure.told(low, '+')}, {figure.told(high, '+')}]",
+        *("-" if p is None else f"{p:.4f}" for p in (verdict.p_bootstrap, verdict.p_randomisation, verdict.p_holm)),
+        "no curve" if verdict.agreement is None else f"{verdict.agreement:.0f} %",
+    )
+
+
+def score_of(verdict: Verdict) -> str:
+    """41.20 ± 0.31 over 3 seeds"""
+    told = verdict.measure.figure.told(verdict.score)
+    if verdict.deviation is None:
+        return told
+    return f"{told} ± {verdict.measure.figure.told(verdict.deviation)} over {verdict.num_seeds} seeds"
+
+
+def as_text(comparison: Comparison) -> str:
+    """For a terminal."""
+    return "\n".join(
+        [
+            f"{comparison.test}: compared with {comparison.baseline}",
+            table(rows(comparison), header(comparison)),
+            *remarks(comparison),
+        ]
+    )
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What has to be known to read the table."""
+    found = list(comparison.notes)
+    if any(verdict.num_seeds > 1 for verdict in comparison.verdicts):
+        found.append("p (bootstrap): sentences and seeds resampled together; ±: standard deviation over seeds")
+    if any(verdict.agreement is not None for verdict in comparison.verdicts):
+        found.append(f"people agree: with a difference of that size, by {SOURCE}; 50 % is a coin toss")
+    for verdict in comparison.verdicts:
+        if verdict.difference is None and not verdict.measure.ours:
+            signature = comparison.signatures[verdict.measure.name]
+            found.append(f"{verdict.measure.name}: numbers from a file, not computed here; signature: {signature}")
+    return found
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The content of `comparison.json`; what compares with the baseline is null of itself."""
+    metrics: dict[str, dict[str, Any]] = {}
+    key = f"ci{100 * comparison.confidence:g}"
+    for one in comparison.verdicts:
+        metrics.setdefault(one.measure.name, {})[one.system] = {
+            "score": one.score,
+            key: _bounds(one.interval),
+            "difference": one.difference,
+            f"difference_{key}": _bounds(one.difference_interval),
+            "p_bootstrap": one.p_bootstrap,
+            "p_randomisation": one.p_randomisation,
+            "p_holm": one.p_holm,
+            "agreement": one.agreement,
+            "seeds": one.num_seeds,
+            "deviation": one.deviation,
+        }
+    return {
+        "baseline": comparison.baseline,
+        "systems": [system.name for system in comparison.systems],
+        "metrics": metrics,
+        "data": comparison.test,
+        "sentences": comparison.num_sentences,
+        "signatures": comparison.signatures,
+        "notes": remarks(comparison),
+    }
+
+
+def _bounds(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def for_reviewers(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: how each system was made, and each score with its difference and Holm's p."""
+    measures = list(dict.fromkeys(verdict.measure.name for verdict in comparison.verdicts))
+    by_place = {(verdict.measure.name, verdict.system): verdict for verdict in comparison.verdicts}
+    labels = [next(v.measure.figure.label for v in comparison.verdicts if v.measure.name == name) for name in measures]
+    body = []
+    for system in comparison.systems:
+        about = {"seeds": str(len(system.outputs)), **system.facts}
+        row = [system.name, *(about.get(key, "-") for key in ABOUT_RUNS)]
+        for name in measures:
+            verdict = by_place.get((name, system.name))
+            row.append("-" if verdict is None else _with_difference(verdict))
+        body.append(row)
+    return ["system", *ABOUT_RUNS, *labels], body
+
+
+def _with_difference(verdict: Verdict) -> str:
+    told = score_of(verdict)
+    if verdict.difference is None or verdict.p_holm is None:
+        return told
+    p_holm = "p < 0.001" if verdict.p_holm < 0.001 else f"p = {verdict.p_holm:.3f}"
+    return f"{told} ({verdict.measure.figure.told(verdict.difference, '+')}, {p_holm})"
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Below the table for reviewers: the data, the tests, the signatures."""
+    tests = (
+        "hierarchical bootstrap over sentences and seeds"
+        if any(verdict.num_seeds > 1 for verdict in comparison.verdicts)
+        else "paired approximate randomisation over sentences"
+    )
+    return [
+        f"Test set: {comparison.test}, {comparison.num_sentences:,} sentences. In brackets: difference from "
+        f"{comparison.baseline}, and p by {tests}, corrected by Holm over all systems and metrics.",
+        *(f"{name}: {signature}" for name, signature in comparison.signatures.items()),
+        *comparison.notes,
+    ]
+
+
+def as_markdown(comparison: Comparison) -> str:
+    head, body = for_reviewers(comparison)
+    lines = [head, ["---"] * len(head), *body]
+    text = "\n".join("| " + " | ".join(map(_markdown, line)) + " |" for line in lines)
+    return text + "\n\n" + "\n".join(f"- {_markdown(line)}" for line in legend(comparison)) + "\n"
+
+
+def as_latex(comparison: Comparison) -> str:
+    r"""A `tabular` of the package booktabs, and its legend as a paragraph below."""
+    head, body = for_reviewers(comparison)
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            f"\\begin{{tabular}}{{{'l' * len(head)}}}",
+            "\\toprule",
+            _latex_row(head),
+            "\\midrule",
+            *map(_latex_row, body),
+            "\\bottomrule",
+            "\\end{tabular}",
+            "",
+            *(f"{_latex(line)}\\\\" for line in legend(comparison)),
+            "",
+        ]
+    )
+
+
+def _latex_row(cells_of_row: Sequence[str]) -> str:
+    return " & ".join(map(_latex, cells_of_row)) + r" \\"
+
+
+def _markdown(text: str) -> str:
+    return text if set(text) == {"-"} else _MARKDOWN.sub(r"\\\1", text)
+
+
+def _latex(text: str) -> str:
+    told = "".join(_LATEX.get(letter, letter) for letter in text)
+    return told.replace("±", r"$\pm$").replace("<", r"$<$")

@@ -1,0 +1,219 @@
+"""Several systems beside the first: one scale for all, any number of them, and what a difference is worth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from nmt.compare import tables
+from nmt.compare.judge import Comparison, compare
+from nmt.compare.systems import Output, System, foreign_measures, our_measures
+from nmt.config.metrics import BleuConfig, MetricsConfig, WmdConfig
+from nmt.errors import CheckpointError
+from nmt.metrics.agreement import agreement
+from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
+from nmt.metrics.metric import Language, Score, Scorer
+from nmt.metrics.significance import holm, paired_bootstrap, paired_randomisation
+from nmt.metrics.vectors import word_vectors
+
+WORDS = ["hund", "katze", "haus", "baum", "rennt", "schläft", "rot", "alt"]
+REFERENCES = [
+    f"{WORDS[i % 8]} {WORDS[(i * 3 + 1) % 8]} {WORDS[(i * 5 + 2) % 8]} {WORDS[i // 8 % 8]}" for i in range(60)
+]
+CFG = MetricsConfig(bootstrap=200, confidence=0.9, wmd=WmdConfig(stop_words="none"))
+
+
+def scorer(seed: int, cfg: MetricsConfig = CFG) -> Scorer:
+    matrix_WD = np.random.default_rng(seed).normal(size=(8, 5))
+    return Scorer(cfg, Language("de", word_vectors(WORDS, matrix_WD, "test")))
+
+
+def output(every: int, by: Scorer, references: list[str] = REFERENCES, first: int = 0) -> Output:
+    """Each `every`-th line of the references spoilt, counted from `first`."""
+    spoilt = [i % every == first for i in range(len(references))]
+    lines = [" ".join(reversed(x.split()[:2])) if bad else x for x, bad in zip(references, spoilt, strict=True)]
+    return Output(f"{every}.txt", lines, by.score(lines, [[line] for line in references], 0))
+
+
+def system(name: str, every: int, by: Scorer, references: list[str] = REFERENCES) -> System:
+    return System(name, [[line] for line in references], [output(every, by, references)])
+
+
+def judged(systems: list[System], by: Scorer, segments: tuple[str, ...] = ()) -> Comparison:
+    return compare("test", systems, [*our_measures(by.cfg.report), *foreign_measures(segments)], by)
+
+
+def test_any_number_of_systems_stands_beside_the_first():
+    by = scorer(1)
+    systems = [system(name, every, by) for name, every in (("a", 2), ("b", 3), ("c", 8), ("d", 2))]
+    found = judged(systems, by)
+    assert tables.as_text(found).startswith("test: compared with a\n")
+    assert "90 % interval" in tables.as_text(found)
+    cells = tables.rows(found)
+    assert [row[:2] for row in cells] == [(m, name) for m in ("BLEU", "chrF", "WMD similarity") for name in "bcd"]
+    assert all(row[3:7] == (row[3], f"[{row[3]}, {row[3]}]", "1.0000", "1.0000") for row in cells if row[1] == "d")
+    base, *others = (one.outputs[0].scores["wmd"].statistics_NF for one in systems)
+    boot = paired_bootstrap(base, others, mean_from_statistics, resamples=200, confidence=0.9, seed=CFG.seed)
+    shuffled = paired_randomisation(base, others, mean_from_statistics, trials=10_000, seed=CFG.seed)
+    for row, one, two in zip(cells[6:], boot, shuffled, strict=True):
+        low, high = one.difference_interval.low, one.difference_interval.high
+        assert row[2:4] == (f"{one.score:.4f}", f"{one.difference:+.4f}")
+        assert row[4] == f"[{low:+.4f}, {high:+.4f}]"
+        assert row[5:7] == (f"{one.p_value:.4f}", f"{two.p_value:.4f}")
+    assert float(cells[7][6]) < 0.05  # c is much better than a
+
+
+def test_the_correction_is_over_all_systems_and_metrics():
+    by = scorer(1)
+    found = judged([system(name, every, by) for name, every in (("a", 2), ("b", 3), ("c", 4))], by)
+    compared = [one for one in found.verdicts if one.difference is not None]
+    assert [one.p_holm for one in compared] == holm([one.p_randomisation for one in compared])
+    assert holm([0.01, 0.04, None, 0.03]) == [0.03, 0.06, None, 0.06]  # 3 * .01; 2 * .03; 1 * .04, but not below .06
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_people_agree_as_the_authors_table_says():
+    """Thresholds of the paper's table: the difference at which a share of people agrees."""
+    bleu, chrf, wmd = (measure.curve for measure in our_measures(["bleu", "chrf", "wmd"]))
+    for curve, told in (
+        (bleu, {55: 0.52, 60: 0.78, 65: 1.06, 70: 1.39, 75: 1.79, 80: 2.34, 85: 3.35}),
+        (chrf, {55: 0.33, 60: 0.54, 65: 0.76, 70: 1.00, 75: 1.28, 80: 1.63, 85: 2.12, 90: 3.05}),
+    ):
+        for percent, difference in told.items():
+            assert agreement(curve, difference) == pytest.approx(percent, abs=0.2)
+            assert agreement(curve, -difference) == agreement(curve, difference)
+    assert wmd is None
+    assert agreement(wmd, 0.1) is None
+
+
+def test_scores_of_other_vectors_or_settings_are_not_compared_as_they_are():
+    """Two runs learn vectors of their own: the same lines would differ by them alone."""
+    other = scorer(2, replace(CFG, bleu=BleuConfig(lowercase=True)))
+    systems = [system("a", 2, scorer(1)), system("b", 2, other)]
+    own, others = (one.outputs[0].scores["wmd"].value for one in systems)
+    assert own != others
+    found = judged(systems, scorer(1))
+    assert "WMD similarity of 2.txt is by the word vectors and settings of a here" in found.notes
+    assert "BLEU of 2.txt is by the settings of a here" in found.notes
+    assert not any("chrF" in note for note in found.notes)
+    assert [row[3] for row in tables.rows(found)] == ["+0.00", "+0.00", "+0.0000"]
+
+
+def test_other_sentences_are_refused():
+    by = scorer(1)
+    with pytest.raises(CheckpointError) as caught:
+        judged([system("a", 2, by), system("b", 2, by, REFERENCES[::-1])], by)
+    assert str(caught.value) == (
+        "checkpoint: found test sets that differ between the checkpoints, expected the same sentences for all; "
+        "name one test set with data.test=PREFIX."
+    )
+
+
+def test_without_resamples_the_usual_number_is_taken():
+    none, usual = (scorer(1, replace(CFG, bootstrap=number)) for number in (0, 1000))
+    systems = [system("a", 2, none), system("b", 8, none)]
+    assert tables.as_text(judged(systems, none)) == tables.as_text(judged(systems, usual))
+
+
+def test_a_metric_that_only_the_first_reports_is_computed_of_the_others():
+    """Fewer edits are better: TER falls where BLEU rises."""
+    first = scorer(1, replace(CFG, report=["ter", "bleu"]))
+    found = judged([system("a", 2, first), system("b", 8, scorer(1))], first)
+    edits, bleu = (row[3] for row in tables.rows(found))
+    assert float(edits) < 0 < float(bleu)
+    assert "TER of 8.txt is by the settings of a here" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, ["one sentence proves little, whatever the tests say: take at least 50"]),
+        (49, ["49 sentences prove little, whatever the tests say: take at least 50"]),
+        (50, []),
+    ],
+)
+def test_few_sentences_prove_little(number, said):
+    by = scorer(1)
+    assert judged([system(name, 2, by, REFERENCES[:number]) for name in "ab"], by).notes == said
+
+
+def test_numbers_from_elsewhere_are_resampled_as_a_mean_and_not_called_ours():
+    by = scorer(1)
+    values = np.linspace(0, 1, 60)
+    scores = [
+        Score(float(each.mean()), "COMET 22|x", mean_statistics(each), {}, None) for each in (values, values**2, values)
+    ]
+    systems = [system(name, 2, by) for name in "abc"]
+    told = [
+        replace(one, outputs=[replace(one.outputs[0], scores={**one.outputs[0].scores, "comet": score})])
+        for one, score in zip(systems[:2], scores, strict=False)
+    ]
+    found = judged([*told, systems[2]], by, ("comet",))
+    (base, other) = [one for one in found.verdicts if one.measure.name == "comet"]
+    interval = bootstrap_interval(scores[0].statistics_NF, mean_from_statistics, 200, 0.9, CFG.seed)
+    assert (base.score, base.interval) == (pytest.approx(0.5), interval)
+    assert other.difference == pytest.approx(float((values**2 - values).mean()))
+    assert other.p_randomisation < 0.01
+    assert "comet: no scores of c" in found.notes
+    text = tables.as_text(found)
+    assert "comet: numbers from a file, not computed here; signature: COMET 22|x" in text
+    assert found.signatures["comet"] == "COMET 22|x"
+
+
+# ---- seeds
+
+
+def test_runs_of_one_configuration_are_one_system():
+    by = scorer(1)
+    runs = [output(every, by, first=first) for every, first in ((3, 0), (3, 1), (4, 0))]
+    systems = [system("a", 2, by), System("b", [[line] for line in REFERENCES], runs)]
+    found = judged(systems, by)
+    base, group = [one for one in found.verdicts if one.measure.name == "bleu"]
+    values = [one.scores["bleu"].value for one in runs]
+    assert (group.num_seeds, group.p_randomisation) == (3, None)
+    assert_allclose([group.score, group.deviation], [np.mean(values), np.std(values, ddof=1)], rtol=1e-12)
+    assert (base.deviation, base.num_seeds) == (None, 1)
+    assert f"{group.score:.2f} ± {group.deviation:.2f} over 3 seeds" in tables.as_text(found)
+    assert "a has one run: the seed's part of its differences is unknown" in found.notes
+    assert 0 < group.p_holm <= 1
+
+
+# ---- what is written
+
+
+def test_the_json_has_the_layout_of_the_contract():
+    by = scorer(1, replace(CFG, confidence=0.95))
+    content = tables.as_json(judged([system("a", 2, by), system("b", 3, by)], by))
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert (content["baseline"], content["systems"]) == ("a", ["a", "b"])
+    assert list(content["metrics"]) == ["bleu", "chrf", "wmd"]
+    keys = ("score", "ci95", "difference", "difference_ci95", "p_bootstrap", "p_randomisation", "p_holm", "agreement")
+    one = content["metrics"]["bleu"]["b"]
+    assert set(keys) <= one.keys()
+    assert len(one["ci95"]) == len(one["difference_ci95"]) == 2
+    assert [content["metrics"]["bleu"]["a"][key] for key in keys[2:]] == [None] * 6
+
+
+def test_the_table_for_reviewers_is_markdown_and_latex():
+    by = scorer(1, replace(CFG, report=["bleu"]))
+    systems = [
+        replace(system("a_1", 2, by), facts={"hardware": "1 x T4 & 4 cores", "hours": "1.50", "US$": "0.79"}),
+        system("b", 3, by),
+    ]
+    found = judged(systems, by)
+    one = next(verdict for verdict in found.verdicts if verdict.difference is not None)
+    told = f"{one.score:.2f} ({one.difference:+.2f}, p "
+    markdown, latex = tables.as_markdown(found), tables.as_latex(found)
+    assert "| system | seeds | hardware | hours | US$ | BLEU |" in markdown
+    assert "| a\\_1 | 1 | 1 x T4 & 4 cores | 1.50 | 0.79 |" in markdown
+    assert told in markdown
+    assert "60 sentences" in markdown
+    assert "nrefs:1\\|case:mixed" in markdown
+    assert "a\\_1 & 1 & 1 x T4 \\& 4 cores & 1.50 & 0.79 &" in latex
+    assert "US\\$" in latex
+    assert told in latex
