@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from nmt.compare.systems import Measure, Output, System
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
-from nmt.metrics.bootstrap import FloatArray, Interval, bootstrap_interval
+from nmt.metrics.bootstrap import Interval, bootstrap_interval
 from nmt.metrics.hierarchy import compare_groups
 from nmt.metrics.metric import Scorer
 from nmt.metrics.significance import TRIALS, holm, paired_bootstrap, paired_randomisation
@@ -126,41 +126,50 @@ def _on_one_scale(measure: Measure, systems: Sequence[System], scorer: Scorer) -
 
 
 def _verdicts(measure: Measure, systems: Sequence[System], scorer: Scorer) -> list[Verdict]:
-    groups = [[one.scores[measure.name].statistics_NF for one in system.outputs] for system in systems]
-    if any(len(group) > 1 for group in groups):
-        return _of_groups(measure, systems, groups, scorer)
-    base_NF, *rest = (group[0] for group in groups)
-    cfg, score = scorer.cfg, measure.from_statistics
-    draws, confidence = cfg.bootstrap or RESAMPLES, cfg.confidence
-    interval = bootstrap_interval(base_NF, score, draws, confidence, cfg.seed)
-    assert interval is not None, "there are resamples"
-    value = systems[0].outputs[0].scores[measure.name].value
-    verdicts = [Verdict(measure, systems[0].name, value, interval)]
-    boot = paired_bootstrap(base_NF, rest, score, resamples=draws, confidence=confidence, seed=cfg.seed)
-    shuffled = paired_randomisation(base_NF, rest, score, trials=TRIALS, seed=cfg.seed)
-    for system, one, two in zip(systems[1:], boot, shuffled, strict=True):
-        verdicts.append(
-            Verdict(
-                measure,
-                system.name,
-                system.outputs[0].scores[measure.name].value,
-                one.interval,
-                difference=one.difference,
-                difference_interval=one.difference_interval,
-                p_bootstrap=one.p_value,
-                p_randomisation=two.p_value,
-                agreement=agreement(measure.curve, one.difference),
-            )
+    """Pairs of single runs by the paired tests over sentences, all others by the hierarchical bootstrap."""
+    baseline, *others = systems
+    single = [system for system in others if len(baseline.outputs) == len(system.outputs) == 1]
+    grouped = [system for system in others if system not in single]
+    found = {
+        verdict.system: verdict
+        for verdicts in (
+            _of_groups(measure, [baseline, *grouped], scorer) if grouped else [],
+            _of_runs(measure, [baseline, *single], scorer) if single or not grouped else [],
         )
-    return verdicts
+        for verdict in verdicts
+    }
+    return [found[system.name] for system in systems]
 
 
-def _of_groups(
-    measure: Measure, systems: Sequence[System], groups: Sequence[Sequence[FloatArray]], scorer: Scorer
-) -> list[Verdict]:
+def _of_runs(measure: Measure, systems: Sequence[System], scorer: Scorer) -> list[Verdict]:
+    scores = [system.outputs[0].scores[measure.name] for system in systems]
+    base_NF, *rest = (one.statistics_NF for one in scores)
+    cfg, from_statistics = scorer.cfg, measure.from_statistics
+    draws, confidence = cfg.bootstrap or RESAMPLES, cfg.confidence
+    interval = bootstrap_interval(base_NF, from_statistics, draws, confidence, cfg.seed)
+    assert interval is not None, "there are resamples"
+    boot = paired_bootstrap(base_NF, rest, from_statistics, resamples=draws, confidence=confidence, seed=cfg.seed)
+    shuffled = paired_randomisation(base_NF, rest, from_statistics, trials=TRIALS, seed=cfg.seed)
+    return [Verdict(measure, systems[0].name, scores[0].value, interval)] + [
+        Verdict(
+            measure,
+            system.name,
+            score.value,
+            one.interval,
+            difference=one.difference,
+            difference_interval=one.difference_interval,
+            p_bootstrap=one.p_value,
+            p_randomisation=two.p_value,
+            agreement=agreement(measure.curve, one.difference),
+        )
+        for system, score, one, two in zip(systems[1:], scores[1:], boot, shuffled, strict=True)
+    ]
+
+
+def _of_groups(measure: Measure, systems: Sequence[System], scorer: Scorer) -> list[Verdict]:
     cfg = scorer.cfg
     scores, compared = compare_groups(
-        groups,
+        [[one.scores[measure.name].statistics_NF for one in system.outputs] for system in systems],
         measure.from_statistics,
         resamples=cfg.bootstrap or RESAMPLES,
         confidence=cfg.confidence,
