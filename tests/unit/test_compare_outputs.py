@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from sacrebleu.metrics import CHRF
 
-import evaluate
-from nmt.config.commands import EvaluateConfig, read_command, run_command
-from nmt.config.pages import evaluate_page
+from nmt.config.commands import EvaluateConfig, read_command
 from nmt.errors import ConfigError
+from nmt.programs import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTIONS = ROOT.parent / "shared" / "data" / "multi30k"
@@ -23,7 +22,7 @@ TEXT = ["ein hund rennt über die wiese", "zwei männer spielen ball", "eine fra
 
 
 def run(*words: str) -> int:
-    return run_command(evaluate.main, EvaluateConfig, evaluate_page, list(words))
+    return evaluate(words)
 
 
 def write(path: Path, lines: list[str]) -> Path:
@@ -79,9 +78,9 @@ def test_scores_and_p_values_are_those_of_sacrebleus_command(tmp_path, capfd):
 
 def test_nothing_of_tensorflow_is_loaded(corpus):
     program = (
-        "import sys, evaluate\n"
-        "from nmt.config.commands import EvaluateConfig, read_command\n"
-        f"evaluate.main(read_command({words(corpus)!r}, EvaluateConfig))\n"
+        "import sys\n"
+        "from nmt.programs import evaluate\n"
+        f"assert evaluate({words(corpus)!r}) == 0\n"
         "print([name for name in ('tensorflow', 'keras', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
