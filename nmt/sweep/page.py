@@ -18,6 +18,7 @@ from nmt.sweep.report import cells, header, standing
 from nmt.sweep.results import Result, varying
 from nmt.sweep.runner import duration
 from nmt.sweep.scores import LAST_WRITTEN, validations
+from nmt.sweep.trials import key_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_KEYS = 3  # of a title
@@ -37,15 +38,12 @@ def page(board: Board, folder: Path, place: Path) -> str:
         "folder": str(folder),
         "common": common(board.results, keys),
         "best": best(board, where) if board.rows else None,
-        "spread_note": "Means over seeds, with their standard deviation where there are several.",
         "board_columns": [Column(label, number=place > 0) for place, label in enumerate(header(board))],
         "board_rows": board_rows(board),
-        "means": plots.means(board),
-        "means_caption": "mean, one standard deviation to each side, and the trials",
+        "means": plots.means(board) if board.rows else None,
         "curves": plots.curves(board, {one.folder: validations(one.folder, board.figure) for one in board.results}),
-        "curves_caption": f"dev {board.figure.label} of every trial, its number at the end; dashed: not finished",
         "parameters": plots.parameters(board, keys),
-        "parameters_note": f"dev {board.figure.label} of each finished trial, with its number",
+        "score": f"dev {board.figure.label}",
         "importance": plots.importance(board),
         "trade_offs": {heading: picture for heading, picture in pictures.items() if picture is not None},
         "progress": plots.progress(board),
@@ -75,7 +73,7 @@ def told(board: Board) -> str:
 def common(results: Sequence[Result], keys: Sequence[str]) -> str:
     """The words that all trials have."""
     first = results[0]
-    own = [word for word in first.overrides if not any(word.startswith(f"{key}=") for key in keys)]
+    own = [word for word in first.overrides if key_of(word) not in keys]
     return shlex.join([*first.flags, *(word for word in own if all(word in one.overrides for one in results))])
 
 

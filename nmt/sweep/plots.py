@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def means(board: Board) -> Picture:
 def curves(board: Board, scores_by_step: Mapping[Path, Mapping[int, float]]) -> Picture | None:
     """The dev score of every trial over its steps, a colour for each of the best configurations; None without any."""
     places = {trial.folder: place for place, row in enumerate(board.rows) for trial in row.trials}
-    trials = [trial for trial in board.results if scores_by_step[trial.folder]]
+    trials = [trial for trial in board.results if any(map(math.isfinite, scores_by_step[trial.folder].values()))]
     trials.sort(key=lambda trial: places.get(trial.folder, len(places)))
     if not trials:
         return None
@@ -86,11 +87,16 @@ def curves(board: Board, scores_by_step: Mapping[Path, Mapping[int, float]]) -> 
             axes.legend(
                 handles[::-1], labels[::-1], frameon=False, fontsize=LETTER, loc="upper left", bbox_to_anchor=beside
             )
-        ends = [(max(steps), steps[max(steps)]) for steps in (scores_by_step[trial.folder] for trial in trials)]
+        ends = [_last(scores_by_step[trial.folder]) for trial in trials]
         _name(axes, ends, [str(trial.number + 1) for trial in trials], (4, -3))
         return _finish(axes, "both")
 
     return both(draw)
+
+
+def _last(scores: Mapping[int, float]) -> tuple[int, float]:
+    """The last step with a score that is a number."""
+    return max((step, score) for step, score in scores.items() if math.isfinite(score))
 
 
 def parameters(board: Board, keys: Sequence[str]) -> dict[str, Picture]:

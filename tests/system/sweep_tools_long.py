@@ -44,7 +44,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 300) -> str:
     return said
 
 
-def wait(condition: Callable[[], bool], what: str, timeout: float = 120) -> None:
+def wait(condition: Callable[[], bool], what: str, timeout: float = 400) -> None:
     until = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < until, f"waited in vain for {what}"

@@ -178,7 +178,7 @@ def test_values_are_shown_short_and_what_comes_from_data_is_escaped(tmp_path):
         folder = tmp_path / f"{number}_x"
         config = a_config()
         config.train.learning_rate = float(rate)
-        write_run(folder, config, [1.0 + number, 2.0], {"bleu": 1.0})
+        write_run(folder, config, [2.0 - number, 1.0, None], {"bleu": 1.0})  # the last is not finite, and has no end
         write_overrides(folder, ["+data.tests.a='<b>'", f"train.learning_rate={rate}"])
     shown = the_page(tmp_path)
     assert "<h1>Sweep over learning_rate</h1>" in shown
