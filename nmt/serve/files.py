@@ -9,9 +9,9 @@ from pathlib import PurePath
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from nmt.serve.asked import BODY_BYTES_A_CHARACTER, RefusedError
+from nmt.serve.asked import BODY_BYTES_A_CHARACTER, LEFT, RefusedError
 
 KEPT = 100  # translations at a time
 KEPT_S = 600.0
@@ -50,6 +50,8 @@ async def read_upload(request: Request, max_characters: int) -> tuple[str, str, 
             fields = {key: value for key, value in form.items() if isinstance(value, str)}
             file = form.get("file")
             name, content = (file.filename or "", await file.read()) if isinstance(file, UploadFile) else ("", None)
+    except ClientDisconnect:
+        raise RefusedError(LEFT, "The client has left.") from None
     except (HTTPException, AssertionError, ValueError):
         raise RefusedError(400, "The body of the request is no form with a file.") from None
     if content is None:

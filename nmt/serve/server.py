@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from errno import EACCES, EADDRINUSE
 from pathlib import Path
-from socket import socket
+from socket import AF_INET, AF_INET6, create_server, socket
 
 import uvicorn
 
@@ -27,32 +28,37 @@ def serve(config: ServeConfig) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     choose_device(config.device, config.threads)
     keys = [] if config.keys is None else read_keys(Path(config.keys))
+    place = bound(config.host, config.port)
     shelf = Shelf(config.checkpoint, checkpoint_opener(tuple(config.overrides), config.alternatives))
     queue = BatchQueue(config.wait_ms / 1000, config.batch, config.queue, config.cache)
-    app = make_app(Service(shelf, queue, config, keys))
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=config.host,
-            port=config.port,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=LONGEST_END_S,
-        ),
-        shelf,
+    settings = uvicorn.Config(
+        make_app(Service(shelf, queue, config, keys)),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=LONGEST_END_S,
     )
     signal.signal(signal.SIGHUP, lambda *_: shelf.look_now())
     shelf.watch(config.watch_s)
     try:
-        server.run()
+        Server(settings, shelf).run([place])
     finally:
         shelf.close()
         queue.close()
-    if not server.started:  # uvicorn has said why
+
+
+def bound(host: str, port: int) -> socket:
+    """A socket at this address. Raises ConfigError where that is taken, or not one of this machine."""
+    family = AF_INET6 if ":" in host else AF_INET
+    try:
+        return create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
         raise ConfigError(
-            "port", found=config.port, expected="one that is free", next_step="choose another one, or port=0"
-        )
+            "port" if error.errno in (EADDRINUSE, EACCES) else "host",
+            found=f"{host} port {port} ({error.strerror or error})",
+            expected="an address of this machine with a free port",
+            next_step="choose another one; port=0 takes any that is free",
+        ) from error
 
 
 class Server(uvicorn.Server):
@@ -65,10 +71,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            bound = self.servers[0].sockets[0].getsockname()
+            host, port = (sockets or self.servers[0].sockets)[0].getsockname()[:2]
             pairs = ", ".join(f"{model.source}-{model.target} ({model.name})" for model in self.shelf.models)
-            host = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-            print(f"serving {pairs} at http://{host}:{bound[1]}/", flush=True)
+            print(f"serving {pairs} at http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
 
 
 def read_keys(path: Path) -> list[bytes]:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from nmt.config.serve import ServeConfig
 from nmt.search.translation import Translation
-from nmt.serve.asked import RefusedError, read_fields
+from nmt.serve.asked import LEFT, RefusedError, read_fields
 from nmt.serve.counts import Counts
 from nmt.serve.files import KeptFiles
 from nmt.serve.models import Model, Shelf
@@ -70,7 +70,7 @@ class Service:
         try:
             await asyncio.wait((asked, gone), return_when=asyncio.FIRST_COMPLETED)
             if not asked.done():
-                raise RefusedError(499, "The client has left.")
+                raise RefusedError(LEFT, "The client has left.")
             return asked.result()
         except QueueFullError as full:
             raise RefusedError(429, "Too many sentences are waiting; come again.", full.retry_s) from None

@@ -169,5 +169,6 @@ def test_what_cannot_be_served_is_said_in_a_sentence(checkpoint, tmp_path):
     taken.close()
     assert answer.returncode == 2
     assert answer.stderr.splitlines()[-1] == (
-        f"port: found {port}, expected one that is free; choose another one, or port=0."
+        f"port: found 127.0.0.1 port {port} (Address already in use), expected an address of this machine with a free "
+        "port; choose another one; port=0 takes any that is free."
     )
