@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from errno import EACCES, EADDRINUSE
@@ -55,7 +56,7 @@ def bound(host: str, port: int) -> socket:
     except OSError as error:
         raise ConfigError(
             "port" if error.errno in (EADDRINUSE, EACCES) else "host",
-            found=f"{host} port {port} ({error.strerror or error})",
+            found=f"{host} port {port} ({os.strerror(error.errno) if error.errno else error})",
             expected="an address of this machine with a free port",
             next_step="choose another one; port=0 takes any that is free",
         ) from error
