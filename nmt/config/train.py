@@ -234,8 +234,8 @@ class TrainConfig(Options, place="train"):
 
     def splits_batches(self) -> bool:
         """Whether a batch may be computed in micro-batches."""
-        fits, fixed = self.micro_batch_sentences, self.batch_sentences
-        return self.micro_batch_tokens is not None or (fits is not None and (fixed is None or fits < fixed))
+        part, batch = self.micro_batch_sentences, self.batch_sentences
+        return self.micro_batch_tokens is not None or (part is not None and (batch is None or part < batch))
 
     def _check_micro_batches(self) -> None:
         if self.micro_batch_sentences is None or self.batch_sentences is None:

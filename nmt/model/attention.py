@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import tensorflow as tf
@@ -28,6 +29,10 @@ class AttentionLayer(Protocol):
 
     kernels: list[tf.Variable]
     vectors: list[tf.Variable]
+
+    @staticmethod
+    def kept(config: ModelConfig) -> int:
+        """How many numbers a source word costs in training, at most: keys, what is made of them, and gradients."""
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
         """The keys: what of the energies depends on the source alone, once a sentence."""
@@ -59,13 +64,18 @@ def _project(values_BSD: tf.Tensor, kernel_DA: tf.Variable, compute: tf.DType | 
 class AdditiveAttention(tf.Module):
     """Two layers (Bahdanau, Cho & Bengio 2015, appendix A.1.2):  e_s = v . tanh(W q + U h_s)."""
 
-    def __init__(self, initial: Initial, prefix: str, query: int, values: int, units: int) -> None:
+    def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
         super().__init__(name="bahdanau")
         self.compute = initial.compute
+        query, values, units = config.units, 2 * config.encoder_units, config.attention_units
         self.query_HA = initial.glorot(f"{prefix}/query_kernel", query, units)
         self.memory_DA = initial.glorot(f"{prefix}/memory_kernel", values, units)
         self.v_A = initial.uniform(f"{prefix}/energy", units, units**-0.5)
         self.kernels, self.vectors = [self.query_HA], [self.v_A]
+
+    @staticmethod
+    def kept(config: ModelConfig) -> int:
+        return 8 * config.attention_units
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
         return _project(values_BSD, self.memory_DA, self.compute)
@@ -83,13 +93,17 @@ class SingleLayerAttention(tf.Module):
     all the same, so that the collapse can be seen and is not assumed.
     """
 
-    def __init__(self, initial: Initial, prefix: str, query: int, values: int) -> None:
+    def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
         super().__init__(name="single_layer")
         self.compute = initial.compute
-        self.query_H1 = initial.glorot(f"{prefix}/query_kernel", query, 1)
-        self.memory_D1 = initial.glorot(f"{prefix}/memory_kernel", values, 1)
+        self.query_H1 = initial.glorot(f"{prefix}/query_kernel", config.units, 1)
+        self.memory_D1 = initial.glorot(f"{prefix}/memory_kernel", 2 * config.encoder_units, 1)
         self.kernels: list[tf.Variable] = [self.query_H1]
         self.vectors: list[tf.Variable] = []
+
+    @staticmethod
+    def kept(config: ModelConfig) -> int:
+        return 4
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
         return tf.squeeze(_project(values_BSD, self.memory_D1, self.compute), 2)
@@ -101,12 +115,16 @@ class SingleLayerAttention(tf.Module):
 class GeneralAttention(tf.Module):
     """Luong, Pham & Manning 2015, eq. 8, "general":  e_s = q . W h_s."""
 
-    def __init__(self, initial: Initial, prefix: str, query: int, values: int) -> None:
+    def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
         super().__init__(name="luong_general")
         self.compute = initial.compute
-        self.memory_DH = initial.glorot(f"{prefix}/memory_kernel", values, query)
+        self.memory_DH = initial.glorot(f"{prefix}/memory_kernel", 2 * config.encoder_units, config.units)
         self.kernels: list[tf.Variable] = []
         self.vectors: list[tf.Variable] = []
+
+    @staticmethod
+    def kept(config: ModelConfig) -> int:
+        return 4 * config.units
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
         return _project(values_BSD, self.memory_DH, self.compute)
@@ -118,10 +136,14 @@ class GeneralAttention(tf.Module):
 class DotAttention(tf.Module):
     """Luong, Pham & Manning 2015, eq. 8, "dot":  e_s = q . h_s. Decoder and encoder state are equally wide."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
         super().__init__(name="dot")
         self.kernels: list[tf.Variable] = []
         self.vectors: list[tf.Variable] = []
+
+    @staticmethod
+    def kept(config: ModelConfig) -> int:
+        return 0
 
     def project(self, values_BSD: tf.Tensor) -> tf.Tensor:
         return values_BSD
@@ -130,13 +152,14 @@ class DotAttention(tf.Module):
         return tf.linalg.matvec(keys_BSH, query_BH)
 
 
+LAYERS: Mapping[Attention, type[AdditiveAttention | SingleLayerAttention | GeneralAttention | DotAttention]] = {
+    Attention.bahdanau: AdditiveAttention,
+    Attention.single_layer: SingleLayerAttention,
+    Attention.luong_general: GeneralAttention,
+    Attention.dot: DotAttention,
+}
+
+
 def make_attention(config: ModelConfig, initial: Initial, prefix: str) -> AttentionLayer:
     """The attention called `config.attention`; its weights are named `prefix/...`."""
-    query, values = config.units, 2 * config.encoder_units
-    if config.attention is Attention.bahdanau:
-        return AdditiveAttention(initial, prefix, query, values, config.attention_units)
-    if config.attention is Attention.single_layer:
-        return SingleLayerAttention(initial, prefix, query, values)
-    if config.attention is Attention.luong_general:
-        return GeneralAttention(initial, prefix, query, values)
-    return DotAttention()
+    return LAYERS[config.attention](config, initial, prefix)

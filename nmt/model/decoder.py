@@ -26,7 +26,7 @@ class Memory(NamedTuple):
     """The encoded source, as a decoder looks at it."""
 
     states_BSD: tf.Tensor
-    keys_BSA: tf.Tensor  # [B, S] for single_layer
+    keys_BSA: tf.Tensor  # [B, S, any]: as its attention projects them, or [B, S]
     mask_BS: tf.Tensor  # bool: real words
     initial: DecoderState
 

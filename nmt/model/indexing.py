@@ -9,7 +9,7 @@ import tensorflow as tf
 def take_per_row(matrix_NV: tf.Tensor, index_N: tf.Tensor) -> tf.Tensor:
     """Element `index_N[n]` of each row n: [N, V, ...] and integers [N] -> [N, ...], differentiable in the matrix.
 
-    The loss picks the right word's score with it, the encoder its last valid state, the beam search its ancestors.
+    The loss picks the right word's logit with it, and every search the words it has chosen among the best.
 
     Raises tf.errors.InvalidArgumentError for an index outside [0, V): on every device, and for negative ones too,
     since -1 stands for "nothing" more often than for "the last".

@@ -26,7 +26,7 @@ from nmt.search.history import History, walk_back
 from nmt.search.interface import Hypotheses, SearchModel, State
 from nmt.search.rows import gather_rows, keep_shapes, must_change, repeat_rows, varying_rows
 from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules, Verdict
-from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
+from nmt.search.scores import limits, score, upper_bound
 from nmt.search.words import best_words
 
 
@@ -163,10 +163,8 @@ class BeamSearch:
         """-> what is finished, the log-probability [A, K] of what goes on, and the width left [A]."""
         shape = tf.shape(choice.log_prob_AK)
         ended_AK = tf.reshape(choice.token_N == EOS, shape) & tf.math.is_finite(choice.log_prob_AK)
-        score_AK = choice.log_prob_AK / length_penalty(beams.step + 1, self.cfg)
-        if self.cfg.coverage:
-            mask_NS = tf.gather(beams.memory.mask_BS, choice.parent_N)
-            score_AK += tf.reshape(coverage_penalty(coverage_NS, mask_NS, self.cfg), shape)
+        mask_NS = tf.gather(beams.memory.mask_BS, choice.parent_N)
+        score_AK = score(choice.log_prob_AK, beams.step + 1, coverage_NS, mask_NS, self.cfg)
         score_AK = tf.where(ended_AK, score_AK, DEAD)
         finished = collect(beams.finished, beams, score_AK, choice.log_prob_AK)
         width_A = beams.width_A - tf.reduce_sum(tf.cast(ended_AK, tf.int32), axis=1)

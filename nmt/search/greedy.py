@@ -13,7 +13,7 @@ from nmt.model.indexing import take_per_row
 from nmt.search.interface import Hypotheses, SearchModel, State
 from nmt.search.rows import gather_rows, keep_shapes, repeat_rows, survivors, varying_rows
 from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules
-from nmt.search.scores import coverage_penalty, length_penalty, limits
+from nmt.search.scores import limits, score
 from nmt.search.words import best_words
 
 
@@ -143,9 +143,8 @@ class GreedySearch:
         ended_B = tf.reduce_any(tokens_BT == EOS, axis=1)
         found_B = tf.logical_and(ended_B, tf.math.is_finite(end.log_prob_B))
         length_B = tf.where(found_B, tf.reduce_sum(tf.cast(tokens_BT != PAD, tf.int32), axis=1), 0)
-        score_B = end.log_prob_B / length_penalty(tf.maximum(length_B, 1), self.cfg)
-        if self.cfg.coverage:
-            score_B += coverage_penalty(end.coverage_BS, start.memory.mask_BS, self.cfg)
+        mask_BS = start.memory.mask_BS
+        score_B = score(end.log_prob_B, tf.maximum(length_B, 1), end.coverage_BS, mask_BS, self.cfg)
         score_B, log_prob_B = (tf.where(found_B, x, -float("inf")) for x in (score_B, end.log_prob_B))
         one = (tokens_BT * tf.cast(found_B, tf.int32)[:, tf.newaxis], length_B, score_B, log_prob_B, weight_BTS)
         if self.copies == 1:

@@ -11,6 +11,8 @@ are taken in float64 and rounded once: in float32 the last bit of them depends o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import tensorflow as tf
 
 from nmt.config.search import Normalisation, SearchConfig
@@ -19,12 +21,26 @@ from nmt.config.search import Normalisation, SearchConfig
 LEAST_ATTENTION = 1e-30
 
 
+PENALTIES: Mapping[Normalisation, Callable[[tf.Tensor, SearchConfig], tf.Tensor]] = {
+    Normalisation.none: lambda length, cfg: tf.ones_like(length),
+    Normalisation.average: lambda length, cfg: length,
+    Normalisation.gnmt: lambda length, cfg: tf.pow((5.0 + length) / 6.0, cfg.alpha),
+}
+
+
+def score(
+    log_prob: tf.Tensor, length: tf.Tensor, coverage_NS: tf.Tensor, mask_NS: tf.Tensor, cfg: SearchConfig
+) -> tf.Tensor:
+    """Of N hypotheses, whose log-probabilities and lengths may have any shape; coverage and mask: a row each."""
+    found = log_prob / length_penalty(length, cfg)
+    if cfg.coverage:
+        found += tf.reshape(coverage_penalty(coverage_NS, mask_NS, cfg), tf.shape(found))
+    return found
+
+
 def length_penalty(length: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
     """lp(n) of integer lengths of any shape, float32."""
-    length = tf.cast(length, tf.float64)
-    if cfg.normalisation is Normalisation.gnmt:
-        return tf.cast(tf.pow((5.0 + length) / 6.0, cfg.alpha), tf.float32)
-    return tf.cast(length if cfg.normalisation is Normalisation.average else tf.ones_like(length), tf.float32)
+    return tf.cast(PENALTIES[cfg.normalisation](tf.cast(length, tf.float64), cfg), tf.float32)
 
 
 def coverage_penalty(coverage_NS: tf.Tensor, mask_NS: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:

@@ -12,7 +12,7 @@ from nmt.data.specials import BOS, PAD
 from nmt.model.indexing import take_per_row
 from nmt.search.interface import SearchMemory, SearchModel, State
 from nmt.search.rows import keep_shapes, varying_rows
-from nmt.search.scores import coverage_penalty, length_penalty
+from nmt.search.scores import score
 
 
 class Scored(NamedTuple):
@@ -41,9 +41,7 @@ class Scorer:
         log_prob_BT, weight_BTS = self._force(memory, target_BT)
         log_prob_B = tf.reduce_sum(log_prob_BT, axis=1)
         length_B = tf.reduce_sum(tf.cast(target_BT != PAD, tf.int32), axis=1)
-        score_B = log_prob_B / length_penalty(length_B, self.cfg)
-        if self.cfg.coverage:
-            score_B += coverage_penalty(tf.reduce_sum(weight_BTS, axis=1), memory.mask_BS, self.cfg)
+        score_B = score(log_prob_B, length_B, tf.reduce_sum(weight_BTS, axis=1), memory.mask_BS, self.cfg)
         return Scored(score_B, log_prob_B, log_prob_BT, weight_BTS)
 
     def _force(self, memory: SearchMemory, target_BT: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -49,7 +49,7 @@ def decide(asked: bool | None, before: bool | None, device: Chosen, precision: P
     if device.kind == "cpu":
         return Decision(False, "on a CPU" + (", although the run began with it" if before else ""))
     if device.capability < OLDEST:
-        return Decision(False, f"which does not know a {device.model}")
+        return Decision(False, f"since XLA has no code for a {device.model}")
     if before is not None:
         return Decision(before, "as the run began")
     found = measurements(path).get(key_of(device.model, precision))

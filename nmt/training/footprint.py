@@ -8,9 +8,11 @@ from pathlib import Path
 from nmt.config.model import Cell, Decoder, ModelConfig
 from nmt.config.precision import Precision
 from nmt.errors import DeviceError
+from nmt.model.attention import LAYERS
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 SHARE = 0.9  # of what is free: the rest is for fragments, and for what else the process does
+GATES = {Cell.gru: 3, Cell.lstm: 4}
 COPIES = 3  # of the weights within a step: gradients, those summed over micro-batches, and those clipped
 
 
@@ -22,9 +24,9 @@ def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision) -> 
     which rounds up by as much as it finds free in its pool, lies between 0.4 and 1 times the result
     (tests/unit/test_training_footprint.py).
     """
-    gates = 4 if model.cell is Cell.lstm else 3
+    gates = GATES[model.cell]
     encoder = 2 * model.encoder_units * (3 * gates + 1) * model.encoder_layers
-    first = model.units * (3 * gates + 1) + 8 * model.attention_units
+    first = model.units * (3 * gates + 1) + LAYERS[model.attention].kept(model)
     second = 5 * model.units if model.decoder is Decoder.conditional else 0
     upper = 3 * gates * model.units * (model.decoder_layers - 1)
     loops = encoder + first + second + upper + 4 * model.embedding + 3 * model.readout

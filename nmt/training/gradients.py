@@ -96,8 +96,8 @@ def num_micro_batches(config: TrainConfig, num_rows: tf.Tensor, width: tf.Tensor
     """
     most = num_rows
     if config.micro_batch_sentences is not None:
-        fixed, fits = config.batch_sentences, config.micro_batch_sentences
-        most = tf.constant(fits if fixed is None else largest_divisor(fixed, fits))
+        batch, part = config.batch_sentences, config.micro_batch_sentences
+        most = tf.constant(part if batch is None else largest_divisor(batch, part))
     if config.micro_batch_tokens is not None:
         most = tf.minimum(most, tf.maximum(config.micro_batch_tokens // width, 1))
     return -(-num_rows // most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import assert_never
 
 import tensorflow as tf
 
@@ -32,10 +33,13 @@ def spread(config: TrainConfig, chosen: Chosen) -> Replicas:
     """
     if config.distribution is Distribution.one:
         return Replicas()
+    replicas: Replicas
     if config.distribution is Distribution.mirrored:
-        replicas: Replicas = _mirrored(chosen)
-    else:
+        replicas = _mirrored(chosen)
+    elif config.distribution is Distribution.multi_worker:
         replicas = _multi_worker(read_cluster(os.environ.get("TF_CONFIG")), chosen)
+    else:
+        assert_never(config.distribution)
     if config.batch_sentences is not None and config.batch_sentences < replicas.count:
         raise ConfigError(
             "train.batch_sentences",

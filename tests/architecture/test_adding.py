@@ -37,3 +37,20 @@ def test_no_other_file_knows_a_metric_by_name():
 @pytest.mark.parametrize("name", METRICS)
 def test_each_metric_has_its_module(name):
     assert metric_class(name).facts is METRICS[name]
+
+
+@pytest.mark.parametrize("name", ["luong_general", "single_layer"])
+def test_an_attention_touches_two_files(name):
+    """Its name and its check, and its layer with the memory that it takes."""
+    assert files_with(name) == {"nmt/config/model.py", "nmt/model/attention.py"}
+
+
+def test_a_penalty_of_the_search_touches_two_files():
+    """Its option, and its place in the score that every search takes from one function."""
+    assert files_with("gnmt") == {"nmt/config/search.py", "nmt/search/scores.py"}
+    assert files_with("length_penalty", "coverage_penalty") == {"nmt/search/scores.py"}
+    assert files_with("cfg.coverage", "cfg.alpha", "cfg.normalisation") == {"nmt/search/scores.py"}
+
+
+def test_a_schedule_touches_two_files():
+    assert files_with("inverse_sqrt") == {"nmt/config/train.py", "nmt/training/schedule.py"}

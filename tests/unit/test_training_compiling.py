@@ -32,7 +32,7 @@ def path(tmp_path):
         (False, True, T4, Precision.float32, False, "as train.xla says"),
         (None, None, CPU, Precision.float32, False, "on a CPU"),
         (None, True, CPU, Precision.float32, False, "on a CPU, although the run began with it"),
-        (None, None, K80, Precision.float32, False, "which does not know a Tesla K80"),
+        (None, None, K80, Precision.float32, False, "since XLA has no code for a Tesla K80"),
         (None, False, T4, Precision.float32, False, "as the run began"),
         (None, True, T4, Precision.float16, True, "as the run began"),
         (None, None, T4, Precision.float32, True, f"1.25 times as fast on Tesla T4, measured on {DATE}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from nmt.config.model import Cell, Decoder, ModelConfig
+from nmt.config.model import Attention, Cell, Decoder, ModelConfig
 from nmt.config.precision import Precision
 from nmt.config.train import TrainConfig
 from nmt.errors import DeviceError
@@ -16,6 +16,7 @@ from nmt.training.gradients import batch_gradients
 from nmt.training.loss_scale import LossScale
 
 SMALL = {"embedding": 256, "encoder_units": 256, "units": 512, "attention_units": 256, "output_units": 512}
+OTHERS = [kind.value for kind in Attention if kind is not Attention.bahdanau]
 ROWS, WIDTH = 40, 30
 
 
@@ -47,8 +48,9 @@ def measured(config, vocabulary, precision):
         ({}, 8_000, Precision.bfloat16),
         ({"decoder": Decoder.conditional, "encoder_layers": 2}, 100, Precision.float32),
         ({"cell": Cell.lstm, "decoder_layers": 2}, 100, Precision.float32),
+        *(({"attention": kind}, 100, Precision.float32) for kind in Attention if kind is not Attention.bahdanau),
     ],
-    ids=["large vocabulary", "small vocabulary", "bfloat16", "conditional, two layers", "LSTM, two layers"],
+    ids=["large vocabulary", "small vocabulary", "bfloat16", "conditional, two layers", "LSTM, two layers", *OTHERS],
 )
 def test_a_step_takes_what_the_formula_says(more, vocabulary, precision):
     try:
