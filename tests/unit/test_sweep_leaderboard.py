@@ -135,9 +135,16 @@ def the_page(folder, place=None):
     return page(make_board(read_results(folder)), folder, place or folder / "page.html")
 
 
-def test_the_page_says_what_was_swept_and_holds_its_pictures(tmp_path):
-    write_sweep(tmp_path)
-    shown = the_page(tmp_path)
+@pytest.fixture(scope="module")
+def a_page(tmp_path_factory):
+    """The folder of a sweep, and its page, to lie beside it in `pages`; drawing one takes seconds."""
+    folder = tmp_path_factory.mktemp("runs") / "a sweep"
+    write_sweep(folder)
+    return folder, the_page(folder, folder.parent / "pages" / "page.html")
+
+
+def test_the_page_says_what_was_swept_and_holds_its_pictures(a_page):
+    _, shown = a_page
     assert "<h1>Sweep over units, seed</h1>" in shown
     headings = re.findall("<h2>(.*?)</h2>", shown)
     assert headings == [
@@ -159,11 +166,10 @@ def test_the_page_says_what_was_swept_and_holds_its_pictures(tmp_path):
     assert "1. units=96" in re.findall("<text.*?>(.*?)</text>", shown), "real text"
 
 
-def test_the_best_command_is_whole_and_the_trials_have_test_scores_and_links(tmp_path):
-    write_sweep(tmp_path / "a sweep")
-    shown = the_page(tmp_path / "a sweep", tmp_path / "pages" / "page.html")
+def test_the_best_command_is_whole_and_the_trials_have_test_scores_and_links(a_page):
+    folder, shown = a_page
     assert "<pre>uv run train.py model.units=96 seed=1</pre>" in shown
-    best = tmp_path / "a sweep" / "4_model.units-96_seed-1" / "checkpoints" / "best.h5"
+    best = folder / "4_model.units-96_seed-1" / "checkpoints" / "best.h5"
     assert f"<pre>uv run translate.py &#39;checkpoint=&#34;{best}&#34;&#39; &lt; in.txt &gt; out.txt</pre>" in shown
     assert 'href="../a%20sweep/4_model.units-96_seed-1/report.html"' in shown
     trial = next(row for row in re.findall("<tr>.*?</tr>", shown, re.S) if ">trial 3<" in row)

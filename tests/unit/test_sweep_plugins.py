@@ -105,6 +105,27 @@ def test_optuna_begins_where_it_is_told_to_and_finds_better(edge, tmp_path, caps
     assert best.score > results[0].score
 
 
+def test_optuna_tries_each_choice_once_and_refuses_another_space_in_its_folder(edge, tmp_path, capsys):
+    pytest.importorskip("optuna")
+    words = ("-m", "hydra/sweeper=optuna", "hydra/launcher=local", "hydra.sweep.dir=s", "sweep.trials=2")
+    assert edge(*words, "model.units=8,16") == 0
+    assert sorted(result.overrides for result in read_results(tmp_path / "s")) == [
+        ("model.units=16",),
+        ("model.units=8",),
+    ]
+    before = (tmp_path / "s" / "study.journal").read_bytes()
+    capsys.readouterr()
+    for further in ((), ("dry_run=true",)):
+        assert edge(*words, *further, "model.units=8,24") == 2
+        assert capsys.readouterr().err == (
+            f"{tmp_path / 's' / 'study.journal'}: found a study of another space (model.units: one of 8, 16), expected "
+            "model.units: one of 8, 24; choose another folder with hydra.sweep.dir=FOLDER.\n"
+        )
+    assert (tmp_path / "s" / "study.journal").read_bytes() == before
+    assert edge(*words, "model.units=8,16", "sweep.trials=5") == 0
+    assert "each of the 2 combinations of the space has been tried" in capsys.readouterr().out
+
+
 def test_optuna_through_a_launcher_of_hydras_own(edge, tmp_path, capsys):
     pytest.importorskip("optuna")
     edge.main = lambda config, folder: -abs(config.model.units - 50)
