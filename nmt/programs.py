@@ -22,6 +22,7 @@ COMMANDS = {  # name -> where, and what it does
     "evaluate": ("nmt.programs:evaluate", "score checkpoints and files of translations, and compare them"),
     "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
+    "calibrate": ("nmt.compare.command:run", "how often the tests of a comparison raise a false alarm"),
     "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
     "wmd": ("nmt.metrics.wmd.command:main", "similarity by Word Mover's Distance"),
     "sweep": ("nmt.sweep.commands:run", "what a sweep found"),

@@ -76,19 +76,25 @@ def evaluate_page() -> str:
     """The page of evaluate.py."""
     keys = [
         ("checkpoint=FILE", "the model; '[A.h5,B.h5]' or 'runs/*/checkpoints/best.h5' compares several with the first"),
+        ("checkpoint=A.h5+B.h5", "an ensemble, as translate.py has it"),
+        ("+outputs.NAME=FILE", "translations of any toolkit, a line a sentence; alone they need no checkpoint"),
+        ("+references.NAME=FILE", "further references; an empty line is none"),
+        ("+segments.METRIC.NAME=FILE", "scores of sentences from elsewhere, a number a line; +signatures.METRIC=TEXT"),
+        ("+groups.NAME=PATTERN", "runs of one configuration (checkpoints or outputs) as one system"),
         ("out=FOLDER", "where results and translations are written; null: printed alone"),
         *OPTIONS_OF_BOTH,
         ("data.KEY=VALUE", "other text than the saved one: data.test=PREFIX, +data.tests.NAME=PREFIX, data.dir=DIR"),
         ("metrics.KEY=VALUE", "other scoring than the saved one: metrics.bleu.tokenize=none"),
     ]
     return _page(
-        "Score a checkpoint, or compare several with significance. The file needs nothing beside it.",
+        "Score a system, or compare several with significance. A checkpoint needs nothing beside it.",
         "python evaluate.py checkpoint=FILE [KEY=VALUE ...]",
         [("Keys", keys), ("Flags", MORE_HELP)],
         [
             "python evaluate.py checkpoint=best.h5",
             "python evaluate.py checkpoint=best.h5 data.test=PREFIX out=FOLDER",
-            "python evaluate.py 'checkpoint=[A.h5,B.h5]'",
+            "python evaluate.py 'checkpoint=[A.h5,B.h5]' +outputs.tool=FILE out=FOLDER",
+            "python evaluate.py data.src=en data.tgt=de data.test=PREFIX +outputs.one=FILE +outputs.two=FILE",
         ],
     )
 

@@ -39,12 +39,17 @@ class Comparison:
 
 @dataclass(frozen=True)
 class BootstrapComparison(Comparison):
-    """`wins` is the fraction of resamples in which the system scores higher than the baseline (Koehn 2004)."""
+    """`wins` is the fraction of resamples in which the system scores higher than the baseline (Koehn 2004).
+
+    `p_centred` is two-sided over the signed differences: `p_value`, which takes their absolute values, comes to about
+    half of it where the difference is not tiny (docs/comparisons.md).
+    """
 
     mean: float
     interval: Interval
     difference_interval: Interval
     wins: float
+    p_centred: float
 
 
 def paired_bootstrap(
@@ -84,6 +89,7 @@ def paired_bootstrap(
                 interval=percentile_interval(scores_K, confidence),
                 difference_interval=percentile_interval(scores_K - base_K, confidence),
                 wins=float((scores_K > base_K).mean()),
+                p_centred=_p_value(np.abs(scores_K - base_K - (scores_K - base_K).mean()), value, base),
             )
         )
     return found
