@@ -83,14 +83,17 @@ def evaluate(argv: Sequence[str]) -> int:
 
 
 def evaluate_main(command: EvaluateConfig) -> None:
-    if not command.decodes:  # files alone: no TensorFlow
-        from nmt.compare.outputs import compare_outputs
+    from nmt.compare.folder import claimed_out
 
-        compare_outputs(command)
-        return
-    from nmt.app.evaluate import evaluate_checkpoints
+    with claimed_out(command.out):
+        if not command.decodes:  # files alone: no TensorFlow
+            from nmt.compare.outputs import compare_outputs
 
-    evaluate_checkpoints(command)
+            compare_outputs(command)
+            return
+        from nmt.app.evaluate import evaluate_checkpoints
+
+        evaluate_checkpoints(command)
 
 
 def translate(argv: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,24 @@ from typing import Any
 from nmt.compare import tables
 from nmt.compare.judge import Comparison
 from nmt.errors import DataError
+from nmt.plumbing.claims import claimed
 from nmt.plumbing.files import write_text
 from nmt.report.html import html_table, page, section
 
 TEST = "test"
+
+
+@contextmanager
+def claimed_out(out: str | None) -> Iterator[None]:
+    """Within this context `out` is written by this process alone; None claims nothing.
+
+    Raises ConfigError where another process has it, DataError where it cannot be written.
+    """
+    with ExitStack() as stack:
+        if out is not None:
+            with writable(Path(out)):
+                stack.enter_context(claimed(Path(out), "out=FOLDER"))
+        yield
 
 
 def write_comparison(folder: Path, name: str, comparison: Comparison) -> None:

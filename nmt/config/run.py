@@ -5,10 +5,11 @@ Every mistake of a user ends in one sentence on stderr and exit status 2.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from nmt.config.store import CONFIGS, register
 from nmt.config.sweeping import CONFIG_NAME
 from nmt.errors import ConfigError, NmtError
 from nmt.plumbing import edge
+from nmt.plumbing.claims import claimed, claimed_new
 
 Main = Callable[[Config, Path], object]
 
@@ -69,23 +71,23 @@ class Job:
         self.bug: Exception | None = None
 
     def __call__(self, node: DictConfig) -> object:
-        folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             config = unbased(self.plan.resumed or to_config(node))
             config = replace(config, data=replace(config.data, base=str(Path.cwd())))
-            if self.plan.multirun:
-                write_overrides(folder, list(HydraConfig.get().overrides.task))
-                config = continued(folder, config)
-            if config.resume is None and any((folder / "checkpoints").glob("*.h5")):
-                again = mistakes.argument("resume", str(folder))
-                raise ConfigError(
-                    str(folder),
-                    found="the checkpoints of an earlier run",
-                    expected="a new run folder",
-                    next_step=f"continue that run with {again}, or name another folder",
-                )
-            write_run_config(folder, config)
-            return self.main(config, folder)
+            with _run_folder(self.plan) as folder:
+                if self.plan.multirun:
+                    write_overrides(folder, list(HydraConfig.get().overrides.task))
+                    config = continued(folder, config)
+                if config.resume is None and any((folder / "checkpoints").glob("*.h5")):
+                    again = mistakes.argument("resume", str(folder))
+                    raise ConfigError(
+                        str(folder),
+                        found="the checkpoints of an earlier run",
+                        expected="a new run folder",
+                        next_step=f"continue that run with {again}, or name another folder",
+                    )
+                write_run_config(folder, config)
+                return self.main(config, folder)
         except NmtError as mistake:
             if self.plan.multirun:
                 raise
@@ -94,6 +96,32 @@ class Job:
             self.bug = bug
             raise
         return None
+
+
+@contextmanager
+def _run_folder(plan: Plan) -> Iterator[Path]:
+    """A folder that no other process writes: the one that was named, or else one that nobody has used. The log is in
+    it; until now none was opened, so a run that is refused has written nothing."""
+    hydra_config = HydraConfig.get()
+    wanted = Path(hydra_config.runtime.output_dir)
+    words = (str(word).lstrip("+") for word in hydra_config.overrides.hydra)
+    named = plan.multirun or plan.resumed is not None or any(word.startswith("hydra.run.dir=") for word in words)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(claimed(wanted, "hydra.run.dir=FOLDER") if named else claimed_new(wanted))
+            _log_into(folder, wanted)
+        except OSError as error:
+            raise not_writable(Path(str(error.filename or wanted)), error) from error
+        yield folder
+
+
+def _log_into(folder: Path, planned: Path) -> None:
+    """Raises OSError where the log cannot be written."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == planned:
+            path = folder / Path(handler.baseFilename).name
+            path.open("ab").close()
+            handler.baseFilename = str(path)
 
 
 def _hand_to_hydra(job: Job) -> None:

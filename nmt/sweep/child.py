@@ -5,15 +5,14 @@
 PROGRAM holds the first words for Python, as a JSON list. RESUME is the word that continues the run of the folder,
 PLACE the one that begins one there; both are quoted already.
 
-Standard library alone: it is run as a file, before anything of the project is imported, and then becomes the program.
+Standard library alone, and what stands on nothing else: it is run as a file, isolated, and then becomes the program.
 
 Two things keep an orphan from writing beside its successor. On Linux the kernel sends SIGTERM to this process when
-its launcher dies, however that dies; the run saves and leaves. And the run folder is locked as long as the process
-lives, on every system: the next launcher's process waits here for it, and finds the folder as it was left.
+its launcher dies, however that dies; the run saves and leaves. And the run folder is claimed, as that of every run is,
+as long as the process lives: the next launcher's process waits here for it, and finds the folder as it was left.
 """
 
 import ctypes
-import fcntl
 import json
 import os
 import shutil
@@ -21,7 +20,10 @@ import signal
 import sys
 from pathlib import Path
 
-LOCK = ".lock"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from nmt.plumbing.claims import LOCK
+from nmt.plumbing.locks import Lock
+
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
@@ -29,10 +31,9 @@ def main(launcher: int, folder: Path, program: list[str], resume: str, place: st
     """Does not return: the process becomes the program, or ends."""
     die_with(launcher)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    os.set_inheritable(lock, True)  # held until the program ends
+    lock = Lock(folder / LOCK, passing=True, wait=True)
     if (folder / "report.html").exists():  # its predecessor, an orphan, has come to its end
+        lock.release()
         sys.exit(0)
     if any((folder / "checkpoints").glob("*.h5")):
         words = [resume]
@@ -40,6 +41,7 @@ def main(launcher: int, folder: Path, program: list[str], resume: str, place: st
         (folder / "metrics.jsonl").unlink(missing_ok=True)
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         words = [*overrides, place]
+    lock.hand_over()
     os.execv(sys.executable, [sys.executable, *program, *words])
 
 

@@ -26,6 +26,7 @@ from nmt.app.hooks import RunHooks
 from nmt.checkpoint.file import read_extras, read_parameters
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
+from nmt.plumbing.claims import claimed
 
 RUN = ["train.schedule=constant", "train.average=0.9", "train.keep=1"]
 RUN += ["model.dropout_embedding=0.2", "model.dropout_state=0.2", "model.dropout_output=0.2"]
@@ -140,6 +141,17 @@ def test_every_checkpoint_is_looked_at_before_the_first_is_scored(alone, tmp_pat
     assert (answer.status, answer.out) == (2, "")
     assert f"{tmp_path / 'missing.h5'}: found no such file or directory" in answer.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_another_process_writes_is_refused(alone, tmp_path):
+    with claimed(tmp_path / "out", "out=FOLDER"):
+        answer = evaluate_py(f"checkpoint={alone}", f"out={tmp_path / 'out'}")
+        assert (answer.status, answer.out) == (2, "")
+        assert answer.err == (
+            f"{tmp_path / 'out'}: found another process at work in it, expected one at a time; wait for it or stop it, "
+            "or name another folder with out=FOLDER.\n"
+        )
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
 
 
 def test_other_test_sets_take_the_place_of_the_saved_one_or_stand_beside_it(alone, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,9 @@ from nmt.config.mistakes import nearest, show
 from nmt.config.overrides import known_keys
 from nmt.config.resume import MAY_CHANGE
 from nmt.config.root import CommandLine, Config
-from nmt.config.saved import write_run_config
+from nmt.config.saved import read_run_config, write_run_config
 from nmt.errors import ConfigError, DataError
+from nmt.plumbing.claims import claimed
 
 ONE_OF_GROUPS = "there are data, debug, experiment, metrics, model, resume, search, seed, subword, sweep, train"
 EXPERIMENTS = "bench_large, bench_small, multi30k, multi30k_tok, tiny_sweep"
@@ -412,3 +415,43 @@ def test_values_are_shown_on_one_line(value, text):
 def test_a_mistake_is_one_sentence():
     mistake = ConfigError("a.b", found=3, expected="at least 5", next_step="raise it")
     assert str(mistake) == "a.b: found 3, expected at least 5; raise it."
+
+
+def test_a_folder_is_one_runs_at_a_time(edge, capsys, tmp_path):
+    """Refused, and nothing written: neither by a new run, nor by one that would go on."""
+    assert edge("hydra.run.dir=run") == 0
+    edge.calls.clear()
+    with claimed(tmp_path / "run", "hydra.run.dir=FOLDER"):
+        before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "run").iterdir()}
+        for words in (["hydra.run.dir=run", "seed=2"], ["resume=run"]):
+            assert _refused(edge, capsys, *words) == (
+                f"{tmp_path}/run: found another process at work in it, expected one at a time; wait for it or stop it, "
+                "or name another folder with hydra.run.dir=FOLDER."
+            )
+        after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "run").iterdir()}
+        assert before == after
+    assert edge("hydra.run.dir=run", "seed=2") == 0
+    assert edge("resume=run") == 0
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "train.log"]
+
+
+def test_runs_of_one_second_get_a_folder_each(edge, tmp_path, monkeypatch):
+    """The default names a folder after the second; each has its own log and configuration."""
+
+    class Noon(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 1, 2, 12)
+
+    monkeypatch.setattr("hydra.core.utils.datetime", Noon)
+    edge.main = lambda config, folder: logging.getLogger("nmt").warning("seed %d", config.seed)
+    for seed in (1, 2, 3):
+        assert edge(f"seed={seed}") == 0
+    folders = [folder for _, folder in edge.calls]
+    assert folders == [
+        tmp_path / "runs" / name for name in ("2026-01-02_12-00-00", "2026-01-02_12-00-00_2", "2026-01-02_12-00-00_3")
+    ]
+    for seed, folder in enumerate(folders, start=1):
+        assert (folder / "train.log").read_text().endswith(f" WARNING nmt: seed {seed}\n")
+        assert (folder / "train.log").read_text().count("\n") == 1
+        assert read_run_config(folder).seed == seed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import matplotlib.font_manager  # noqa: F401 -- where it finds no cache it says so, before anybody listens
 import pytest
 from config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
