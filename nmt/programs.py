@@ -11,6 +11,9 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nmt.errors import ConfigError
+from nmt.plumbing import edge
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,15 +35,21 @@ COMMANDS = {  # name -> where, and what it does
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `nmt`; -> exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    return edge.command(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(page())
         return 0
     if words[0] not in COMMANDS:
         near = get_close_matches(words[0], COMMANDS, 1)
-        step = f"did you mean {near[0]}" if near else "see nmt --help"
-        print(f"nmt: found {words[0]}, expected one of {', '.join(COMMANDS)}; {step}.", file=sys.stderr)
-        return 2
+        raise ConfigError(
+            "nmt",
+            found=words[0],
+            expected=f"one of {', '.join(COMMANDS)}",
+            next_step=f"did you mean {near[0]}" if near else "see nmt --help",
+        )
     module, _, name = COMMANDS[words[0]][0].partition(":")
     run: Callable[[Sequence[str]], int] = getattr(import_module(module), name)
     return run(words[1:])

@@ -172,7 +172,7 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
     for word in argv:
         if word.startswith("-"):
             raise mistakes.dashed(word, known)
-        override = parse_override(word)
+        override = _files_override(word) if word.startswith("checkpoint=") else parse_override(word)
         key = override.key_or_group
         if key == "checkpoint":
             files = _files(override)
@@ -181,8 +181,7 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
         elif key in own:
             settings.append(override)
         elif "." in key and key.partition(".")[0] in kind.may_change:
-            _check_change(override)
-            changes.append(word)
+            changes.append(_change(override))
         else:
             raise _refused(key, kind, known)
     node = apply_overrides(OmegaConf.structured(kind), settings)
@@ -228,6 +227,23 @@ def _matching(key: str, pattern: str) -> list[str]:
     return files
 
 
+def _files_override(word: str) -> Override:
+    """Raises ConfigError, with quotes around each name that needs them, where Hydra's grammar does not know it."""
+    try:
+        return parse_override(word)
+    except ConfigError as mistake:
+        value = word.partition("=")[2]
+        if not (value.startswith("[") and value.endswith("]")) or '"' in value:
+            raise
+        names = re.split(r"(?<=\.h5),", value[1:-1])  # other commas belong to a name
+        raise ConfigError(
+            "checkpoint",
+            found=mistakes.show(value),
+            expected="names without special characters, or in quotes",
+            next_step=f"write {mistakes.listed('checkpoint', names)}",
+        ) from mistake
+
+
 def _files(override: Override) -> list[str]:
     """checkpoint=A.h5, checkpoint=[A.h5,B.h5], a pattern, or several that vote: A.h5+B.h5."""
     value = override.value()
@@ -246,16 +262,24 @@ def _files(override: Override) -> list[str]:
     return files
 
 
-def _check_change(override: Override) -> None:
-    """Before any checkpoint is opened: a key that no saved configuration has, a value of the wrong type."""
+def _change(override: Override) -> str:
+    """The word that changes a saved configuration. Whether that has an entry already (`data.tests.NAME`) is not the
+    user's to know, so a `+` is put before it.
+
+    Raises ConfigError, before any checkpoint is opened, for a key that no saved configuration has, or a value of the
+    wrong type.
+    """
+    word = str(override.input_line)
+    ways = [override, parse_override(f"+{word}")] if override.type is OverrideType.CHANGE else [override]
     answers: list[ConfigError] = []
-    for source in SOURCES.values():
-        try:
-            apply_overrides(OmegaConf.structured(Config(data=source())), [override])
-        except ConfigError as answer:
-            answers.append(answer)
-    if len(answers) == len(SOURCES):
-        raise answers[0]
+    for way in ways:
+        for source in SOURCES.values():
+            try:
+                apply_overrides(OmegaConf.structured(Config(data=source())), [way])
+                return str(way.input_line)
+            except ConfigError as answer:
+                answers.append(answer)
+    raise answers[0]
 
 
 def _refused(key: str, kind: type[Command], known: list[str]) -> ConfigError:

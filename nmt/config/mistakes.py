@@ -156,6 +156,12 @@ def argument(key: str, text: str) -> str:
     return f"{key}={text}" if PLAIN.fullmatch(text) else quoted(key, text)
 
 
+def listed(key: str, texts: Iterable[str]) -> str:
+    """KEY=[TEXT,...] for the shell and for Hydra, with quotes around each text that needs them."""
+    quotes = (text if PLAIN.fullmatch(text) else QuotedString(text, Quote.double).with_quotes() for text in texts)
+    return shlex.quote(f"{key}=[{','.join(quotes)}]")
+
+
 def composing(error: Exception) -> ConfigError:
     """What Hydra or OmegaConf says where no rule of ours spoke first, on one line and under our headings."""
     seen: BaseException | None = error

@@ -186,7 +186,8 @@ def _apply(node: DictConfig, override: Override) -> None:
 
 
 def _check_sign(node: DictConfig, override: Override, place: Place) -> None:
-    """A `+` adds an entry to a dictionary, a `~` takes one out; an option of ours is neither added nor taken out."""
+    """A `+` adds an entry to a dictionary, or replaces one; a `~` takes one out. An option of ours is neither added nor
+    taken out."""
     key = override.key_or_group
     owner = OmegaConf.select(node, key.rpartition(".")[0]) if "." in key else node
     present = place.name in owner
@@ -197,7 +198,8 @@ def _check_sign(node: DictConfig, override: Override, place: Place) -> None:
             expected="a value: every option has one",
             next_step="leave it out for its default",
         )
-    if override.is_add() and present and owner[place.name] is not None and not isinstance(override.value(), dict):
+    an_option = place.owner is not None and present and owner[place.name] is not None
+    if override.is_add() and an_option and not isinstance(override.value(), dict):
         raise ConfigError(key, found="an addition (+)", expected="a change of what is there", next_step="drop the +")
     if not present and not override.is_add() and not override.is_force_add():
         raise _needs_plus(override)

@@ -79,12 +79,16 @@ def read_run_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        found = "no folder of this name" if not folder.is_dir() else f"no readable {FILE} in it"
+        found = "a file" if folder.is_file() else "no folder of this name"
+        step = f"name the folder that holds its {FILE} and checkpoints"
+        for run in folder.parents[:2]:  # RUN/checkpoints/last.h5
+            if (run / FILE).is_file():
+                step = f"write {mistakes.argument('resume', str(run))}, which goes on from its newest checkpoint"
         raise ConfigError(
             f"resume={folder}",
-            found=found,
+            found=f"no readable {FILE} in it" if folder.is_dir() else found,
             expected="the folder of an earlier run",
-            next_step="name the folder that holds its config.yaml and checkpoints",
+            next_step=step,
         ) from error
     return load_config(text, overrides, origin=str(path))
 

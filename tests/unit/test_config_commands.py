@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from subprocess import PIPE
 import pytest
 
 from nmt.config.commands import Command, EvaluateConfig, Format, TranslateConfig, read_command, run_command
+from nmt.config.data import FilesConfig
 from nmt.config.pages import evaluate_page, translate_page
+from nmt.config.root import Config
+from nmt.config.saved import dump, load_config
 from nmt.config.train import Device
 from nmt.errors import CheckpointError, ConfigError
 
@@ -29,6 +33,32 @@ def test_everything_evaluate_takes():
     changes = ["search.beam=1", "data.test=P", "+data.tests.more=Q", "data.dir=D", "metrics.bleu.tokenize=none"]
     command = read_command(["checkpoint=a.h5", "out=there", "device=cpu", "threads=2", *changes], EvaluateConfig)
     assert command == EvaluateConfig(["a.h5"], Device.cpu, 2, changes, "there")
+
+
+@pytest.mark.parametrize("sign", ["", "+", "++"])
+@pytest.mark.parametrize("saved", [{}, {"flickr": "old"}])
+def test_a_test_set_is_named_with_a_plus_or_without(sign, saved):
+    """Whether the checkpoint has one of that name already is not the user's to know."""
+    command = read_command(["checkpoint=a.h5", f"{sign}data.tests.flickr=new"], EvaluateConfig)
+    config = load_config(dump(Config(data=FilesConfig(train="a", dev="b", tests=saved))), command.overrides)
+    assert config.data.tests == {"flickr": "new"}
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("[units=64,seed=1/A.h5,C.h5]", ["units=64,seed=1/A.h5", "C.h5"]),
+        ("[C.h5,a=1/A.h5]", ["C.h5", "a=1/A.h5"]),
+        ("[A (1).h5,B.h5]", ["A (1).h5", "B.h5"]),
+        ("[a=1/*.h5]", ["a=1/*.h5"]),
+        ("a=1/A.h5", ["a=1/A.h5"]),
+    ],
+)
+def test_the_hint_for_names_with_special_characters_works(word, names, monkeypatch):
+    monkeypatch.setattr("glob.glob", lambda name: [name])
+    said = _sentence(EvaluateConfig, f"checkpoint={word}")
+    (hint,) = shlex.split(said.partition("; write ")[2].removesuffix("."))
+    assert read_command([hint], EvaluateConfig).checkpoint == names
 
 
 def test_everything_translate_takes():
@@ -83,8 +113,7 @@ EVALUATE = {
     ("search.beam=x",): "search.beam: found x, expected an integer; the default is 5.",
     ("search.beam=1,2",): "search.beam: found 1,2, expected one value; for a sweep write train.py -m, for a text with "
     "a comma 'search.beam=\"1,2\"'.",
-    ("data.tests.a=x",): "data.tests.a: found no entry of this name, expected a + before a new entry; write "
-    "+data.tests.a=x.",
+    ("+search.beam=3",): "search.beam: found an addition (+), expected a change of what is there; drop the +.",
     ("train.max_steps=3",): f"train.max_steps: {FIXED} data.*, search.*, metrics.*; leave it out.",
     ("data=files",): f"data: {FIXED} data.*, search.*, metrics.*; leave it out.",
     ("experiment=multi30k",): f"experiment: {FIXED} data.*, search.*, metrics.*; leave it out.",

@@ -116,6 +116,15 @@ def test_no_such_folder_no_such_file_no_text(tmp_path):
             read_run_config(folder)
         assert str(caught.value) == f"resume={folder}: found {found}, {rest}"
     (tmp_path / "config.yaml").write_bytes(b"\xff")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.h5").touch()
+    for place, found in (("checkpoints/last.h5", "a file"), ("checkpoints", "no readable config.yaml in it")):
+        with pytest.raises(ConfigError) as caught:
+            read_run_config(tmp_path / place)
+        assert str(caught.value) == (
+            f"resume={tmp_path / place}: found {found}, expected the folder of an earlier run; "
+            f"write resume={tmp_path}, which goes on from its newest checkpoint."
+        )
     with pytest.raises(ConfigError, match=r"no readable config.yaml"):
         read_run_config(tmp_path)
     (tmp_path / "config.yaml").write_text("a: [")
