@@ -20,7 +20,7 @@ from nmt.app.models import assign_best, build_model, vocabularies_of
 from nmt.app.run import Run
 from nmt.app.settings import flat
 from nmt.app.together import agree, leave, shared, stopped_by, told_scores, work_along
-from nmt.app.vectors import learnt_scorer, scorer_of_checkpoint, with_vectors
+from nmt.app.vectors import learnt_scorer, scorer_as_before, with_vectors
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, Opened, opened, read_bundle
 from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.checkpoint.store import CheckpointStore
@@ -79,7 +79,7 @@ def train_run(config: Config, folder: Path) -> float | None:
         agree(config, vocabularies, origin.corpus, trainer, state)
         if not replicas.is_chief:
             sys.exit(work_along(config, trainer, batches, state))
-        scorer = choose_scorer(config, corpora, start)
+        scorer = learnt_scorer(config, corpora) if start is None else scorer_as_before(start, config, corpora)
         bundle = content(config, vocabularies, origin, xla, tokens, scorer)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
@@ -165,13 +165,6 @@ def learn(config: SubwordConfig, corpora: Corpora) -> Vocabularies:
     """The pieces of both languages, from the training side alone."""
     src, tgt = Chain([text.src for text in corpora.train]), Chain([text.tgt for text in corpora.train])
     return learn_vocabularies(config, src, tgt)
-
-
-def choose_scorer(config: Config, corpora: Corpora, start: Opened | None) -> Scorer:
-    """A run that goes on is scored as it was before, whatever this machine would learn."""
-    if start is None:
-        return learnt_scorer(config, corpora)
-    return scorer_of_checkpoint(start.path, start.bundle, config, corpora.dev.tgt)
 
 
 def content(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmt.checkpoint.bundle import Bundle
+from nmt.checkpoint.bundle import Bundle, Opened
 from nmt.config.metrics import WmdConfig
 from nmt.config.root import Config
 from nmt.config.search import Utility
@@ -38,12 +38,36 @@ def needs_vectors(config: Config) -> bool:
 
 
 def with_vectors(bundle: Bundle, vectors: VectorSource | None, wmd: WmdConfig) -> Bundle:
-    """A checkpoint carries those that were learnt, and none that come from a file."""
-    if vectors is None or wmd.vectors is not None:
+    """A checkpoint carries those that were learnt, and of those that come from a file its digest."""
+    if vectors is None:
         return bundle
+    if wmd.vectors is not None:
+        return replace(bundle, wmd_file=vectors.sha256)
     assert isinstance(vectors, WordVectors), "vectors that were learnt are in memory"
     words, matrix_WD = "\n".join(vectors.words), np.asarray(vectors.matrix_WD)
     return replace(bundle, wmd_words=words, wmd_vectors=matrix_WD, wmd_source=vectors.source)
+
+
+def scorer_as_before(start: Opened, config: Config, corpora: Corpora) -> Scorer:
+    """Of a run that goes on: scored as it was, whatever this machine would learn, and wherever a file of vectors lies.
+
+    Raises MetricError for a file with other vectors, and as `scorer_of_checkpoint` does.
+    """
+    scorer = scorer_of_checkpoint(start.path, start.bundle, config, corpora.dev.tgt)
+    vectors, bundle = scorer.language.vectors, start.bundle
+    if vectors is None or config.metrics.wmd.vectors is None:
+        return scorer
+    learnt = bundle.wmd_words is not None
+    if learnt or bundle.wmd_file not in (None, vectors.sha256):  # older versions did not keep it
+        raise MetricError(
+            f"metrics.wmd.vectors: {config.metrics.wmd.vectors}",
+            found=f"a file with SHA-256 {vectors.sha256}",
+            expected="no file: the run learnt its vectors"
+            if learnt
+            else f"{bundle.wmd_file}, which the run began with",
+            next_step="restore it, or start a new run with train.init_from to begin at these weights",
+        )
+    return scorer
 
 
 def scorer_of_checkpoint(path: Path, bundle: Bundle, config: Config, references: Iterable[str]) -> Scorer:

@@ -84,6 +84,7 @@ class Bundle:
     ] = None
     wmd_vectors: Annotated[NDArray[np.floating] | None, Key(NUMBERS, "their vectors, a row each")] = None
     wmd_source: Annotated[str | None, Key(TEXT, "how they were learnt, for the signature")] = None
+    wmd_file: Annotated[str | None, Key(TEXT, "SHA-256 of the file of word vectors that it took instead")] = None
     versions: Annotated[dict[str, str] | None, Key(OBJECT, VERSIONS)] = None
     corpus: Annotated[str | None, Key(TEXT, "XXH3-128 of the training and dev text, in hexadecimal")] = None
     tests: Annotated[dict[str, str] | None, Key(OBJECT, "such a digest of each test set, by name: JSON")] = None

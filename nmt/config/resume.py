@@ -23,6 +23,7 @@ MAY_CHANGE = (
     "data.test",
     "data.tests",
     "data.corpora",
+    "metrics.wmd.vectors",
     "train.max_steps",
     "train.max_hours",
     "train.usd_per_hour",

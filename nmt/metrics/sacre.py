@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 import sacrebleu.metrics.base
 
-from nmt.metrics.metric import Metric, Score
+from nmt.config.metrics import MetricsConfig
+from nmt.metrics.metric import Language, Metric, Score
 from nmt.metrics.references import reference_streams
 
 
 class SacreMetric(Metric):
     """A metric of sacreBLEU. With resamples the signature names their number and the seed, as sacreBLEU's does."""
+
+    def __init__(self, cfg: MetricsConfig, language: Language) -> None:
+        super().__init__(cfg, language)
+        self.sacre()  # what it lacks shows here, before anything is trained or translated
 
     @abstractmethod
     def sacre(self) -> sacrebleu.metrics.base.Metric:

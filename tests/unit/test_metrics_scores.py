@@ -78,7 +78,7 @@ def test_bleu_lowercase(lowercase, case, expected):
 def test_a_tokenizer_without_its_package_says_what_to_install(tokenize, monkeypatch):
     monkeypatch.setattr(f"sacrebleu.tokenizers.tokenizer_{tokenize.replace('-', '_')}.MeCab", None)
     with pytest.raises(MetricError) as caught:
-        bleu_of(["a"], [["a"]], tokenize=tokenize)
+        Bleu(MetricsConfig(bleu=BleuConfig(tokenize=tokenize)), Language("ja"))  # before anything is translated
     assert str(caught.value) == (
         f"metrics.bleu.tokenize: found {tokenize}, whose package is not installed, expected a tokenizer that can be "
         f"loaded; install sacrebleu[{tokenize[:2]}], or choose another tokenizer."
