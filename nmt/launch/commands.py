@@ -14,6 +14,7 @@ from nmt.launch.aws import REGION, region_of
 from nmt.launch.leftovers import sweep_orphans
 from nmt.launch.preflight import preflight
 from nmt.launch.relaunch import relaunch
+from nmt.launch.selftest import selftest
 from nmt.launch.terminate import refresh_access, stop, terminate
 from nmt.launch.terms import Start, read_command
 from nmt.launch.up import NOT_DONE, up
@@ -74,6 +75,12 @@ COMMANDS: dict[str, Command] = {
         "another machine goes on with the training",
         {**YES, "--no-fetch": "what is on the old one may be lost"},
         Start.renewal,
+    ),
+    "selftest": Command(
+        selftest,
+        "on a real account, for some minutes and cents: every promise held against AWS, and a transcript",
+        YES,
+        Start.defaults,
     ),
     "rehearse-interruption": Command(
         remote_commands.rehearse_interruption,

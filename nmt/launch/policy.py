@@ -9,6 +9,7 @@ from nmt.launch.aws import NAME_TAG
 
 LOOKING = [  # these have no resources to name
     "ec2:DescribeImages",
+    "ec2:DescribeInstanceAttribute",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",

@@ -8,10 +8,11 @@ from pathlib import Path
 from nmt.config.launch import Launch, LaunchConfig
 from nmt.errors import LaunchError
 from nmt.launch.aws import Aws
-from nmt.launch.bill import catch_up, read_events
+from nmt.launch.bill import Event, catch_up, events_of, iso, note, read_events
 from nmt.launch.life import Instance, instances, look_up
 from nmt.launch.machine import FILE as RECORD
 from nmt.launch.machine import Machine, load_machine
+from nmt.launch.prices import Prices, prices
 from nmt.launch.start import load_request, resend
 from nmt.launch.terms import load_terms
 
@@ -81,8 +82,10 @@ def machines(aws: Aws, config: Launch) -> list[Instance]:
     request = load_request(folder)
     if request is not None and not request.instance_id:
         answered = resend(aws, config, request, folder)
-        if answered is not None and answered.state != "terminated":
-            known.append(answered)
+        if answered is not None:
+            note(folder, started(aws, config, answered, prices(aws, config)[0]))
+            catch_up(config, folder, answered.id, answered)
+            known += [answered] if answered.state != "terminated" else []
     ids = {one.id for one in known}
     return known + [one for one in instances(aws, config.launch.name) if one.id not in ids]
 
@@ -96,3 +99,17 @@ def asked(aws: Aws, config: Launch, instance_id: str) -> Instance | None:
     found = look_up(aws, config, instance_id, may_run(config.launch).get(instance_id, 0.0), same)
     catch_up(config, folder_of(config.launch), instance_id, found)
     return found
+
+
+def started(aws: Aws, config: Launch, found: Instance, known: Prices) -> Event:
+    """The start of a machine, with the disk that it was given: on its bill already, or in the request for it."""
+    folder, disk_gb = folder_of(config.launch), config.launch.disk_gb
+    request = load_request(folder)
+    if request is not None:
+        disk_gb = request.disk_gb
+    disk_gb = next((event.disk_gb for event in events_of(folder, found.id)), disk_gb)
+    own = replace(config, launch=replace(config.launch, spot=found.spot, disk_gb=disk_gb))
+    return Event(
+        iso(found.launched.timestamp()), "started", found.id, found.type, aws.region, found.spot,
+        known.machine(own, found.zone), disk_gb, known.disk_hour(own), found.image,
+    )  # fmt: skip

@@ -19,10 +19,12 @@ from nmt.launch.fetch import describe, fetch, follow
 from nmt.launch.machine import Machine, load_machine
 from nmt.launch.messages import command, options, say
 from nmt.launch.notices import NOTICE_S
-from nmt.launch.recorded import at_home
+from nmt.launch.recorded import at_home, folder_of, on_record
 from nmt.launch.s3 import push, signed, store_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
+from nmt.launch.start import load_request
+from nmt.launch.states import State, check
 from nmt.launch.terms import remember_limits
 from nmt.launch.training import Agent, limit_s, run
 from nmt.launch.upload import plan_training, typed
@@ -186,6 +188,8 @@ def _ending(config: Launch, status: dict[str, Any]) -> int | None:
 
 
 def _machine(config: Launch) -> Machine:
+    if on_record(config.launch) is None and load_request(folder_of(config.launch)) is not None:
+        check("run", State.asked, config)
     return load_machine(Path(config.launch.folder), config.launch.name)
 
 

@@ -16,6 +16,7 @@ from nmt.launch.machine import Machine, forget_machine
 from nmt.launch.messages import agreed, command, locked, say, told
 from nmt.launch.recorded import at_home, folder_of, machines, may_run, on_record
 from nmt.launch.start import forget_request
+from nmt.launch.states import AWS, check
 from nmt.launch.up import KNOWN_HOSTS, NOT_DONE
 
 Fetch = Callable[[Launch, Machine], object]  # brings home what a machine made; raises LaunchError
@@ -33,6 +34,7 @@ def stop(config: Launch, flags: frozenset[str]) -> int | None:
                 found.id, found="a spot machine", expected="one on demand: one-time spot machines cannot be stopped",
                 next_step=f"end it: {command('terminate', config)}",
             )  # fmt: skip
+        check("stop", AWS[found.state], config)
         aws.call("ec2", "StopInstances", {"InstanceIds": [found.id]})
         stopped = wait_for(aws, config, found.id, ("stopped",))
         catch_up(config, folder, found.id, stopped)

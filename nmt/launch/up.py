@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from nmt.config.launching import differences
 from nmt.errors import LaunchError
 from nmt.launch import access
 from nmt.launch.aws import Aws, connect
-from nmt.launch.bill import Event, catch_up, iso, note, read_events
+from nmt.launch.bill import catch_up, note
 from nmt.launch.hostkeys import host_keys
 from nmt.launch.life import GONE, PAID, Instance, wait_for
 from nmt.launch.machine import Machine, forget_machine, save_machine
 from nmt.launch.messages import agreed, command, locked, say, told, usd
 from nmt.launch.offers import as_offered, find_image, zones_with
 from nmt.launch.prices import Prices, max_hours, prices
-from nmt.launch.recorded import folder_of, machines, on_record
+from nmt.launch.recorded import folder_of, machines, on_record, started
 from nmt.launch.refusals import AwsError
 from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
 from nmt.launch.terms import Terms
@@ -65,7 +65,7 @@ def up(config: Launch, flags: frozenset[str]) -> int | None:
             return NOT_DONE
         with told(config, [found.id], aws.region):
             if found.state in PAID:
-                note(folder, _started(found, aws.region, plan))
+                note(folder, started(aws, plan.launch, found, plan.prices))
             _ready(aws, plan, found)
     return None
 
@@ -175,7 +175,7 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     """Running, reachable from here alone, its keys known; then it is on record."""
     options = plan.launch.launch
     running = wait_for(aws, plan.launch, found.id, ("running",))
-    event = _started(running, aws.region, plan)
+    event = started(aws, plan.launch, running, plan.prices)
     note(plan.folder, event)
     key_name, group_name = access.names(options, plan.public)
     if running.key_name != key_name:
@@ -198,17 +198,3 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     say(f"{options.name} is up: {running.id} in {running.zone}, {options.user}@{host}, {usd(event.hourly)} an hour")
     say(f"  {command('run', plan.launch)} -- OVERRIDES")
     say(f"  {command('terminate', plan.launch)}")
-
-
-def _started(found: Instance, region: str, plan: Plan) -> Event:
-    """The start of a machine, with the disk that it was given: on its bill already, or in the request for it."""
-    disk_gb = plan.launch.launch.disk_gb
-    request = load_request(plan.folder)
-    if request is not None:
-        disk_gb = request.disk_gb
-    disk_gb = next((event.disk_gb for event in read_events(plan.folder) if event.id == found.id), disk_gb)
-    launch = replace(plan.launch, launch=replace(plan.launch.launch, spot=found.spot, disk_gb=disk_gb))
-    return Event(
-        iso(found.launched.timestamp()), "started", found.id, found.type, region, found.spot,
-        plan.prices.machine(launch, found.zone), disk_gb, plan.prices.disk_hour(launch), found.image,
-    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ NEVER = (
     "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore", "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*",
 )  # fmt: skip
 IGNORE = ".gitignore"
+FOLDER_MARK = "ps_d"  # pathspec's name for the slash behind a folder that matches
 
 
 def project_files(root: Path) -> list[str]:
@@ -82,7 +84,7 @@ def _walk(root: Path, inside: str, rules: list[tuple[str, GitIgnoreSpec]]) -> It
     """Files below a folder; `rules` are those of the folders above, the nearest last."""
     folder = root / inside
     if (folder / IGNORE).is_file():
-        lines = (folder / IGNORE).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = (folder / IGNORE).read_text(encoding="latin-1").split("\n")  # git matches bytes
         # To git `a/**` is what lies in a; to pathspec a folder a is, too.
         lines = [f"{line.rstrip(' ')}/*" if line.rstrip(" ").endswith("/**") else line for line in lines]
         rules = [*rules, (inside, GitIgnoreSpec.from_lines(lines))]
@@ -99,7 +101,14 @@ def _walk(root: Path, inside: str, rules: list[tuple[str, GitIgnoreSpec]]) -> It
 def _ignored(name: str, rules: list[tuple[str, GitIgnoreSpec]]) -> bool:
     """The nearest file that says something of a path decides; in it, its last line that does."""
     for folder, spec in reversed(rules):
-        said = spec.check_file(name.removeprefix(folder)).include
-        if said is not None:
-            return bool(said)
+        path = os.fsencode(name.removeprefix(folder)).decode("latin-1")
+        for pattern in reversed(list(spec.patterns)):
+            if pattern.include is not None and pattern.regex is not None and _matches(pattern.regex, path):
+                return bool(pattern.include)
     return False
+
+
+def _matches(pattern: re.Pattern[str], path: str) -> bool:
+    """Whether it is the path that matches, not a folder above it: of those each has been asked for itself."""
+    found = pattern.finditer(path)
+    return any(one.groupdict().get(FOLDER_MARK) is None or one.end(FOLDER_MARK) == len(path) for one in found)

@@ -43,10 +43,22 @@ SECRET = "wJalrXUtnFEMI7MDENGbPxRfiCYNOTAKEY"  # looked for in all that is writt
 OWN_ADDRESS = "203.0.113.7"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDxGkZwXxQ5wxJd1kQ0rN2nM3Yx0m0qgWnU4u0mB0rTe"
 IMAGE_NAME = "Deep Learning Base OSS Nvidia Driver GPU AMI (Ubuntu 22.04) 20260801"
-ON_DEMAND = {"g4dn.xlarge": 0.587, "g5.xlarge": 1.123, "g6.xlarge": 0.8976}  # stands for Amazon's list in these tests
+ON_DEMAND = {
+    "g4dn.xlarge": 0.587,
+    "g5.xlarge": 1.123,
+    "g6.xlarge": 0.8976,
+    "t3.micro": 0.0114,
+}  # stands for Amazon's list in these tests
 GP3_GB_MONTH = 0.088
 SPOT = {"eu-west-1a": 0.21, "eu-west-1b": 0.18, "eu-west-1c": 0.24}
-QUOTAS = {"L-DB2E81BA": 8.0, "L-3819A6DF": 4.0, "L-417A185B": 0.0, "L-7212CCBC": 0.0}
+QUOTAS = {
+    "L-DB2E81BA": 8.0,
+    "L-3819A6DF": 4.0,
+    "L-417A185B": 0.0,
+    "L-7212CCBC": 0.0,
+    "L-1216C47A": 32.0,
+    "L-34B43A08": 32.0,
+}
 JSON_ANSWER, XML_ANSWER = "application/x-amz-json-1.1", "text/xml"
 Answer = tuple[int, str, bytes]
 
@@ -292,7 +304,7 @@ def _products(server: AwsServer, call: Call) -> Answer:
 
 
 def _parameter(server: AwsServer, call: Call) -> Answer | None:
-    if not json.loads(call.body)["Name"].startswith("/aws/service/deeplearning/"):
+    if not json.loads(call.body)["Name"].startswith(("/aws/service/deeplearning/", "/aws/service/canonical/")):
         return None
     return _json({"Parameter": {"Value": image_id(server, call.region)}})
 
