@@ -1,4 +1,4 @@
-"""Scores of translations.
+"""Scores of translations, each metric the same kind of thing. Read `metric.py` first.
 
 POT, which solves the transport problems, imports TensorFlow, PyTorch, JAX and CuPy where it finds them: seconds, and
 gigabytes of address space, for nothing. The variables keep it from that; they must be set before its first import, and

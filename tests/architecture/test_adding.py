@@ -54,3 +54,16 @@ def test_a_penalty_of_the_search_touches_two_files():
 
 def test_a_schedule_touches_two_files():
     assert files_with("inverse_sqrt") == {"nmt/config/train.py", "nmt/training/schedule.py"}
+
+
+def test_a_machine_touches_one_file():
+    assert files_with("g6_xlarge") == {"configs/machine/g6_xlarge.yaml"}
+
+
+def test_every_file_and_package_on_the_map_is_there():
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:nmt|configs|tests)/[\w/]+\.(?:py|yaml))", page)
+    assert len(named) > 20
+    assert [file for file in named if "NAME" not in file and not (ROOT / file).is_file()] == []
+    packages = {path.parent.name for path in (ROOT / "nmt").glob("*/__init__.py")}
+    assert {package for package in packages if f"`{package}`" not in page} == set()
