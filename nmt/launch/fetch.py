@@ -14,7 +14,6 @@ from typing import Any
 from nmt.config.metrics import FIGURES
 from nmt.launch.assignment import Assignment
 from nmt.launch.ssh import Ssh
-from nmt.launch.ssh_faults import UnreachableError
 from nmt.launch.training import Agent, Say
 
 LOOK_S = 10.0  # between two looks at the machine: a spot machine gives two minutes
@@ -58,16 +57,6 @@ def follow(
         if over:
             return status
         sleep(min(LOOK_S, max(0.0, due - time.monotonic()), every_s) or 0.1)
-
-
-def try_fetch(ssh: Ssh, assignment: Assignment, say: Say) -> bool:
-    """Fetch what can still be had of a machine that may be gone; -> whether it could."""
-    try:
-        fetch(ssh, assignment)
-    except UnreachableError as failure:
-        say(f"not fetched: {failure.found}")
-        return False
-    return True
 
 
 def describe(status: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tiny_ec2 import DISK_GB_MONTH, PRICE, REGION, KilledError, TinyEc2, lost, refused
+from tiny_ec2 import PRICE, REGION, KilledError, TinyEc2, lost, refused
 
 from nmt.config import launching
 from nmt.launch import relaunch as relaunching
@@ -34,7 +34,6 @@ from nmt.launch.states import ALLOWED, NEXT, State
 from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 OWN, OTHER = "123456789012", "210987654321"
-HOURLY = PRICE + 60 * DISK_GB_MONTH / 730
 NO_ANSWER = ("lost", "killed")  # after AWS has acted
 REFUSED = (
     "UnauthorizedOperation",
@@ -46,7 +45,6 @@ REFUSED = (
 FAULTS = st.tuples(st.sampled_from([*NO_ANSWER, "cut", "dark", *REFUSED]), st.integers(0, 30))
 FOLDER = Path("runs/launch/nmt")
 DEFAULTS = launching._composed([])  # Hydra reads its files once, not for each command
-
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDxGkZwXxQ5wxJd1kQ0rN2nM3Yx0m0qgWnU4u0mB0rTe"
 
 

@@ -79,6 +79,7 @@ class Place:
         return [
             *("launch.host=127.0.0.1", f"launch.port={self.server.port}", f"launch.user={getpass.getuser()}"),
             *(f"remote.folder={self.home}", "remote.cuda=false", "remote.offline=true", "remote.poll_s=0.2"),
+            f"machine.python='{sys.version_info.major}.{sys.version_info.minor}'",  # which uv finds without a network
             *(f"remote.metadata={metadata}", f"remote.power_off=['{self.timer}','{{seconds}}']"),
         ]
 
