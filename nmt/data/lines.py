@@ -9,7 +9,6 @@ import itertools
 import os
 import shutil
 import tempfile
-import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from nmt.data.text import ParallelText, find_sides, same_length
 from nmt.errors import DataError
+from nmt.plumbing.steady import SteadyFile
 from nmt.plumbing.text import BYTE_ORDER_MARK, GZIP, read_lines
 
 BLOCK = 2**22  # bytes looked at at once
@@ -30,13 +30,12 @@ class Lines(Sequence[str]):
     """What `read_lines` returns of a UTF-8 file, read as it is asked for; from any thread.
 
     Holds 8 bytes a line: where it begins. The file stays open, so it may be renamed or removed meanwhile, but must not
-    be written to: a line that is no longer there raises DataError.
+    be written to: then the next line that is read raises DataError.
     """
 
-    def __init__(self, name: str, file: int, begins: npt.NDArray[np.int64]) -> None:
-        """`file`: a descriptor, closed with this object. `begins`: of each line, and past the last one, [N + 1]."""
-        self._name, self._file, self._begins = name, file, begins
-        weakref.finalize(self, os.close, file)
+    def __init__(self, file: SteadyFile, begins: npt.NDArray[np.int64]) -> None:
+        """`begins`: of each line, and past the last one, [N + 1]."""
+        self._file, self._begins = file, begins
 
     def __len__(self) -> int:
         return len(self._begins) - 1
@@ -63,19 +62,9 @@ class Lines(Sequence[str]):
         if first >= last:
             return []
         begin, size = int(self._begins[first]), int(self._begins[last] - 1 - self._begins[first])
-        content = os.pread(self._file, size, begin)
-        try:
-            lines = content.decode("utf-8").split("\n")
-        except UnicodeDecodeError:
-            lines = []
-        if len(lines) != last - first or len(content) != size:
-            raise DataError(
-                self._name,
-                found="another text than when it was opened",
-                expected="a file that nobody writes to while it is in use",
-                next_step="start again, and put new text into a new file",
-            )
-        return [line.removesuffix("\r") for line in lines]
+        content = self._file.read(begin, size)
+        self._file.check()
+        return [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
 
 
 def open_lines(path: Path) -> Lines | list[str]:
@@ -92,9 +81,11 @@ def open_lines(path: Path) -> Lines | list[str]:
                     shutil.copyfileobj(content, unpacked, BLOCK)
                 unpacked.seek(0)
             text = unpacked if packed else file
+            steady = SteadyFile(str(path), os.dup(text.fileno()), DataError)
             begins = _begins(text)
+            steady.check()
             if begins is not None:
-                return Lines(str(path), os.dup(text.fileno()), begins)
+                return Lines(steady, begins)
     except (OSError, EOFError, zlib.error, ValueError):
         pass  # read_lines has the words for it
     return read_lines(path)

@@ -1,99 +1,89 @@
-"""Readers of tables that others saved as arrays: gensim's own format, and `.npz`.
+"""Arrays in files: `.npy`, and `.npz` with the arrays `words` and `vectors`. Sizes are believed once the file has them.
 
-gensim's `save` is a pickle, which can run any code when it is loaded. This reader runs none: it rebuilds arrays and
-plain containers, takes gensim's objects for bare records, and refuses whatever else a file asks for.
-
-    W word, D dimension
+W word, D dimension, K row that is asked for
 """
 
 from __future__ import annotations
 
 import io
-import pickle
+import math
+import os
 import struct
+import tokenize
 import zipfile
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
+from nmt.plumbing.steady import SteadyFile
 
-# What arrays and containers are made of, under the names of NumPy 1 and 2.
-_HARMLESS = {
-    (f"numpy.{core}.{module}", name)
-    for core in ("core", "_core")
-    for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
-} | {("numpy", "ndarray"), ("numpy", "dtype"), ("collections", "OrderedDict"), ("collections", "defaultdict")}
-_HARMLESS |= {("builtins", name) for name in ("int", "float", "set", "frozenset", "bytearray", "complex", "slice")}
-_HARMLESS |= {("_codecs", "encode")}
+_BLOCK = 1 << 20
+_MOST_DEFLATED = 1_032  # times that deflate makes something smaller, at best
+_BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError, tokenize.TokenError)
+_BROKEN_ZIP = (*_BROKEN, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
-class _Record:
-    """Stands for an object of gensim: its attributes, and nothing that it can do."""
+class _Head(NamedTuple):
+    """What stands before the numbers of an array, which begin at `start`."""
 
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
+    shape: tuple[int, ...]
+    by_column: bool
+    dtype: np.dtype[Any]
+    start: int
 
-    def __setstate__(self, state: object) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update(state)
-
-
-class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _HARMLESS:
-            return super().find_class(module, name)
-        if (
-            module.split(".")[0] == "gensim"
-            or module.startswith("numpy.random")
-            or (module, name) == ("builtins", "hash")
-        ):
-            return _Record
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+    @property
+    def num_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_native(stream: HashedStream) -> tuple[list[str], NDArray[np.floating], list[Path]]:
-    """Words, matrix_WD, and the files beside that hold arrays, of gensim's `KeyedVectors.save` or `Word2Vec.save`.
+class StoredRows:
+    """matrix_WD that stays in its file: rows are read when they are asked for."""
 
-    Raises MetricError for a pickle of anything else, or where an array's file is missing.
-    """
-    path = stream.path
+    def __init__(self, file: SteadyFile, head: _Head, begin: int) -> None:
+        """`begin`: where the array begins in the file."""
+        self.file, self.shape, self.dtype = file, head.shape, head.dtype
+        self._start = begin + head.start
+
+    def __getitem__(self, rows: Sequence[int]) -> NDArray[np.floating]:
+        """matrix_KD. Raises MetricError where the file has been written to since it was opened."""
+        row_bytes = self.dtype.itemsize * self.shape[1]
+        matrix_KD: NDArray[np.floating] = np.empty((len(rows), self.shape[1]), self.dtype)
+        cuts = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+        for first, end in pairwise(cuts) if len(rows) else ():  # of rows that lie side by side
+            content = self.file.read(self._start + rows[first] * row_bytes, (end - first) * row_bytes)
+            matrix_KD[first:end] = np.frombuffer(content, self.dtype).reshape(end - first, -1)
+        self.file.check()
+        return matrix_KD
+
+
+Matrix = NDArray[np.floating] | StoredRows
+
+
+def rows_of(matrix_WD: Matrix, rows: Sequence[int]) -> NDArray[np.floating]:
+    """matrix_KD, in a memory of its own."""
+    if isinstance(matrix_WD, StoredRows):
+        return matrix_WD[rows]
+    chosen_KD: NDArray[np.floating] = np.ascontiguousarray(matrix_WD[list(rows)])
+    return chosen_KD
+
+
+def open_npy(path: Path) -> StoredRows:
+    """An array that gensim saved beside a table. Raises MetricError for what is none."""
     try:
-        saved = _Reader(io.BytesIO(stream.read_all())).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, TypeError, ValueError) as error:
-        raise _not_vectors(path, f"a pickle that is no table of gensim ({error})") from error
-    record = _attributes(saved)
-    prefix = str(path)
-    if "wv" in record:
-        record, prefix = _attributes(record["wv"]), f"{prefix}.wv"
-    words = next((record[key] for key in ("index_to_key", "index2word") if key in record), None)
-    if words is None:
-        raise _not_vectors(path, f"a pickle of {type(saved).__name__.lstrip('_').lower()} without a list of words")
-    for key in ("vectors", "syn0"):
-        if key in record and isinstance(record[key], np.ndarray):
-            return list(words), record[key], []
-        beside = Path(f"{prefix}.{key}.npy")
-        if key in _beside(record):
-            return list(words), _load_array(beside), [beside]
-    raise _not_vectors(path, "a table of gensim without its vectors")
-
-
-def _attributes(saved: object) -> dict[str, Any]:
-    return vars(saved) if isinstance(saved, _Record) else {}
-
-
-def _beside(record: dict[str, Any]) -> list[str]:
-    """Names of the arrays that gensim put into files of their own."""
-    return list(record["__numpys"]) if "__numpys" in record else []
-
-
-def _load_array(path: Path) -> NDArray[np.floating]:
-    try:
-        array: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file:
+            head = _read_head(file)
+            stored = SteadyFile(str(path), os.dup(file.fileno()), MetricError)
+        _check_size(head, stored.size)
+        if head.by_column or len(head.shape) != 2:
+            raise ValueError("no rows one after another")
+    except _BROKEN as error:
         found = "no such file" if not path.exists() else f"no array ({error})"
         raise MetricError(
             str(path),
@@ -101,62 +91,100 @@ def _load_array(path: Path) -> NDArray[np.floating]:
             expected="the array that gensim saved beside the table",
             next_step="keep the files of a table together",
         ) from error
-    return array
+    return StoredRows(stored, head, 0)
 
 
-def read_npz(stream: HashedStream) -> tuple[list[str], NDArray[np.floating]]:
+def read_npz(stream: HashedStream) -> tuple[list[str], Matrix]:
     """The arrays `words` [W] (text) and `vectors` [W, D] (float32 or float64) of an `.npz`.
 
     Raises MetricError where either is missing, or of another shape or type.
     """
     path = stream.path
     try:
-        with zipfile.ZipFile(io.BytesIO(stream.read_all()) if stream.mapped is None else path) as archive:
+        with _content(stream) as content, zipfile.ZipFile(content) as archive:
             names = sorted(name.removesuffix(".npy") for name in archive.namelist())
             if not {"words", "vectors"} <= set(names):
-                raise _not_vectors(path, f"the arrays {names}", "arrays named words and vectors")
+                raise not_vectors(path, f"the arrays {names}", "arrays named words and vectors")
             words_W = _member(archive, "words.npy")
-            stored = stream.mapped is not None and archive.getinfo("vectors.npy").compress_type == zipfile.ZIP_STORED
-            matrix_WD = _mapped_member(archive, path) if stored else _member(archive, "vectors.npy")
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise _not_vectors(path, f"no .npz that can be read without running code ({error})") from error
-    if words_W.dtype.kind != "U" or words_W.ndim != 1:
-        raise _not_vectors(path, f"words of type {words_W.dtype} and shape {words_W.shape}", "a list of text")
-    return words_W.tolist(), matrix_WD
+            if words_W.dtype.kind != "U" or words_W.ndim != 1:
+                raise not_vectors(path, f"words of type {words_W.dtype} and shape {words_W.shape}", "a list of text")
+            words: list[str] = words_W.tolist()
+            stored = None if stream.plain is None else _stored_member(archive, stream.plain)
+            return words, _member(archive, "vectors.npy") if stored is None else stored
+    except _BROKEN_ZIP as error:
+        raise not_vectors(path, f"no .npz that can be read without running code ({error})") from error
+
+
+def _content(stream: HashedStream) -> IO[bytes]:
+    """All of the file: that which is open, whatever has its name by now."""
+    if stream.plain is None:
+        return io.BytesIO(stream.read_all())
+    return open(os.dup(stream.plain.descriptor), "rb")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    with archive.open(name) as file:
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+    """Raises an error of _BROKEN_ZIP where it is not whole, by its own checksum too."""
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("a compression that NumPy does not use")
+    with archive.open(info) as file:
+        head = _read_head(file)
+        _check_size(head, min(info.file_size, _MOST_DEFLATED * info.compress_size))
+        content = np.empty(head.num_bytes, np.uint8)
+        place = 0
+        while place < head.num_bytes:
+            block = file.read(min(_BLOCK, head.num_bytes - place))
+            if not block:
+                raise EOFError("it breaks off")
+            content[place : place + len(block)] = np.frombuffer(block, np.uint8)
+            place += len(block)
+        file.read(1)  # at its end the checksum is looked at
+    array: NDArray[Any] = content.view(head.dtype).reshape(head.shape, order="F" if head.by_column else "C")
     return array
 
 
-def _mapped_member(archive: zipfile.ZipFile, path: Path) -> NDArray[np.floating]:
-    """The array vectors.npy, which is not compressed, where it lies in the file."""
-    member = archive.getinfo("vectors.npy")
-    with archive.open(member) as file:
-        if np.lib.format.read_magic(file) == (1, 0):  # type: ignore[no-untyped-call]
-            shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
-        else:
-            shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)  # type: ignore[no-untyped-call]
-        header = file.tell()
+def _stored_member(archive: zipfile.ZipFile, file: SteadyFile) -> StoredRows | None:
+    """The rows of vectors.npy where they lie in the file; None where it is compressed or its columns lie together."""
+    info = archive.getinfo("vectors.npy")
+    with archive.open(info) as member:
+        head = _read_head(member)
+        _check_size(head, info.file_size)
+        if info.compress_type != zipfile.ZIP_STORED or head.by_column or len(head.shape) != 2:
+            return None
+        while member.read(_BLOCK):  # to its end, where the checksum is looked at
+            pass
+    # Lengths of name and extra field end the member's own header, and it is followed by these two.
+    name, extra = struct.unpack("<HH", file.read(info.header_offset + 26, 4))
+    return StoredRows(file, head, info.header_offset + 30 + name + extra)
+
+
+def _read_head(file: IO[bytes]) -> _Head:
+    """Raises ValueError for what is no array, or one of Python objects."""
+    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+    if version == (1, 0):
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+    else:
+        shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)  # type: ignore[no-untyped-call]
     if dtype.hasobject:
-        raise ValueError("vectors that are Python objects")
-    with path.open("rb") as raw:
-        raw.seek(member.header_offset + 26)  # of the lengths of name and extra field, which end the member's own header
-        name, extra = struct.unpack("<HH", raw.read(4))
-    start = member.header_offset + 30 + name + extra + header
-    return np.memmap(path, dtype, "r", start, shape, order="F" if by_column else "C")
+        raise ValueError("an array of Python objects")
+    return _Head(shape, by_column, dtype, file.tell())
 
 
-def check_table(path: Path, words: list[str], matrix_WD: NDArray[np.floating]) -> None:
+def _check_size(head: _Head, num_bytes: int) -> None:
+    """Before memory is asked for. Raises ValueError where the file cannot hold such an array."""
+    if min(head.shape, default=0) < 0 or head.start + head.num_bytes > num_bytes:
+        raise ValueError(f"an array of shape {head.shape} in {num_bytes} bytes")
+
+
+def check_table(path: Path, words: list[str], matrix_WD: Matrix) -> None:
     """Raises MetricError unless the matrix has a row of float32 or float64 for each word."""
-    if matrix_WD.ndim != 2 or len(matrix_WD) != len(words) or matrix_WD.dtype not in (np.float32, np.float64):
-        found = f"vectors of type {matrix_WD.dtype} and shape {matrix_WD.shape} for {len(words)} words"
-        raise _not_vectors(path, found, "a row of float32 or float64 for each word")
+    shape, dtype = matrix_WD.shape, matrix_WD.dtype
+    if len(shape) != 2 or shape[0] != len(words) or not shape[1] or dtype not in (np.float32, np.float64):
+        found = f"vectors of type {dtype} and shape {shape} for {len(words)} words"
+        raise not_vectors(path, found, "a row of float32 or float64 for each word")
 
 
-def _not_vectors(
+def not_vectors(
     path: Path, found: str, expected: str = "gensim's KeyedVectors or an .npz of words and vectors"
 ) -> MetricError:
     return MetricError(

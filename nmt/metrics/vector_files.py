@@ -9,7 +9,7 @@ feed, for each word.
 
 from __future__ import annotations
 
-import mmap
+import logging
 import re
 from array import array
 from collections.abc import Callable, Iterable
@@ -21,10 +21,17 @@ import numpy as np
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
+from nmt.plumbing.text import BYTE_ORDER_MARK
 
+LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 20  # what is read at once: little enough to stay in the processor's cache
+SAMPLE = 1 << 13  # what is looked at first
 # No word is longer: what has no space for so many bytes is no table.
 _LONGEST_WORD = 1 << 15
+_LONGEST_LINE = 1 << 26
+_MOST_DIGITS = 18  # of a number in a first line
+LARGEST_DIMENSION = 1 << 20
+_ENOUGH_NUMBERS = 64  # of a row that is cut off: they are no chance
 
 
 class Sink(Protocol):
@@ -59,37 +66,45 @@ def needed_bytes(words: Iterable[str] | None) -> frozenset[bytes] | None:
     return None if words is None else frozenset(word.encode() for word in words)
 
 
-def decoded(path: Path, kind: str, number: int, word: bytes) -> str:
-    """Raises MetricError for a word that is no UTF-8."""
+def word_fault(word: bytes) -> str:
+    """What is wrong with a word, which may be nothing."""
     try:
-        return word.decode()
-    except UnicodeDecodeError as error:
-        raise MetricError(
-            f"{path}, {kind} {number}",
-            found=f"bytes that are no UTF-8 ({word[:20]!r})",
-            expected="words in UTF-8",
-            next_step="convert the table",
-        ) from error
+        word.decode()
+    except UnicodeDecodeError:
+        return f"bytes that are no UTF-8 ({word[:20]!r})"
+    return ""
 
 
 def read_header(head: bytes) -> tuple[int, int] | None:
     """(words, D) of a first line of two whole numbers; None for any other first line."""
-    fields = head.split(b"\n", 1)[0].split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields) and b"\n" in head:
+    line, end, _ = head.removeprefix(BYTE_ORDER_MARK).partition(b"\n")
+    fields = line.split()
+    if end and len(fields) == 2 and all(field.isdigit() and len(field) <= _MOST_DIGITS for field in fields):
         return int(fields[0]), int(fields[1])
     return None
 
 
-def is_binary(head: bytes) -> bool:
-    """Whether what follows the header is float32: bytes that are no text."""
-    body = head.split(b"\n", 1)[1]
-    if any(byte < 32 and byte not in b"\t\n\r" for byte in body):
+def is_text(head: bytes, header: tuple[int, int] | None) -> bool:
+    """Whether a file that starts with `head` (at least SAMPLE bytes, or all of it) has its numbers written out.
+
+    It has where the first row is a word and numbers: text is text with an escape sequence or a byte 0 among its words.
+    Of another row bytes tell that are in no text.
+    """
+    rows = head if header is None else head.partition(b"\n")[2]
+    row, end, _ = rows.partition(b"\n")
+    numbers = row.rstrip(b" \r").split(b" ")[1:]
+    if not end and len(head) >= SAMPLE:
+        numbers = numbers[:-1]  # the last one may be cut off
+    least = 1 if header is None else min(header[1], _ENOUGH_NUMBERS)
+    if len(numbers) >= least and all(map(_is_number, numbers[-least:])):
         return True
+    if header is None:
+        return b"\0" not in head
     try:
-        body.decode()
+        rows.decode()
     except UnicodeDecodeError as error:
-        return error.start < len(body) - 3  # a character cut at the end of the sample is none
-    return False
+        return error.start >= len(rows) - 3  # a character cut off at the end of the sample is none
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in rows)
 
 
 def read_text(stream: HashedStream, header: tuple[int, int] | None, sink: Sink) -> int:
@@ -103,15 +118,14 @@ def read_text(stream: HashedStream, header: tuple[int, int] | None, sink: Sink) 
         lines = (rest + block).split(b"\n")
         rest = lines.pop()
         reader.take(lines)
+        if len(rest) > _LONGEST_LINE:
+            raise _malformed(
+                stream.path, reader.number + 1, f"a line of more than {_LONGEST_LINE:,} bytes", reader.dimension or 1
+            )
     if rest.strip():
         reader.take([rest])
-    if header is not None and reader.number - 1 != header[0]:
-        raise MetricError(
-            str(stream.path),
-            found=f"{reader.number - 1} vectors",
-            expected=f"{header[0]}, as its first line says",
-            next_step="fetch the file again: it is not whole",
-        )
+    if header is not None:
+        _compare(stream.path, header[0], reader.number - 1)
     assert reader.dimension is not None, "the file is not empty: its caller has looked"
     return reader.dimension
 
@@ -130,16 +144,26 @@ class _Lines:
         for whole in lines:
             self.number += 1
             place, self.place = self.place, self.place + len(whole) + 1
-            if self.number == 1 and self.has_header:
-                continue
+            if self.number == 1:
+                if self.has_header:
+                    continue
+                whole = whole.removeprefix(BYTE_ORDER_MARK)
+                place = self.place - 1 - len(whole)
             line = whole.rstrip(b" \r")
             if self.dimension is None:
-                self.dimension = max(1, line.count(b" "))
+                self.dimension = _dimension(line)
             word, _, values = line.partition(b" ")
             if line.count(b" ") != self.dimension or not word:
                 word, values = _word_with_spaces(self.path, self.number, line, self.dimension)
             if (needed is None or word in needed) and word not in found:
                 self.sink.add(word, self.number, place, values)
+
+
+def _dimension(line: bytes) -> int:
+    """How many numbers follow the first word, which may hold spaces where none of its parts is a number."""
+    fields = line.split(b" ")[1:]
+    first = next((place for place, text in enumerate(fields) if not text or _is_number(text)), 0)
+    return max(1, len(fields) - first)
 
 
 def _word_with_spaces(path: Path, number: int, line: bytes, dimension: int) -> tuple[bytes, bytes]:
@@ -184,41 +208,48 @@ def _malformed(path: Path, number: int, found: str, dimension: int) -> MetricErr
     )
 
 
+def _compare(path: Path, promised: int, found: int) -> None:
+    if promised != found:
+        LOG.warning("%s: its first line promises %d vectors, and it has %d.", path, promised, found)
+
+
 def read_binary(stream: HashedStream, header: tuple[int, int], sink: Sink) -> None:
     """Hand the records of needed words in word2vec's binary form to `sink`.
 
-    Raises MetricError for a file that ends before the words that its first line counts.
+    Raises MetricError for a file that does not end where a record does.
     """
     num_words, dimension = header
-    reader = _Records(4 * dimension, num_words, sink)
-    if stream.mapped is not None:
-        place = stream.mapped.find(b"\n") + 1
-        before = -1
-        while before < reader.number < num_words:
-            before = reader.number
-            place = reader.take(stream.mapped, place, place + max(4 * _BLOCK, reader.longest), 0)
-            stream.let_go(place)
-    else:
-        data = stream.read(_BLOCK)
-        start, place = 0, data.index(b"\n") + 1
-        place = reader.take(data, place, len(data), start)
-        while reader.number < num_words and len(data) - place < reader.longest and (block := stream.read(_BLOCK)):
-            start, data = start + place, data[place:] + block
-            place = reader.take(data, 0, len(data), start)
-    if reader.number < num_words:
+    reader = _Records(4 * dimension, sink)
+    data, start, more = stream.read(_BLOCK), 0, True
+    place = data.index(b"\n") + 1
+    while more:
+        taken = reader.take(data, place, start)
+        stuck = taken == place and len(data) - place >= reader.longest
+        start, rest, place = start + taken, data[taken:], 0
+        data = _window(stream, rest, start, 2 * reader.longest)
+        more = len(data) > len(rest) and not stuck
+    if data.strip(b"\n") or not reader.number:
         raise MetricError(
             f"{stream.path}, vector {reader.number + 1}",
             found="the end of the file" if reader.number else "no word2vec binary data",
             expected=f"{num_words} vectors, as its first line says",
             next_step="fetch the file again: it is not whole",
         )
+    _compare(stream.path, num_words, reader.number)
+
+
+def _window(stream: HashedStream, rest: bytes, start: int, least: int) -> bytes:
+    """`rest`, which begins at `start` of the file, and what follows; no more than `rest` at the end."""
+    if stream.plain is None:
+        return rest + stream.read(_BLOCK)
+    return stream.plain.window(start, max(_BLOCK, least))
 
 
 class _Records:
     """`number` of records taken so far; none is longer than `longest`."""
 
-    def __init__(self, size: int, num_words: int, sink: Sink) -> None:
-        self.size, self.num_words, self.sink = size, num_words, sink
+    def __init__(self, size: int, sink: Sink) -> None:
+        self.size, self.sink = size, sink
         self.number = 0
         self.longest = _LONGEST_WORD + size + 2
         # A word (after what may end the record before) with its space, and what follows the last whole record: nothing
@@ -227,12 +258,11 @@ class _Records:
         needed = sink.needed
         self.wanted = None if needed is None else {start + word + b" " for word in needed for start in (b"", b"\n")}
 
-    def take(self, data: bytes | mmap.mmap, place: int, end: int, start: int) -> int:
-        """The whole records from `place` to `end` of data that begins at `start` of the file; where the next begins."""
-        words: list[bytes] = self.record.findall(data, place, end)
+    def take(self, data: bytes, place: int, start: int) -> int:
+        """The whole records from `place` on, in data that begins at `start` of the file; where the next begins."""
+        words: list[bytes] = self.record.findall(data, place)
         if words and not words[-1]:
             words.pop()
-        del words[self.num_words - self.number :]
         lengths_W = np.fromiter(map(len, words), np.int64, len(words))
         ends = (place + np.cumsum(lengths_W + self.size)).tolist()
         wanted, found = self.wanted, self.sink.found

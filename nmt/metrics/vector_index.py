@@ -5,22 +5,19 @@ W word of the file, D dimension, K word that is read
 
 from __future__ import annotations
 
-import os
 import re
-import weakref
 from array import array
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt.errors import MetricError
-from nmt.metrics.vector_files import decoded, text_numbers
-from nmt.metrics.vector_table import WordVectors, check_vectors
+from nmt.metrics.vector_files import text_numbers, word_fault
+from nmt.metrics.vector_table import LeftOut, WordVectors, fault_of, unusable_rows
+from nmt.plumbing.steady import SteadyFile
 
 _NUMBERS = b"+-.0123456789eE "  # bytes of finite numbers
 _NOT_ZERO = re.compile(rb"(?:^| )[-+]?[0.]*[1-9]")
@@ -65,7 +62,7 @@ class VectorFile:
 
 @dataclass
 class Index:
-    """Takes the place of each word (a sink of `vector_files`) and looks at each vector: none may be 0, NaN or infinite.
+    """Takes the place of each word (a sink of `vector_files`) and looks at each row: what cannot be used is left out.
 
     `found[word]` is its number among the places.
     """
@@ -76,30 +73,41 @@ class Index:
     found: dict[bytes, int] = field(default_factory=dict)
     places: array[int] = field(default_factory=lambda: array("q"))
     sizes: array[int] = field(default_factory=lambda: array("q"))
+    left_out: LeftOut = field(init=False)
+    faulty: set[bytes] = field(default_factory=set)  # words that were left out: a second vector does not count
+
+    def __post_init__(self) -> None:
+        self.left_out = LeftOut(self.path)
 
     def add(self, word: bytes, number: int, place: int, values: bytes) -> None:
-        kind = "vector" if self.binary else "line"
-        text = decoded(self.path, kind, number, word)
-        if not (_is_fine_binary(values) if self.binary else _is_fine_text(values)):
-            vector_1D = self.numbers(number, values)[np.newaxis]
-            check_vectors([text], vector_1D, lambda _: f"{self.path}, {kind} {number}")
+        if word in self.faulty:
+            return
+        fault = word_fault(word) or self._fault(word, number, values)
+        if fault:
+            self.faulty.add(word)
+            self.left_out.add(f"{'vector' if self.binary else 'line'} {number}", fault)
+            return
         self.found[word] = len(self.places)
         self.places.append(place)
         self.sizes.append(len(values))
+
+    def _fault(self, word: bytes, number: int, values: bytes) -> str:
+        if _is_fine_binary(values) if self.binary else _is_fine_text(values):
+            return ""
+        vector_1D = self.numbers(number, values)[np.newaxis]
+        return f"{fault_of(vector_1D)} for {word.decode()!r}" if len(unusable_rows(vector_1D)) else ""
 
     def numbers(self, number: int, values: bytes) -> NDArray[np.floating]:
         """vector_D"""
         return np.frombuffer(values, "<f4") if self.binary else np.frombuffer(text_numbers(self.path, number, values))
 
-    def reader(self, file: IO[bytes], dimension: int) -> Callable[[list[bytes]], NDArray[np.floating]]:
-        """What reads words -> matrix_KD from `file` (plain bytes), which it closes in the end."""
-        read = _Records(self, file, dimension)
-        weakref.finalize(read, file.close)
-        return read
+    def reader(self, file: SteadyFile, dimension: int) -> Callable[[list[bytes]], NDArray[np.floating]]:
+        """What reads words -> matrix_KD from the file, which is plain bytes."""
+        return _Records(self, file, dimension)
 
 
 class _Records:
-    def __init__(self, index: Index, file: IO[bytes], dimension: int) -> None:
+    def __init__(self, index: Index, file: SteadyFile, dimension: int) -> None:
         self.index, self.file, self.dimension = index, file, dimension
 
     def __call__(self, words: list[bytes]) -> NDArray[np.floating]:
@@ -107,16 +115,11 @@ class _Records:
         for row, word in enumerate(words):
             number = self.index.found[word]
             start = word + b" "
-            size = len(start) + self.index.sizes[number]
-            record = os.pread(self.file.fileno(), size, self.index.places[number])
-            if len(record) < size or not record.startswith(start):
-                raise MetricError(
-                    str(self.index.path),
-                    found=f"another vector where that of {word.decode(errors='replace')!r} was",
-                    expected="the table that was opened",
-                    next_step="leave the file as it is while it is in use",
-                )
+            record = self.file.read(self.index.places[number], len(start) + self.index.sizes[number])
+            if not record.startswith(start):
+                raise self.file.changed()
             matrix_KD[row] = self.index.numbers(number + 1, record[len(start) :])
+        self.file.check()
         return matrix_KD
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import mmap
+import io
 import os
 import stat
 import zlib
@@ -14,32 +14,34 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 from nmt.errors import MetricError
+from nmt.plumbing.steady import SteadyFile
+from nmt.plumbing.text import GZIP
 
-_GZIP = b"\x1f\x8b"
 _HASHED = 1 << 24  # bytes that are hashed at once
 
 
 class HashedStream:
     """A file (plain or gzip, whatever its name) as a stream, and the SHA-256 of all of it, decompressed.
 
-    Hashing runs on a thread of its own: of a plain file once it is asked for, else beside the parsing. `mapped` is all
-    of a plain file, None of a compressed one or a pipe. Raises MetricError for a file that cannot be read.
+    Hashing runs on a thread of its own: of a plain file once it is asked for, else beside the parsing. `plain` is the
+    file where it is plain and can be read at places, None where it is compressed or a pipe. Raises MetricError for a
+    file that cannot be read, or that is written to meanwhile.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: io.BufferedReader | None = None) -> None:
+        """`file`: that of the path, or what was unpacked of it; closed with this object."""
         self.path = path
         try:
-            self._raw = path.open("rb")
-            compressed = self._raw.peek(2)[:2] == _GZIP
+            self._raw = path.open("rb") if file is None else file
+            compressed = self._raw.peek(2)[:2] == GZIP
         except OSError as error:
             raise _unreadable(path, error) from error
         self._file = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if compressed else self._raw
         self._thread = ThreadPoolExecutor(1)
         self._ahead = b""
-        self.mapped: mmap.mmap | None = None
-        about = os.fstat(self._raw.fileno())
-        if stat.S_ISREG(about.st_mode) and about.st_size and not compressed:
-            self.mapped = mmap.mmap(self._raw.fileno(), 0, access=mmap.ACCESS_READ)
+        self.plain: SteadyFile | None = None
+        if stat.S_ISREG(os.fstat(self._raw.fileno()).st_mode) and not compressed:
+            self.plain = SteadyFile(str(path), os.dup(self._raw.fileno()), MetricError)
         self._sha = hashlib.sha256()
         self._hashing: Future[None] | None = None
 
@@ -64,26 +66,24 @@ class HashedStream:
         return b"".join(parts)
 
     def digest(self) -> Future[str]:
-        """SHA-256 of the whole file, in hexadecimal; of a compressed one what is left is read."""
-        if self.mapped is not None:
-            return self._thread.submit(_hash_all, os.dup(self._raw.fileno()))
+        """SHA-256 of the whole file, in hexadecimal; of a compressed one what is left is read.
+
+        Raises MetricError, once it is asked for, where the file has been written to since it was opened.
+        """
+        if self.plain is not None:
+            return self._thread.submit(steady_digest, self.plain)
         while self.read(1 << 24):
             pass
         if self._hashing is not None:
             self._hashing.result()
         return known_digest(self._sha.hexdigest())
 
-    def let_go(self, end: int) -> None:
-        """What is mapped before `end` is not needed any more: its memory counts as this process's no longer."""
-        if self.mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self.mapped.madvise(mmap.MADV_DONTNEED, 0, end // mmap.PAGESIZE * mmap.PAGESIZE)
-
     def _pull(self, size: int) -> bytes:
         try:
             block = self._file.read(size)
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.path, error) from error
-        if block and self.mapped is None:
+        if block and self.plain is None:
             if self._hashing is not None:
                 self._hashing.result()  # one block waits at most: memory stays bounded
             self._hashing = self._thread.submit(self._sha.update, block)
@@ -96,8 +96,6 @@ class HashedStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._thread.shutdown(wait=False)
-        if self.mapped is not None:
-            self.mapped.close()
         self._file.close()
         self._raw.close()
 
@@ -109,15 +107,20 @@ def known_digest(sha256: str) -> Future[str]:
     return known
 
 
-def _hash_all(descriptor: int) -> str:
-    """Of a file, which it closes. In few calls: after each this thread has to wait for those that run Python."""
+def steady_digest(file: SteadyFile) -> str:
+    """Raises MetricError where the file has been written to since it was opened."""
+    sha256 = _hash_all(file)
+    file.check_times()
+    file.is_same = lambda file: _hash_all(file) == sha256
+    return sha256
+
+
+def _hash_all(file: SteadyFile) -> str:
+    """In few calls: after each this thread has to wait for those that run Python."""
     sha, buffer, place = hashlib.sha256(), memoryview(bytearray(_HASHED)), 0
-    try:
-        while size := os.preadv(descriptor, [buffer], place):
-            sha.update(buffer[:size])
-            place += size
-    finally:
-        os.close(descriptor)
+    while size := os.preadv(file.descriptor, [buffer], place):
+        sha.update(buffer[:size])
+        place += size
     return sha.hexdigest()
 
 

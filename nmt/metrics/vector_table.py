@@ -6,9 +6,11 @@ W word, D dimension
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import known_digest
+
+LOG = logging.getLogger(__name__)
 
 
 class VectorSource(Protocol):
@@ -83,7 +87,14 @@ def word_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], source: 
     digest = hashlib.sha256(f"{exact_WD.dtype.str} {exact_WD.shape}\n".encode())
     digest.update("\n".join(words).encode())
     digest.update(exact_WD.data)
-    check_vectors(words, exact_WD, lambda row: f"{source}, row {row + 1}")
+    bad_W = unusable_rows(exact_WD)
+    if len(bad_W):
+        raise MetricError(
+            f"{source}, row {bad_W[0] + 1}",
+            found=f"{fault_of(exact_WD[bad_W[0]])} for {words[bad_W[0]]!r}",
+            expected="finite numbers that are not all 0",
+            next_step="remove the word from the table",
+        )
     rows = {word: row for row, word in enumerate(words)}
     if len(rows) < len(words):
         twice = next(word for row, word in enumerate(words) if rows[word] != row)
@@ -93,22 +104,29 @@ def word_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], source: 
     return WordVectors(rows, exact_WD, known_digest(digest.hexdigest()), source)
 
 
-def check_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], place: Callable[[int], str]) -> None:
-    """Raises MetricError for the first row that is 0 or not finite: it has no direction, or no distance to anything.
+def unusable_rows(matrix_WD: NDArray[np.floating]) -> NDArray[np.intp]:
+    """The rows that are 0 or not finite: they have no direction, or no distance to anything."""
+    fine_W = np.isfinite(matrix_WD).all(axis=1) & matrix_WD.any(axis=1)
+    return np.flatnonzero(~fine_W)
 
-    `place` says where a row stands in its file.
-    """
-    if not matrix_WD.size:
-        return
-    finite_W = np.isfinite(matrix_WD).all(axis=1)
-    nonzero_W = matrix_WD.any(axis=1)
-    bad_W = np.flatnonzero(~(finite_W & nonzero_W))
-    if len(bad_W):
-        row = int(bad_W[0])
-        found = "a vector of zeros" if finite_W[row] else "a vector with NaN or infinity"
-        raise MetricError(
-            place(row),
-            found=f"{found} for {words[row]!r}",
-            expected="finite numbers that are not all 0",
-            next_step="remove the word from the table",
-        )
+
+def fault_of(vector_D: NDArray[np.floating]) -> str:
+    """What is wrong with an unusable row."""
+    return "a vector of zeros" if np.isfinite(vector_D).all() else "a vector with NaN or infinity"
+
+
+@dataclass
+class LeftOut:
+    """Words of a file that are left out, since their rows cannot be used: they are unknown. Counted, and told once."""
+
+    path: Path
+    num_words: int = 0
+    first: str = ""
+
+    def add(self, place: str, fault: str) -> None:
+        self.num_words += 1
+        self.first = self.first or f"{place}: {fault}"
+
+    def tell(self) -> None:
+        if self.num_words:
+            LOG.warning("%s: words left out as unknown: %d; the first is on %s.", self.path, self.num_words, self.first)

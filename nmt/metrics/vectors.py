@@ -6,36 +6,40 @@ W word, D dimension
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nmt.errors import MetricError
-from nmt.metrics.vector_archives import check_table, read_native, read_npz
+from nmt.metrics.vector_archives import Matrix, StoredRows, check_table, read_npz, rows_of
 from nmt.metrics.vector_files import (
+    LARGEST_DIMENSION,
+    SAMPLE,
     Rows,
     Sink,
-    decoded,
-    is_binary,
+    is_text,
     needed_bytes,
     read_binary,
     read_header,
     read_text,
     text_numbers,
+    word_fault,
 )
 from nmt.metrics.vector_index import Index, VectorFile
-from nmt.metrics.vector_stream import HashedStream, known_digest
-from nmt.metrics.vector_table import VectorSource, WordVectors, check_vectors, word_vectors
+from nmt.metrics.vector_pickles import read_native
+from nmt.metrics.vector_stream import HashedStream, known_digest, steady_digest
+from nmt.metrics.vector_table import LeftOut, VectorSource, WordVectors, fault_of, unusable_rows, word_vectors
+from nmt.plumbing.text import BYTE_ORDER_MARK, refuse_kind
 
 __all__ = ["VectorFile", "VectorSource", "WordVectors", "load_vectors", "open_vectors", "word_vectors"]
 
-_SAMPLE = 1 << 13
 _ROWS = 1 << 14  # of an array that are looked at together
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"  # no text starts with it: it is no first byte of UTF-8
@@ -46,10 +50,11 @@ def load_vectors(path: str | Path, words: Iterable[str] | None) -> WordVectors:
 
     Formats, told by content and not by name: word2vec text and binary, GloVe text, gensim's native save (with its
     `.npy` beside it), `.npz` with the arrays `words` and `vectors`; each may be gzip. Where a word comes twice, its
-    first vector counts. Text is read in float64, binary in float32, arrays as they are.
+    first vector counts. Text is read in float64, binary in float32, arrays as they are. A word whose vector is 0, NaN
+    or infinite, or that is no UTF-8, is left out as if the file lacked it; a warning counts them.
 
-    Raises MetricError for a file that cannot be read or is none of these, a malformed line (by number), a needed
-    vector that is 0, NaN or infinite, and where the table has none of the words that are needed.
+    Raises MetricError for a file that cannot be read or is none of these, a malformed line (by number), and where the
+    table has none of the words that are needed.
     """
     path = Path(path)
     needed = None if words is None else frozenset(words)
@@ -67,7 +72,7 @@ def load_vectors(path: str | Path, words: Iterable[str] | None) -> WordVectors:
 def open_vectors(path: str | Path) -> VectorFile:
     """The vectors of a file, to be read when they are needed. All of it is looked through once.
 
-    Formats as for `load_vectors`. A file that is compressed is unpacked into a temporary one.
+    Formats, and what is left out, as for `load_vectors`. A file that is compressed is unpacked into a temporary one.
 
     Raises MetricError as `load_vectors` does for all words of a file.
     """
@@ -76,20 +81,19 @@ def open_vectors(path: str | Path) -> VectorFile:
         head = _head(stream)
         if head.startswith((_ZIP, _PICKLE)):
             return _open_arrays(stream, head)
-        if stream.mapped is not None:
-            return _open_lines(stream, head, path.open("rb", buffering=0))
-        file = tempfile.NamedTemporaryFile()  # noqa: SIM115 -- it goes when the table does
-        while block := stream.read(1 << 20):
-            file.write(block)
-        file.flush()
-        with HashedStream(Path(file.name)) as unpacked:
-            unpacked.path = path
-            return _open_lines(unpacked, head, cast("IO[bytes]", file))
+        if stream.plain is not None:
+            return _open_lines(stream, head)
+        with tempfile.TemporaryFile() as file:
+            while block := stream.read(1 << 20):
+                file.write(block)
+            file.seek(0)
+            with HashedStream(path, cast(io.BufferedReader, file)) as unpacked:
+                return _open_lines(unpacked, _head(unpacked))
 
 
 def _head(stream: HashedStream) -> bytes:
-    head = stream.peek(_SAMPLE)
-    if not head.strip():
+    head = stream.peek(SAMPLE)
+    if not head.removeprefix(BYTE_ORDER_MARK).strip():
         raise _no_table(stream.path, "an empty file")
     return head
 
@@ -99,35 +103,51 @@ def _from_lines(stream: HashedStream, head: bytes, needed: frozenset[str] | None
     rows = Rows(needed_bytes(needed), (lambda _, values: values) if binary else partial(text_numbers, stream.path))
     dimension = _read_lines(stream, head, rows, binary)
     flat = np.frombuffer(rows.vectors, "<f4" if binary else np.float64)
-    matrix_WD: NDArray[np.floating] = flat.reshape(len(rows.found), dimension)
-    numbers = list(rows.found.values())
-    kind = "vector" if binary else "line"
-    words = [decoded(stream.path, kind, number, word) for word, number in rows.found.items()]
-    check_vectors(words, matrix_WD, lambda row: f"{stream.path}, {kind} {numbers[row]}")
-    return _table(words, matrix_WD, stream.digest(), stream.path)
+    places = [f"{'vector' if binary else 'line'} {number}" for number in rows.found.values()]
+    faults = [word_fault(word) for word in rows.found]
+    words = [word.decode(errors="replace") for word in rows.found]
+    return _table(stream.path, words, flat.reshape(len(words), dimension), places, faults, stream.digest())
 
 
-def _open_lines(stream: HashedStream, head: bytes, file: IO[bytes]) -> VectorFile:
-    try:
-        index = Index(stream.path, _is_word2vec_binary(stream, head))
-        with np.errstate(over="ignore", invalid="ignore"):  # in products that only glance at a vector
-            dimension = _read_lines(stream, head, index, index.binary)
-    except BaseException:
-        file.close()
-        raise
-    return VectorFile(index.found, index.reader(file, dimension), dimension, stream.digest(), str(stream.path))
+def _table(
+    path: Path, words: list[str], matrix_WD: NDArray[np.floating], places: list[str], faults: list[str],
+    digest: Future[str],
+) -> WordVectors:  # fmt: skip
+    """Of the rows that can be used. `faults`: of words, which may be none. `places`: where they stand in the file."""
+    for row in unusable_rows(matrix_WD).tolist():
+        faults[row] = faults[row] or f"{fault_of(matrix_WD[row])} for {words[row]!r}"
+    if any(faults):
+        left_out = LeftOut(path)
+        for place, fault in zip(places, faults, strict=True):
+            if fault:
+                left_out.add(place, fault)
+        left_out.tell()
+        used = [row for row, fault in enumerate(faults) if not fault]
+        words, matrix_WD = [words[row] for row in used], matrix_WD[used]
+    return WordVectors({word: row for row, word in enumerate(words)}, matrix_WD, digest, str(path))
+
+
+def _open_lines(stream: HashedStream, head: bytes) -> VectorFile:
+    index = Index(stream.path, _is_word2vec_binary(stream, head))
+    with np.errstate(over="ignore", invalid="ignore"):  # in products that only glance at a vector
+        dimension = _read_lines(stream, head, index, index.binary)
+    index.left_out.tell()
+    assert stream.plain is not None, "its caller has unpacked it"
+    return VectorFile(index.found, index.reader(stream.plain, dimension), dimension, stream.digest(), str(stream.path))
 
 
 def _is_word2vec_binary(stream: HashedStream, head: bytes) -> bool:
     """Else it is text. Raises MetricError for what is neither."""
     header = read_header(head)
-    if header is not None and 0 in header:
+    if header is not None and (0 in header or header[1] > LARGEST_DIMENSION):
         raise _no_table(stream.path, f"a first line that promises {header[0]} vectors of {header[1]} numbers")
-    if header is not None and is_binary(head):
-        return True
-    if b"\0" in head:
+    if header is None:
+        refuse_kind(head, str(stream.path), error=MetricError)
+    if is_text(head, header):
+        return False
+    if header is None:
         raise _no_table(stream.path, "binary data of another format")
-    return False
+    return True
 
 
 def _read_lines(stream: HashedStream, head: bytes, sink: Sink, binary: bool) -> int:
@@ -143,32 +163,42 @@ def _read_lines(stream: HashedStream, head: bytes, sink: Sink, binary: bool) -> 
 def _from_arrays(stream: HashedStream, head: bytes, needed: frozenset[str] | None) -> WordVectors:
     first, matrix_WD, digest = _arrays(stream, head)
     chosen = {word: row for word, row in first.items() if needed is None or word in needed}
-    places = list(chosen.values())
-    chosen_WD = np.ascontiguousarray(matrix_WD[places])
-    check_vectors(list(chosen), chosen_WD, _row_of(stream.path, [place + 1 for place in places]))
-    return _table(list(chosen), chosen_WD, digest, stream.path)
+    places = [f"row {row + 1}" for row in chosen.values()]
+    return _table(
+        stream.path, list(chosen), rows_of(matrix_WD, list(chosen.values())), places, _word_faults(chosen), digest
+    )
 
 
 def _open_arrays(stream: HashedStream, head: bytes) -> VectorFile:
     first, matrix_WD, digest = _arrays(stream, head)
-    words, places = list(first), list(first.values())
+    words, numbers, faults = list(first), list(first.values()), _word_faults(first)
+    left_out = LeftOut(stream.path)
+    rows: dict[bytes, int] = {}
     for start in range(0, len(words), _ROWS):
         some = slice(start, start + _ROWS)
-        numbers = [place + 1 for place in places[some]]
-        check_vectors(words[some], matrix_WD[places[some]], _row_of(stream.path, numbers))
-    rows = {word.encode(): row for word, row in first.items()}
+        part_WD = rows_of(matrix_WD, numbers[some])
+        for row in unusable_rows(part_WD).tolist():
+            faults[start + row] = faults[start + row] or f"{fault_of(part_WD[row])} for {words[start + row]!r}"
+        for word, number, fault in zip(words[some], numbers[some], faults[some], strict=True):
+            if fault:
+                left_out.add(f"row {number + 1}", fault)
+            else:
+                rows[word.encode()] = number
+    left_out.tell()
     path = str(stream.path)
-    return VectorFile(rows, lambda words: matrix_WD[[rows[word] for word in words]], matrix_WD.shape[1], digest, path)
+    return VectorFile(
+        rows, lambda words: rows_of(matrix_WD, [rows[word] for word in words]), matrix_WD.shape[1], digest, path
+    )
 
 
-def _row_of(path: Path, numbers: list[int]) -> Callable[[int], str]:
-    """Where a row stands in its file, of rows by their numbers."""
-    return lambda row: f"{path}, row {numbers[row]}"
+def _word_faults(words: Iterable[str]) -> list[str]:
+    """Half of a pair of surrogates is a character to Python alone."""
+    return ["" if word.isascii() else word_fault(word.encode(errors="surrogatepass")) for word in words]
 
 
-def _arrays(stream: HashedStream, head: bytes) -> tuple[dict[str, int], NDArray[np.floating], Future[str]]:
+def _arrays(stream: HashedStream, head: bytes) -> tuple[dict[str, int], Matrix, Future[str]]:
     """The row of each word (the first of those of one word), matrix_WD, and the hash of all files that a table has."""
-    beside: list[Path] = []
+    beside: list[StoredRows] = []
     if head.startswith(_ZIP):
         words, matrix_WD = read_npz(stream)
     else:
@@ -180,20 +210,15 @@ def _arrays(stream: HashedStream, head: bytes) -> tuple[dict[str, int], NDArray[
     return first, matrix_WD, _joint_digest(stream, beside)
 
 
-def _joint_digest(stream: HashedStream, beside: list[Path]) -> Future[str]:
+def _joint_digest(stream: HashedStream, beside: list[StoredRows]) -> Future[str]:
     """Of a file, or of the hashes of the several files that a table lies in."""
     own = stream.digest()
     if not beside:
         return own
     digest = hashlib.sha256(own.result().encode())
-    for path in beside:
-        with HashedStream(path) as other:
-            digest.update(other.digest().result().encode())
+    for rows in beside:
+        digest.update(steady_digest(rows.file).encode())
     return known_digest(digest.hexdigest())
-
-
-def _table(words: list[str], matrix_WD: NDArray[np.floating], digest: Future[str], path: Path) -> WordVectors:
-    return WordVectors({word: row for row, word in enumerate(words)}, matrix_WD, digest, str(path))
 
 
 def _no_table(path: Path, found: str) -> MetricError:

@@ -62,18 +62,18 @@ def test_the_file_may_go_while_it_is_read(tmp_path):
     assert list(found) == ["a", "b"]
 
 
-def test_a_file_that_is_written_to_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "content", ["eins\n", "one line, much longer than before\n", "eins\nzwei\nvier\n", "drei\neins\nzwei\n"]
+)
+def test_a_file_that_is_written_to_is_refused(tmp_path, content):
     path = tmp_path / "text"
     path.write_text("eins\nzwei\ndrei\n")
     found = open_lines(path)
-    path.write_text("eins\n")
-    with pytest.raises(
-        DataError, match=r"text: found another text than when it was opened, expected a file that nobody"
-    ):
-        list(found)
-    path.write_text("one line, much longer than before\n")
-    with pytest.raises(DataError, match="another text"):
-        found[0:2]
+    path.write_text(content)
+    told = r"text: found another content than when it was opened, expected a file that nobody writes to"
+    for read in (list, lambda lines: lines[0:2], lambda lines: lines[-1]):
+        with pytest.raises(DataError, match=told):
+            read(found)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
 import pickle
 import struct
@@ -16,7 +17,7 @@ import pytest
 from gensim.models import KeyedVectors, Word2Vec
 
 from nmt.errors import MetricError
-from nmt.metrics import vector_files
+from nmt.metrics import vector_files, vector_stream
 from nmt.metrics.vectors import load_vectors, open_vectors, word_vectors
 
 WORDS = ["dog", "cat", "naïve", "don't"]
@@ -122,6 +123,8 @@ def test_the_first_of_two_vectors_of_a_word_counts(tmp_path):
 
 
 def test_words_with_spaces_are_words(tmp_path):
+    (tmp_path / "t").write_text(". . 0 1\n. . . 5 6\ndog 1 2\n")
+    assert load_vectors(tmp_path / "t", None).words == [". .", ". . .", "dog"]
     (tmp_path / "t").write_text("dog 1 2\nat name@domain 3 4\n. . . 5 6\n")
     table = load_vectors(tmp_path / "t", None)
     assert table.words == ["dog", "at name@domain", ". . ."]
@@ -148,13 +151,6 @@ WHOLE = "fetch the file again: it is not whole."
         (b"dog 1 2\n\ncat 3 4\n", f", line 2: found an empty line, {NEXT_LINE}"),
         (b"dog 1 2\n 3 4\n", f", line 2: found 2 numbers, {NEXT_LINE}"),
         (b"dog 1  2\ncat 3 4\n", ", line 1: found '' among the numbers, expected a word and"),
-        (b"dog 1 2\nca\xfft 3 4\n", r", line 2: found bytes that are no UTF-8 (b'ca\xfft'), expected words in UTF-8"),
-        (b"3 2\ndog 1 2\ncat 3 4\n", f": found 2 vectors, expected 3, as its first line says; {WHOLE}"),
-        (b"1 2\ndog 1 2\ncat 3 4\n", f": found 2 vectors, expected 1, as its first line says; {WHOLE}"),
-        (b"dog 1 2\ncat 0 0\n", ", line 2: found a vector of zeros for 'cat', expected finite numbers"),
-        (b"2 2\ndog 1 2\ncat 0 0\n", ", line 3: found a vector of zeros for 'cat'"),
-        (b"dog 1 2\ncat nan 0\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
-        (b"dog 1 2\ncat 1 inf\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
         (b"", ": found an empty file, expected word vectors"),
         (b" \n", ": found an empty file, expected word vectors"),
         (b"0 2\n", ": found a first line that promises 0 vectors of 2 numbers"),
@@ -163,9 +159,19 @@ WHOLE = "fetch the file again: it is not whole."
             binary(b"\n")[:-9],
             f", vector 4: found the end of the file, expected 4 vectors, as its first line says; {WHOLE}",
         ),
+        (binary(b"") + b"x", ", vector 5: found the end of the file, expected 4 vectors, as its first line says"),
         (b"1 2\n" + bytes(300), ", vector 1: found no word2vec binary data"),
-        (b"1 2\ndog " + struct.pack("<2f", 0.0, 0.0), ", vector 1: found a vector of zeros for 'dog'"),
-        (b"1 2\ndog " + struct.pack("<2f", np.nan, 0.0), ", vector 1: found a vector with NaN or infinity for 'dog'"),
+        (b"2 99999999\ndog 1\n", ": found a first line that promises 2 vectors of 99999999 numbers"),
+        (b"\xef\xbb\xbf", ": found an empty file, expected word vectors"),
+        (
+            text().decode().encode("utf-16"),
+            ": found UTF-16, expected UTF-8 text, plain or gzip; make it that",
+        ),
+        (text().decode().encode("utf-16-le"), ": found UTF-16, expected UTF-8 text, plain or gzip"),
+        (
+            lzma.compress(text()),
+            ": found xz-compressed data, expected UTF-8 text, plain or gzip; make it that",
+        ),
         (b"PK\x03\x04 and no more", ": found no .npz that can be read without running code"),
         (pickle.dumps({"dog": [1.0]}), ": found a pickle of dict without a list of words"),
         (pickle.dumps(Path("x")), "found a pickle that is no table of gensim (it asks for pathlib."),
@@ -190,9 +196,105 @@ def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
         load_vectors(tmp_path / "t", ["dog"])
 
 
-def test_a_vector_that_is_not_needed_may_be_zero(tmp_path):
-    (tmp_path / "t").write_text("dog 1 2\ncat 0 0\n")
-    assert load_vectors(tmp_path / "t", ["dog"]).words == ["dog"]
+ZERO, NAN = struct.pack("<2f", 0.0, 0.0), struct.pack("<2f", np.nan, 1.0)
+SOUND = struct.pack("<2f", 1.0, 2.0)
+LEFT_OUT = [
+    (b"cat 0 0\ndog 1 2\n", 1, "line 1: a vector of zeros for 'cat'"),
+    (b"3 2\ndog 1 2\ncat 0.0 -0e5\ncat 3 4\n", 1, "line 3: a vector of zeros for 'cat'"),
+    (b"dog 1 2\ncat nan 0\nhen 1 inf\n", 2, "line 2: a vector with NaN or infinity for 'cat'"),
+    (b"dog 1 2\ncat 1 -inf\n", 1, "line 2: a vector with NaN or infinity for 'cat'"),
+    (b"dog 1 2\nca\xfft 3 4\n", 1, r"line 2: bytes that are no UTF-8 (b'ca\xfft')"),
+    (b"2 2\ndog " + SOUND + b"\ncat " + ZERO + b"\n", 1, "vector 2: a vector of zeros for 'cat'"),
+    (b"3 2\ndog " + SOUND + b"cat " + NAN + b"cat " + SOUND, 1, "vector 2: a vector with NaN or infinity for 'cat'"),
+    (b"2 2\ndog " + SOUND + b"\xffcat " + SOUND, 1, r"vector 2: bytes that are no UTF-8 (b'\xffcat')"),
+]
+
+
+@pytest.mark.parametrize("content, number, first", LEFT_OUT)
+def test_words_whose_rows_cannot_be_used_are_left_out_and_counted_by_both_readers(
+    tmp_path, caplog, content, number, first
+):
+    path = tmp_path / "table"
+    for data in (content, gzip.compress(content)):
+        path.write_bytes(data)
+        told = f"{path}: words left out as unknown: {number}; the first is on {first}."
+        table = load_vectors(path, None)
+        assert table.words == ["dog"]
+        assert np.array_equal(table["dog"], [1.0, 2.0])
+        opened = open_vectors(path)
+        assert (len(opened), opened.select(["cat", "dog", "hen"]).words) == (1, ["dog"])
+        assert caplog.messages == [told, told]
+        caplog.clear()
+        assert load_vectors(path, ["dog"]).words == ["dog"]  # of the others nobody asks
+        assert caplog.messages == []
+
+
+def test_rows_of_arrays_that_cannot_be_used_are_left_out(tmp_path, caplog):
+    words = np.array([*WORDS, "half \ud800", "cat"])
+    matrix_WD = np.concatenate([MATRIX_WD * [[1], [0], [1], [np.inf]], MATRIX_WD[:2]])
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "t.npz", words=words, vectors=matrix_WD)
+        assert load_vectors(tmp_path / "t.npz", None).words == ["dog", "naïve"]
+        assert open_vectors(tmp_path / "t.npz").select(WORDS).words == ["dog", "naïve"]
+        told = f"{tmp_path}/t.npz: words left out as unknown: 3; the first is on row 2: a vector of zeros for 'cat'."
+        assert caplog.messages == [told, told]
+        caplog.clear()
+
+
+def test_nothing_but_rows_that_cannot_be_used(tmp_path, caplog):
+    (tmp_path / "t").write_text("dog 0 0\n")
+    with pytest.raises(MetricError, match="found none of the words of the text"):
+        load_vectors(tmp_path / "t", ["dog"])
+    assert len(open_vectors(tmp_path / "t")) == 0
+
+
+@pytest.mark.parametrize("promised", [3, 5])
+@pytest.mark.parametrize("content", [text(header=True), binary(b"\n"), binary(b"")])
+def test_a_first_line_that_promises_another_number_is_warned_of(tmp_path, caplog, content, promised):
+    path = tmp_path / "table"
+    changed = content.replace(b"4", str(promised).encode(), 1)
+    for data in (changed, gzip.compress(changed)):
+        path.write_bytes(data)
+        assert np.array_equal(load_vectors(path, None).matrix_WD, MATRIX_WD)
+        assert np.array_equal(open_vectors(path).select(["cat"])["cat"], MATRIX_WD[1])
+        assert caplog.messages == [f"{path}: its first line promises {promised} vectors, and it has 4."] * 2
+        caplog.clear()
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path, header):
+    path = tmp_path / "table"
+    for content in (text(header=header), binary(b"\n")):
+        path.write_bytes(b"\xef\xbb\xbf" + content)
+        assert load_vectors(path, None).words == WORDS
+        assert np.array_equal(load_vectors(path, ["dog"])["dog"], MATRIX_WD[0])
+        assert np.array_equal(open_vectors(path).select(["dog"])["dog"], MATRIX_WD[0])
+
+
+@pytest.mark.parametrize("odd", ["\x1b[0m", "\x01", "\0", "\x7f", "at \x1b name"])
+@pytest.mark.parametrize("dimension", [1, 2, 8, 300, 3000])
+@pytest.mark.parametrize("header", [False, True])
+def test_text_is_text_whatever_its_words_are(tmp_path, odd, dimension, header):
+    words = ["dog", odd, "cat"]
+    for order in (words, [odd, "dog", "cat"]):
+        matrix_WD = np.arange(1.0, 3 * dimension + 1).reshape(3, dimension)
+        path = tmp_path / "table"
+        path.write_bytes(text(order, matrix_WD, header))
+        assert load_vectors(path, None).words == order
+        assert np.array_equal(open_vectors(path).select([odd])[odd], matrix_WD[order.index(odd)])
+        path.write_bytes(text(order, matrix_WD, header)[:-1])
+        assert load_vectors(path, None).words == order
+
+
+def test_binary_is_binary_whatever_its_numbers_are(tmp_path):
+    """Sign vectors, whose bytes look like UTF-32, and small files without a byte that no text has."""
+    for value, dimension in ((2.0, 300), (0.5, 9), (1.0, 1), (-3.5, 2)):
+        path = tmp_path / "table"
+        vector = np.full(dimension, value, "<f4")
+        path.write_bytes(b"2 %d\n" % dimension + b"".join(word + b" " + vector.tobytes() for word in (b"dog", b"cat")))
+        table = load_vectors(path, None)
+        assert table.words == ["dog", "cat"]
+        assert np.array_equal(table["cat"], vector)
 
 
 def test_a_table_of_another_language_is_refused(tmp_path):
@@ -217,10 +319,6 @@ def test_a_file_that_is_not_there(tmp_path):
         ({"words": np.array(WORDS), "vectors": MATRIX_WD[:3]}, r"shape \(3, 3\) for 4 words"),
         ({"words": np.array(WORDS), "vectors": MATRIX_WD.astype(int)}, "vectors of type int64"),
         ({"words": np.array(WORDS, dtype=object), "vectors": MATRIX_WD}, "without running code"),
-        (
-            {"words": np.array(WORDS), "vectors": MATRIX_WD * [[1], [0], [1], [1]]},
-            "row 2: found a vector of zeros for 'cat'",
-        ),
     ],
 )
 def test_an_npz_that_is_wrong(tmp_path, arrays, message):
@@ -315,15 +413,8 @@ def test_an_opened_file_counts_the_first_of_two_vectors_and_words_with_spaces(tm
     [
         (b"dog 1 2\ncat 3\n", ", line 2: found 1 numbers"),
         (b"dog 1 2\ncat 3 x\n", ", line 2: found 'x' among the numbers"),
-        (b"dog 1 2\ncat 0 0\n", ", line 2: found a vector of zeros for 'cat'"),
-        (b"2 2\ndog 1 2\ncat 0.0 -0e5\n", ", line 3: found a vector of zeros for 'cat'"),
-        (b"dog 1 2\ncat nan 0\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
-        (b"dog 1 2\ncat 1 -inf\n", ", line 2: found a vector with NaN or infinity for 'cat'"),
-        (b"dog 1 2\nca\xfft 3 4\n", ", line 2: found bytes that are no UTF-8"),
         (b"", ": found an empty file"),
-        (b"1 2\ndog " + struct.pack("<2f", 0.0, 0.0), ", vector 1: found a vector of zeros for 'dog'"),
-        (b"1 2\ndog " + struct.pack("<2f", np.nan, 0.0), ", vector 1: found a vector with NaN or infinity for 'dog'"),
-        (b"2 2\ndog " + struct.pack("<2f", 1.0, 2.0), ", vector 2: found the end of the file, expected 2 vectors"),
+        (binary(b"")[:-1], ", vector 4: found the end of the file, expected 4 vectors"),
     ],
 )
 def test_a_file_that_is_opened_is_looked_through(tmp_path, content, message):
@@ -333,14 +424,6 @@ def test_a_file_that_is_opened_is_looked_through(tmp_path, content, message):
         with pytest.raises(MetricError) as caught:
             open_vectors(path)
         assert str(caught.value).startswith(str(path) + message)
-
-
-def test_an_opened_archive_is_looked_through(tmp_path):
-    matrix_WD = MATRIX_WD * [[1], [1], [0], [1]]
-    for save in (np.savez, np.savez_compressed):
-        save(tmp_path / "t.npz", words=np.array(WORDS), vectors=matrix_WD)
-        with pytest.raises(MetricError, match="row 3: found a vector of zeros for 'naïve'"):
-            open_vectors(tmp_path / "t.npz")
 
 
 def test_large_and_small_numbers_are_no_zeros_and_no_infinities(tmp_path):
@@ -356,8 +439,66 @@ def test_a_file_that_changes_under_its_index_is_refused(tmp_path, content):
     opened = open_vectors(path)
     for changed in (content.replace(b"cat", b"hen"), content[:20]):
         path.write_bytes(changed)
-        with pytest.raises(MetricError, match="found another vector where that of 'cat' was, expected the table that"):
+        with pytest.raises(MetricError, match="table: found another content than when it was opened, expected a file"):
             opened.select(["cat"])
+
+
+def rewritten(path: Path, content: bytes) -> None:
+    """In place, as a careless program does."""
+    with path.open("r+b") as file:
+        file.truncate(len(content))
+        file.write(content)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "gensim"])
+@pytest.mark.parametrize("way", ["cut off", "other numbers", "other numbers, old times"])
+def test_a_file_written_to_while_it_is_open_is_refused_or_its_values_are_those_of_the_digest(tmp_path, name, way):
+    path = tmp_path / "table"
+    FORMATS[name](path)
+    sound = load_vectors(path, None)
+    loaded, opened = load_vectors(path, ["cat"]), open_vectors(path)
+    assert loaded.sha256 == opened.sha256 == sound.sha256
+    written = Path(f"{path}.vectors.npy") if "beside" in name else path
+    about, content = written.stat(), written.read_bytes()
+    if way == "cut off":
+        rewritten(written, content[: len(content) // 2])
+    else:
+        numbers = {"text": (b" 2", b" 7")}.get("text" if b" 2" in content else "", (b"\x40", b"\x41"))
+        rewritten(written, content.replace(*numbers))
+        assert written.read_bytes() != content
+    if way == "other numbers, old times":
+        os.utime(written, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert np.array_equal(loaded["cat"], MATRIX_WD[1])
+    for words in (["cat"], ["dog", "naïve"]):
+        with pytest.raises(MetricError, match="found another content than when it was opened"):
+            opened.select(words)
+
+
+def test_another_name_and_mode_are_no_other_content(tmp_path):
+    path = tmp_path / "table"
+    for write in FORMATS.values():
+        write(path)
+        opened = open_vectors(path)
+        path.rename(tmp_path / "moved")
+        path.write_text("hen 1 2 3\n")
+        (tmp_path / "moved").chmod(0o600)
+        assert np.array_equal(opened.select(["cat"])["cat"], MATRIX_WD[1])
+
+
+def test_a_file_written_to_while_it_is_hashed_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "table"
+    path.write_bytes(text())
+    whole = vector_stream._hash_all
+
+    def slow(file):
+        digest = whole(file)
+        rewritten(path, text()[:-3])
+        return digest
+
+    monkeypatch.setattr(vector_stream, "_hash_all", slow)
+    table = load_vectors(path, None)
+    with pytest.raises(MetricError, match="found another content than when it was opened"):
+        _ = table.sha256
 
 
 def test_a_named_pipe_is_read_as_a_stream(tmp_path):
