@@ -73,7 +73,7 @@ def formats(parameters: Parameters) -> dict[str, Format]:
             lambda path: checkpoint.write(str(path)), lambda path: checkpoint.read(str(path)).assert_consumed()
         ),
         "np.savez": Format(
-            lambda path: np.savez(path.with_suffix(".npz"), **parameters),
+            lambda path: np.savez(path.with_suffix(".npz"), **parameters),  # type: ignore[arg-type]
             lambda path: read_npz(path.with_suffix(".npz")),
         ),
     }

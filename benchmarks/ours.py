@@ -45,7 +45,7 @@ class GatedHooks(RunHooks):
 def train(turnstile: Turnstile, overrides: list[str], folder: Path) -> int:
     """Train, in turns, until the turnstile ends the process."""
     GatedHooks.turnstile = turnstile
-    application.RunHooks = GatedHooks  # type: ignore[misc]
+    application.RunHooks = GatedHooks  # type: ignore[attr-defined]
     return run(application.train_run, [*overrides, f"hydra.run.dir={folder}"])
 
 
@@ -66,7 +66,7 @@ def translations(checkpoint: Path, overrides: list[str], plain: bool) -> Callabl
 
 
 def test_lines(config: Config) -> list[str]:
-    return read_split(config.data, "test").src  # type: ignore[arg-type]
+    return list(read_split(config.data, "test").src)  # type: ignore[arg-type]
 
 
 def main() -> int:

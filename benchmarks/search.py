@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from benchmarks import environments, harness, pieces
 from benchmarks.contestants import (
@@ -148,8 +148,8 @@ def compare(everyone: Sequence[Start], rounds: int, references: list[str]) -> tu
             figures["turns"].append(answer)
             figures["texts"] = [text for _, text in counted]
 
-        for name, reason in take_turns(running, rounds, take).items():
-            failed.append(str(reason))
+        for name, why in take_turns(running, rounds, take).items():
+            failed.append(str(why))
             found.pop(name, None)
     for figures in found.values():
         turns = figures["turns"]
@@ -205,7 +205,7 @@ def main() -> None:
     parsed = parser.parse_args()
     text = pieces.write_pieces(parsed.data)
     everyone, absent = starts(parsed, text)
-    references = read_split(Multi30kConfig(dir=parsed.data, variant=Variant.tok), "test").tgt
+    references = list(read_split(Multi30kConfig(dir=parsed.data, variant=Variant.tok), "test").tgt)
     described = harness.about(parsed.noisy)
     tables, notes, result = [], set(absent), {}
     for beam, programs in everyone.items():

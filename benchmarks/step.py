@@ -77,8 +77,8 @@ def compare(everyone: Sequence[Start], parsed: argparse.Namespace) -> tuple[dict
             turn = contestant.turn(SETTLE_STEPS, parsed.seconds, LEAST_STEPS)
             found[contestant.start.name]["turns"].append(turn)
 
-        for name, reason in take_turns(running, parsed.rounds, take).items():
-            failed.append(str(reason))
+        for name, why in take_turns(running, parsed.rounds, take).items():
+            failed.append(str(why))
             del found[name]
     for figures in found.values():
         turns = figures["turns"]

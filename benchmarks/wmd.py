@@ -171,7 +171,7 @@ def write_table(path: Path, words: list[str], binary: bool) -> None:
 def loading(images: list[list[str]]) -> Result:
     """A table of 200,000 x 300 of which 10,000 words are needed; gensim's loader has no choice but to read all."""
     words = [f"word{number}" for number in range(200_000)]
-    result = {}
+    result: Result = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, binary, turns in (("binary", True, 7), ("text", False, 5)):
             path = Path(folder) / name
@@ -179,7 +179,11 @@ def loading(images: list[list[str]]) -> Result:
             read = partial(KeyedVectors.load_word2vec_format, str(path), binary=binary, no_header=not binary)
             load = partial(load_vectors, path, words[::20])
             ours, hashed, opened, theirs = turns_s(
-                turns, load, lambda f=load: f().sha256, partial(open_vectors, path), read
+                turns,
+                load,
+                lambda f=load: f().sha256,  # type: ignore[misc]
+                partial(open_vectors, path),
+                read,
             )
             result |= {
                 f"loading/{name}/s": ours,

@@ -136,8 +136,8 @@ def rules(language: str) -> dict[str, Rule]:
         lists["long list"] = frozenset(stop_words.get_stop_words("en"))
     found: dict[str, Rule] = {}
     for name, words in lists.items():
-        found[f"{name}, no marks"] = lambda t, w=words: t in w or not any(map(str.isalnum, t))
-        found[f"{name}, marks"] = lambda t, w=words: t in w
+        found[f"{name}, no marks"] = lambda t, w=words: t in w or not any(map(str.isalnum, t))  # type: ignore[misc]
+        found[f"{name}, marks"] = lambda t, w=words: t in w  # type: ignore[misc]
     return found
 
 
@@ -150,7 +150,7 @@ def similarities(hyps: list[str], refs: list[list[str]], vectors: WordVectors, d
     known = [place for place, (a, b) in enumerate(pairs) if a.num_known and b.num_known]
     distance_P = np.full(len(pairs), np.inf)
     distance_P[known] = pair_distances([pairs[place] for place in known], bags.vectors_VD)
-    return np.exp(-distance_P.reshape(len(hyps), 4).min(axis=1)).tolist()
+    return [float(one) for one in np.exp(-distance_P.reshape(len(hyps), 4).min(axis=1))]
 
 
 def separation(data: Path, language: str) -> tuple[dict[str, object], dict[str, Scores]]:
