@@ -74,7 +74,7 @@ def test_patterns_and_trees_as_git_takes_them(paths, top, inner):
 
 
 @pytest.mark.long
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(PATHS, min_size=1, max_size=12), IGNORES, IGNORES)
 def test_500_patterns_and_trees_as_git_takes_them(paths, top, inner):
     check(paths, top, inner)
