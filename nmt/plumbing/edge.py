@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TextIO
 
 from nmt.errors import ConfigError, NmtError, StreamError
+from nmt.plumbing.files import NotWrittenError
 from nmt.plumbing.folders import ensure_home
 from nmt.plumbing.signals import Stopped, signals_raise
 
 _ERRORS = "nmt-output"
 _OUT, _ERR = 1, 2
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # whoever met it, it is no bug of ours
 
 
 class ReaderGoneError(BrokenPipeError):
@@ -35,8 +37,7 @@ def command(work: Callable[[], int | None]) -> int:
     ensure_home()
     with _standard_streams() as output:
         try:
-            with signals_raise():
-                status = work() or 0
+            status = _done(work)
         except NmtError as mistake:
             print(mistake, file=sys.stderr)
             status = mistake.exit_status
@@ -114,6 +115,22 @@ class _Input(io.FileIO):
             raise StreamError(
                 "standard input", found=_reason(error.errno), expected="text", next_step="redirect it from a file"
             ) from error
+
+
+def _done(work: Callable[[], int | None]) -> int:
+    """Raises NmtError also for a file that cannot be written, where nobody else has said so."""
+    try:
+        with signals_raise():
+            return work() or 0
+    except OSError as error:
+        if not isinstance(error, NotWrittenError) and error.errno not in _FULL:
+            raise
+        raise NmtError(
+            str(error.filename or "a file"),
+            found=(error.strerror or str(error)).lower(),
+            expected="a file that can be written",
+            next_step="name another, or mend that",
+        ) from error
 
 
 def _not_written(failure: int | None) -> StreamError:

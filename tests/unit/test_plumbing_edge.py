@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from nmt.errors import DataError
 from nmt.plumbing import edge
+from nmt.plumbing.files import NotWrittenError
 from nmt.plumbing.signals import Stopped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,3 +183,27 @@ def test_a_command_line_that_is_mistaken(capsys):
     assert edge.command(work) == 2
     said = "tool: found argument --width: invalid int value: 'x', expected a command line that it knows; see --help.\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotWrittenError(errno.EINVAL, "a pipe", "out"), "out: found a pipe, "),
+        (OSError(errno.ENOSPC, "No space left on device", "log"), "log: found no space left on device, "),
+        (OSError(errno.EROFS, "Read-only file system"), "a file: found read-only file system, "),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_at_the_latest_here(error, said, capsys):
+    def work() -> None:
+        raise error
+
+    assert edge.command(work) == 2
+    assert capsys.readouterr().err == f"{said}expected a file that can be written; name another, or mend that.\n"
+
+
+def test_another_error_of_the_system_is_a_bug():
+    def work() -> None:
+        raise FileNotFoundError(errno.ENOENT, "none", "ours")
+
+    with pytest.raises(FileNotFoundError):
+        edge.command(work)

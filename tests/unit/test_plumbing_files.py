@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nmt.plumbing import files
-from nmt.plumbing.files import give_name, replacing, target_of, write_bytes, write_text
+from nmt.plumbing.files import NotWrittenError, give_name, replacing, target_of, write_bytes, write_text
 
 
 def test_a_new_file_and_one_in_its_place(tmp_path):
@@ -146,3 +147,19 @@ def test_a_second_name(tmp_path, monkeypatch, links):
 def test_where_a_write_goes(tmp_path):
     assert target_of(tmp_path / "new") == tmp_path / "new"
     assert target_of(Path("relative")) == Path("relative")
+
+
+def test_what_the_file_system_refuses_names_the_file_that_was_meant(tmp_path):
+    with pytest.raises(NotWrittenError) as caught:
+        write_text(tmp_path / "no" / "file", "x")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / "no" / "file"))
+
+    def write(error: OSError) -> None:
+        with replacing(tmp_path / "a"):
+            raise error
+
+    with pytest.raises(NotWrittenError) as caught:
+        write(OSError(errno.ENOSPC, "no space"))  # as of a write to a descriptor
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a"))
+    with pytest.raises(FileNotFoundError):
+        write(FileNotFoundError(errno.ENOENT, "none", "another"))
