@@ -103,7 +103,9 @@ def inject(server: AwsServer, action: str, fault: str, kill: Callable[[], None] 
             return refusal(call, "RequestLimitExceeded" if call.service == "ec2" else "ThrottlingException", 503)
         if fault == "cut":
             raise CutError(fault)
-        act()
+        answered = act()
+        if answered[0] == 503:  # too many requests: AWS has not acted, and will when it is asked again
+            return answered
         if fault == "broken":
             return refusal(call, "InternalError", 500)
         if fault == "dark":

@@ -144,6 +144,8 @@ class AwsServer:
             return 500, "text/html", b"<!doctype html><h1>Welcome to our hotel</h1>"
 
     def answer(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
+        if call.service == "ec2":  # what AWS refuses depends on what has happened by now
+            self.nature.tick(self.backend(call.region, call.caller.account))
         refused = self.nature.refusal(self, call)
         if refused is not None:
             return refusal(call, refused[0], refused[1], "as AWS does at times")
@@ -155,7 +157,6 @@ class AwsServer:
 
     def from_ec2(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
         backend = self.backend(call.region, call.caller.account)
-        self.nature.tick(backend)
         own = ADDED.get((call.service, call.action))
         if own is not None:
             found = own(self, call)

@@ -196,7 +196,7 @@ class Nature:
         self.asked += 1
         if self.pace.throttled_each and self.asked % self.pace.throttled_each == 0:
             return ("RequestLimitExceeded" if call.service == "ec2" else "ThrottlingException"), 503
-        backend = server.backend(call.region) if call.service == "ec2" else None
+        backend = server.backend(call.region, call.caller.account) if call.service == "ec2" else None
         if backend is None:
             return None
         ids = [value for key, value in call.fields.items() if re.fullmatch(r"InstanceId(\.\d+)?", key)]
