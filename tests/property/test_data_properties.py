@@ -95,7 +95,7 @@ def test_characters_come_back_one_by_one(text):
 def test_words_come_back_with_single_spaces(text):
     with tempfile.TemporaryDirectory() as cache:
         cfg = SubwordConfig(kind=SubwordKind.words, cache=cache, joint=True)
-        vocabulary = learn_vocabularies(cfg, [text], []).src
+        vocabulary = learn_vocabularies(cfg, [text, "a word"], []).src
     assert vocabulary.decode(vocabulary.encode(text)) == " ".join(text.split())
 
 
