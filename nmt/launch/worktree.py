@@ -85,8 +85,8 @@ def _walk(root: Path, inside: str, rules: list[tuple[str, GitIgnoreSpec]]) -> It
     folder = root / inside
     if (folder / IGNORE).is_file():
         lines = (folder / IGNORE).read_text(encoding="latin-1").split("\n")  # git matches bytes
-        # To git `a/**` is what lies in a; to pathspec a folder a is, too.
-        lines = [f"{line.rstrip(' ')}/*" if line.rstrip(" ").endswith("/**") else line for line in lines]
+        # To git `a/**` and `a/**/` are what lies in a; to pathspec a folder a is, too.
+        lines = [re.sub(r"/\*\*(/?) *$", r"/**/*\1", line) for line in lines]
         rules = [*rules, (inside, GitIgnoreSpec.from_lines(lines))]
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name, is_folder = f"{inside}{entry.name}", entry.is_dir(follow_symlinks=False)

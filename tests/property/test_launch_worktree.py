@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import LaunchError
@@ -69,6 +69,7 @@ def _nobody(tmp_path_factory, monkeypatch):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(PATHS, min_size=1, max_size=12), IGNORES, IGNORES)
+@example(["a/a/a", "a/a/b/a"], [], ["a/**/"])  # the folders in a, not a
 def test_patterns_and_trees_as_git_takes_them(paths, top, inner):
     check(paths, top, inner)
 
