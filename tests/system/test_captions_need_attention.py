@@ -7,13 +7,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from app_tools import read_results, train_py
+from sacrebleu.metrics.bleu import BLEU
 
 from nmt.config.data import CaptionsConfig
-from nmt.config.metrics import BleuConfig
 from nmt.data.captions import write_captions
 from nmt.data.text import ParallelText
 from nmt.data.words import GLUE, MARKS, join_words, split_words
-from nmt.metrics.bleu import bleu
 
 ROUNDS = 5
 
@@ -57,7 +56,7 @@ def test_a_dictionary_scores_below_50_bleu():
     train, _, test = write_captions(CaptionsConfig())
     dictionary = most_likely_words(train)
     lines = [word_for_word(line, dictionary) for line in test.src]
-    score = bleu(lines, [[line] for line in test.tgt], BleuConfig(), 0, 0.95, 1).score
+    score = BLEU().corpus_score(lines, [list(test.tgt)]).score
     print(f"word for word: {score:.2f} BLEU, such as {lines[0]!r} for {test.src[0]!r}")
     assert 5 < score < 50
 
