@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from nmt.config.commands import EvaluateConfig, TranslateConfig
     from nmt.config.root import Config
+    from nmt.config.score import ScoreConfig
 
 COMMANDS = {  # name -> where, and what it does
     "train": ("nmt.programs:train", "train a model, score it, write a run folder; -m sweeps"),
     "evaluate": ("nmt.programs:evaluate", "score checkpoints and files of translations, and compare them"),
     "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
+    "score": ("nmt.programs:score", "how likely a checkpoint finds given translations"),
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
     "calibrate": ("nmt.compare.command:run", "how often the tests of a comparison raise a false alarm"),
     "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
@@ -111,6 +113,21 @@ def translate(argv: Sequence[str]) -> int:
     from nmt.config.pages import translate_page
 
     return run_command(translate_main, TranslateConfig, translate_page, argv)
+
+
+def score(argv: Sequence[str]) -> int:
+    """How likely given translations are; -> exit status."""
+    from nmt.config.commands import run_command
+    from nmt.config.pages import score_page
+    from nmt.config.score import ScoreConfig
+
+    return run_command(score_main, ScoreConfig, score_page, argv)
+
+
+def score_main(command: ScoreConfig) -> None:
+    from nmt.app.score import score_files
+
+    score_files(command)
 
 
 def translate_main(command: TranslateConfig) -> None:

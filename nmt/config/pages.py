@@ -118,6 +118,26 @@ def translate_page() -> str:
     )
 
 
+def score_page() -> str:
+    """The page of scoring given translations."""
+    keys = [
+        ("checkpoint=FILE", "the model; several ('[A.h5,B.h5]') score as an ensemble"),
+        ("source=FILE", "sentences, a line each"),
+        ("target=FILE", "their translations, line by line"),
+        ("format=text|json", "the score of each pair, or an object with pieces, probabilities and attention (text)"),
+        *OPTIONS_OF_BOTH,
+    ]
+    return _page(
+        "How likely a checkpoint finds given translations: a line for each pair, the likelier the higher.",
+        "nmt score checkpoint=FILE source=FILE target=FILE [KEY=VALUE ...]",
+        [("Keys", keys), ("Flags", MORE_HELP)],
+        [
+            "nmt score checkpoint=best.h5 source=in.en target=out.de",
+            "nmt score checkpoint=best.h5 source=in.en target=out.de search.normalisation=none format=json",
+        ],
+    )
+
+
 def serve_page() -> str:
     """The page of the service."""
     keys = [

@@ -13,7 +13,7 @@ from nmt.config.option import option
 class ServeConfig(Command):
     """Serve checkpoints over HTTP; A.h5+B.h5 is an ensemble."""
 
-    groups: ClassVar[tuple[str, ...]] = ("search",)
+    may_change: ClassVar[tuple[str, ...]] = ("search",)
 
     host: str = option("127.0.0.1", "address to listen at; 0.0.0.0: whoever reaches this machine")
     port: int = option(5_000, "0: any that is free", at_least=0, at_most=65_535, hint="5000 is LibreTranslate's")

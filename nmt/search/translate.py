@@ -77,7 +77,7 @@ class Translator:
     ) -> None:
         assert not (plain and (cfg.beam == 1 or cfg.samples)), "only a search with a beam has a plain form"
         assert (likeness_of is None) == (cfg.mbr is Utility.none), "search.mbr says by what to choose"
-        self.vocabularies, self.cfg, self.likeness_of = vocabularies, cfg, likeness_of
+        self.model, self.vocabularies, self.cfg, self.likeness_of = model, vocabularies, cfg, likeness_of
         if likeness_of is not None:  # all there are, to choose from
             cfg = replace(cfg, nbest=cfg.width, mbr=Utility.none)
         rules = Rules(begins_word(vocabularies.tgt), cfg.min_length, cfg.no_repeat)

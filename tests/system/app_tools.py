@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import nmt.app.evaluate
+import nmt.app.score
 import nmt.app.train
 import nmt.app.translate
 import nmt.programs
@@ -57,7 +58,7 @@ def streams(stdin: bytes) -> Iterator[tuple[Bytes, Bytes]]:
     handlers, level = root.handlers[:], root.level
     out, err = Bytes(), Bytes()
     with ExitStack() as stack:
-        for app in (nmt.app.train, nmt.app.evaluate, nmt.app.translate):
+        for app in (nmt.app.train, nmt.app.evaluate, nmt.app.translate, nmt.app.score):
             stack.enter_context(patch.object(app, "choose_device", lambda *asked: Chosen("cpu", "CPU")))
         stack.enter_context(patch.object(sys, "stdin", Bytes(stdin)))
         stack.enter_context(redirect_stdout(out))
@@ -94,6 +95,10 @@ def evaluate_py(*argv: str) -> Answer:
 def translate_py(*argv: str, stdin: str | bytes = b"") -> Answer:
     content = stdin.encode() if isinstance(stdin, str) else stdin
     return call(lambda words: nmt.programs.translate(words), *argv, stdin=content)
+
+
+def score_py(*argv: str) -> Answer:
+    return call(nmt.programs.score, *argv)
 
 
 def tiny(folder: Path, *argv: str) -> Answer:

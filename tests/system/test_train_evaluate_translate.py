@@ -14,6 +14,7 @@ from app_tools import (
     evaluate_py,
     read_events,
     read_results,
+    score_py,
     tiny,
     train_py,
     translate_py,
@@ -231,6 +232,32 @@ def test_translations_keep_to_files_of_demands_and_terms(alone, tmp_path):
     assert answer.err.splitlines()[-1] == (
         f"{tmp_path / 'demands.jsonl'}: found 3 lines, expected one for each line to translate, and there is a line 4; "
         "add empty lines where nothing is asked."
+    )
+
+
+def test_given_translations_are_scored_as_the_search_scored_them(alone, tmp_path):
+    lines = ["a red dog runs", "a man eats"]
+    (tmp_path / "in.en").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    told = translate_py(f"checkpoint={alone}", f"input={tmp_path / 'in.en'}", "format=json").out.splitlines()
+    best = [json.loads(line)["translations"][0] for line in told]
+    (tmp_path / "out.de").write_text("".join(f"{one['text']}\n" for one in best), encoding="utf-8")
+    asked = [f"checkpoint={alone}", f"source={tmp_path / 'in.en'}", f"target={tmp_path / 'out.de'}"]
+    answer = score_py(*asked, "format=json")
+    assert answer.status == 0, answer.err
+    for one, line in zip(best, answer.out.splitlines(), strict=True):
+        record = json.loads(line)
+        if record["pieces"] == one["pieces"]:  # a text may be cut otherwise than the search wrote it
+            assert record["score"] == pytest.approx(one["score"], abs=1e-4)
+        assert record["log_prob"] == pytest.approx(sum(record["piece_log_probs"]), abs=1e-3)
+        assert [round(sum(row), 3) for row in record["attention"]] == [1.0] * len(record["pieces"])
+    plain = score_py(*asked).out.splitlines()
+    assert [float(value) for value in plain] == pytest.approx(
+        [json.loads(line)["score"] for line in answer.out.splitlines()], abs=1e-5
+    )
+    (tmp_path / "out.de").write_text("eins\n", encoding="utf-8")
+    assert score_py(*asked).err.splitlines()[-1] == (
+        f"{tmp_path / 'out.de'}: found 1 lines, expected 2, as many as {tmp_path / 'in.en'} has; give a translation, "
+        "or an empty line, for each sentence."
     )
 
 

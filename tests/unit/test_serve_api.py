@@ -10,6 +10,7 @@ import pytest
 from search_models import Copier
 from starlette.testclient import TestClient
 
+from nmt.config.commands import read_command
 from nmt.config.search import SearchConfig
 from nmt.config.serve import ServeConfig
 from nmt.config.subword import SubwordKind
@@ -245,6 +246,13 @@ def test_a_change_is_seen_by_the_watch(tmp_path):
     shelf.close()
     watch.join(10)
     assert (shelf.models[0].version, watch.is_alive()) == (2, False)
+
+
+def test_the_command_line_takes_its_keys_and_those_of_the_search():
+    config = read_command(["checkpoint=a.h5", "port=0", "search.beam=1"], ServeConfig)
+    assert (config.port, config.overrides) == (0, ["search.beam=1"])
+    with pytest.raises(ConfigError, match="port: found 70000, expected 0 <= value <= 65535"):
+        read_command(["checkpoint=a.h5", "port=70000"], ServeConfig)
 
 
 def test_a_service_does_not_choose_by_agreement(tmp_path):

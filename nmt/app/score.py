@@ -1,0 +1,78 @@
+# B batch, S source step, T target step
+"""How likely a model finds given translations: to rank them, to filter a corpus, to run a contrastive test set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from nmt.app.translate import open_translator, write_line
+from nmt.config.score import ScoreConfig, ScoreFormat
+from nmt.data.specials import EOS
+from nmt.data.subwords import Subwords, Vocabularies
+from nmt.errors import DataError
+from nmt.plumbing.text import read_lines
+from nmt.search.scoring import Scorer
+from nmt.search.translate import pad, plan_by_length
+from nmt.training.device import choose_device
+
+
+def score_files(command: ScoreConfig) -> None:
+    """A line for each pair, in order: its score as a search would give it (`search.normalisation`), or all there is.
+
+    Raises DataError where the files have not equally many lines, CheckpointError where a checkpoint cannot be used.
+    """
+    choose_device(command.device, command.threads)
+    source, target = read_lines(command.source), read_lines(command.target)
+    if len(source) != len(target):
+        raise DataError(
+            command.target,
+            found=f"{len(target)} lines",
+            expected=f"{len(source)}, as many as {command.source} has",
+            next_step="give a translation, or an empty line, for each sentence",
+        )
+    translator = open_translator(command.checkpoint, tuple(command.overrides))
+    scorer = Scorer(translator.model, translator.cfg)
+    for record in score_pairs(scorer, translator.vocabularies, source, target, translator.cfg.batch_tokens):
+        text = command.format is ScoreFormat.text
+        write_line((f"{record['score']:.6f}" if text else json.dumps(record, ensure_ascii=False)) + "\n")
+
+
+def score_pairs(
+    scorer: Scorer, vocabularies: Vocabularies, source: Sequence[str], target: Sequence[str], batch_tokens: int
+) -> Iterator[dict[str, Any]]:
+    """For each pair {"score", "log_prob", "pieces", "piece_log_probs", "source_pieces", "attention"}, in order.
+
+    Log-probabilities are natural logarithms; those of pieces sum to that of the sentence, end mark included.
+    """
+    src = [_ids(line, vocabularies.src) for line in source]
+    tgt = [_ids(line, vocabularies.tgt) for line in target]
+    records: dict[int, dict[str, Any]] = {}
+    lengths = [max(len(one), len(other)) for one, other in zip(src, tgt, strict=True)]
+    for places in plan_by_length(lengths, batch_tokens):
+        found = scorer(tf.constant(pad([src[p] for p in places])), tf.constant(pad([tgt[p] for p in places])))
+        score_B, log_prob_B, log_prob_BT, weight_BTS = (part.numpy() for part in found)
+        for row, place in enumerate(places):
+            count, width = len(tgt[place]), len(src[place])
+            records[place] = {
+                "score": float(score_B[row]),
+                "log_prob": float(log_prob_B[row]),
+                "pieces": vocabularies.tgt.pieces(tgt[place]),
+                "piece_log_probs": _rounded(log_prob_BT[row, :count]),
+                "source_pieces": vocabularies.src.pieces(src[place]),
+                "attention": [_rounded(weight_S) for weight_S in weight_BTS[row, :count, :width]],
+            }
+    for place in range(len(source)):
+        yield records[place]
+
+
+def _ids(line: str, side: Subwords) -> list[int]:
+    return [*side.encode(line), EOS]
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(float(value), 5) for value in values]
