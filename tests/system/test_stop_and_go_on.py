@@ -59,7 +59,7 @@ def raise_before(patch, place, name, number, when=lambda *_: True):
 PLACES = {
     "a step": (RunHooks, "progress", 7, lambda _, state, __: state.step == 7),
     "the loss of a validation": (Run, "loss", 6, lambda *_: True),
-    "the decoding of a validation": (nmt.app.hooks, "score", 6, lambda *_: True),
+    "the decoding of a validation": (nmt.app.hooks, "translate_and_score", 6, lambda *_: True),
     "a save": (store, "save", 6, lambda *_: True),  # in the thread that writes; training goes on meanwhile
 }
 CASES = [(place, *one) for place in PLACES for one in SIGNALS]
@@ -108,7 +108,7 @@ def test_stopped_before_there_is_anything_to_save(number, status, tmp_path, monk
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
 def test_stopped_while_scoring_after_training(number, status, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        raise_before(patch, nmt.app.finish, "score", number)
+        raise_before(patch, nmt.app.finish, "translate_and_score", number)
         answer = train_py(tmp_path / "run", *TINY, *RUN)
     assert answer.status == status
     assert f"stopped while scoring; score again with resume={tmp_path / 'run'}" in answer.err
