@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 from machine_tools import FakeMachine, ended, fake_machine, free_port, in_terminal, needs_a_server, read_until
 
+from nmt.config.launching import read_launch
 from nmt.errors import LaunchError
 from nmt.launch.assignment import load_assignment
 from nmt.launch.fetch import fetch, follow
+from nmt.launch.machine import save_machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.training import Agent, run
 from nmt.launch.watch import logs, ps, session_words
@@ -48,7 +50,7 @@ def test_a_run_is_started_once_outlives_the_connection_and_comes_home(box):
     assert first["state"] == "running"
     again = launch(box, "seed=3")
     assert (again["started"], again["trainer"]) == (False, first["trainer"])
-    assert box.lines("uv.log") == ["sync --extra gpu"], "what runs is left alone"
+    assert box.lines("uv.log") == ["sync -p 3.12 --extra gpu"], "what runs is left alone"
     box.server.drop()
     assignment = load_assignment(Path("records"), "box")
     ssh = Ssh(box.server.machine(), box.config)
@@ -273,14 +275,18 @@ def test_ps_tells_what_each_machine_does(box):
     machine = box.server.machine()
     idle, gone = replace(machine, name="idle"), replace(machine, name="gone", port=free_port())
     shutil.copytree("records/box", "records/gone")
-    rows = ps([machine, idle, gone], box.config, Path("records"))
+    for one in (machine, idle, gone):
+        save_machine(Path("records"), one)
+    config, _ = read_launch(["launch.folder=records", "launch.profile=nobody"])  # AWS cannot be asked
+    rows = ps(replace(config, remote=box.config))
     assert [row[:4] for row in rows] == [
-        (name, "i-0123456789abcdef0", "127.0.0.1", "0.526") for name in ("box", "idle", "gone")
+        (name, "i-0123456789abcdef0", "127.0.0.1", "0.526") for name in ("box", "gone", "idle")
     ]
-    assert rows[0][4].startswith("running, step ")
-    assert "h to the limit" in rows[0][4]
-    assert rows[1][4] == "no training yet"
-    assert rows[2][4].startswith("connection refused")
+    assert all(row[4].startswith("not asked (") for row in rows)
+    assert rows[0][5].startswith("running, step ")
+    assert "h to the limit" in rows[0][5]
+    assert rows[1][5].startswith("connection refused")
+    assert rows[2][5] == "no training yet"
 
 
 def test_training_goes_on_when_its_session_is_killed(box):
