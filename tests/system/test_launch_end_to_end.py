@@ -44,11 +44,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("uv") is None, reason="not installed: uv"),
 ]
 COMMAND = [sys.executable, "-m", "nmt.launch"]
-
-
-def uv_finds() -> dict[str, str]:
-    """The tester's home, which a machine has too, and so uv's cache."""
-    return {name: os.environ[name] for name in ("HOME", "UV_CACHE_DIR", "XDG_CACHE_HOME") if name in os.environ}
+# The tester's home, and so uv's cache, which a machine has too; read before conftest.py gives the tests one of theirs.
+UV_FINDS = {name: os.environ[name] for name in ("HOME", "UV_CACHE_DIR", "XDG_CACHE_HOME") if name in os.environ}
 
 
 def needs_a_full_cache(folder: Path) -> None:
@@ -56,8 +53,8 @@ def needs_a_full_cache(folder: Path) -> None:
     folder.mkdir()
     shutil.copy(ROOT / "pyproject.toml", folder)
     done = subprocess.run(
-        ["uv", "sync", "--offline", "--dry-run"], cwd=folder, env={"PATH": os.environ["PATH"], **uv_finds()},
-        capture_output=True, text=True, check=False,
+        ["uv", "sync", "--offline", "--dry-run", "--no-install-project"],  # the project itself is in no cache
+        cwd=folder, env={"PATH": os.environ["PATH"], **UV_FINDS}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0 or "Would download" in done.stderr:
         pytest.skip(f"uv's cache lacks what a machine installs (uv sync fills it):\n{done.stderr[:400]}")
@@ -73,7 +70,7 @@ class Place:
         self.timer.write_text(FAKE_POWER_OFF.format(python=sys.executable))
         self.timer.chmod(0o755)
         # Byte code would cost more than all of the rest.
-        self.server = Server(folder / "sshd", environment={**uv_finds(), "UV_COMPILE_BYTECODE": "0"})
+        self.server = Server(folder / "sshd", environment={**UV_FINDS, "UV_COMPILE_BYTECODE": "0"})
 
     def options(self, metadata: str) -> list[str]:
         return [
