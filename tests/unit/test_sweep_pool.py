@@ -193,6 +193,8 @@ def test_gpus_that_the_driver_tells_of(tmp_path, monkeypatch):
 def test_a_rented_machine_has_a_process_here_and_a_name_that_follows_from_its_trial(tmp_path, monkeypatch, caplog):
     package = tmp_path / "fake" / "nmt" / "app"
     package.mkdir(parents=True)
+    for folder in (package, package.parent):  # a package that is installed goes before a folder that says it is none
+        (folder / "__init__.py").touch()
     (package / "rent.py").write_text("import sys; print(*sys.argv[1:])")
     monkeypatch.setattr(nmt.sweep.pool, "ROOT", tmp_path / "fake")
     options = SweepConfig(max_machines=3, rent="machine=g5_xlarge launch.spot=true")
