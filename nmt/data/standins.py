@@ -11,16 +11,20 @@ class StandIns:
     """`show(hide(text))` is the text, whatever it is, and what is hidden has none of the reserved characters.
 
     Each reserved character becomes one of those code points. A text may hold them in spite of the promise: then a mark
-    stands before each. So a mark before anything else is free for names that no text has.
+    stands before each, and before one more of them for a mark. So a mark before anything else, a mark too, is free for
+    names that no text has, whatever stands around them.
     """
 
     def __init__(self, reserved: str) -> None:
         stand_ins = "".join(chr(_FIRST + place) for place in range(len(reserved)))
-        own = MARK + stand_ins
-        self._hidden = str.maketrans(dict(zip(reserved, stand_ins, strict=True)) | {c: MARK + c for c in own})
-        self._shown = dict(zip(stand_ins, reserved, strict=True))
-        self._to_hide = re.compile(f"[{re.escape(reserved)}{own}]")
-        self._to_show = re.compile(f"{MARK}[{own}]|[{stand_ins}]")
+        for_mark = chr(_FIRST + len(reserved))
+        hidden = dict(zip(reserved, stand_ins, strict=True))
+        marked = {c: MARK + c for c in stand_ins} | {MARK: MARK + for_mark}
+        self._hidden = str.maketrans(hidden | marked)
+        before = {MARK + MARK: MARK}  # in models that were learnt when a mark stood for a mark
+        self._shown = before | {there: c for c, there in [*marked.items(), *hidden.items()]}
+        self._to_hide = re.compile(f"[{re.escape(reserved)}{MARK}{stand_ins}]")
+        self._to_show = re.compile("|".join(self._shown))
 
     def hide(self, text: str) -> str:
         """The text as the library may have it."""
@@ -28,4 +32,4 @@ class StandIns:
 
     def show(self, text: str) -> str:
         """The text again."""
-        return self._to_show.sub(lambda found: self._shown.get(found[0], found[0][-1]), text)
+        return self._to_show.sub(lambda found: self._shown[found[0]], text)

@@ -8,7 +8,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nmt.config.subword import SubwordConfig, SubwordKind
@@ -29,7 +29,9 @@ LINES = [
 ]
 quick = settings(deadline=None, max_examples=60)
 # Any Unicode scalar value, and often those that a library or we ourselves keep for something.
-RESERVED = st.sampled_from([*"▁▅\t\0\r￭⁇ ", "<unk>", "<s>", "</s>", "<pad>", "\ufdd0", "\ufdd1", "\ufdd3", "\ufdef"])
+RESERVED = st.sampled_from(
+    [*"▁▅\t\0\r￭⁇ ", "<unk>", "<s>", "</s>", "<pad>", "\ufdd0", "\ufdd1", "\ufdd3", "\ufdd4", "\ufdd6", "\ufdef"]
+)
 SCALARS = st.characters(exclude_categories=["Cs"])
 TEXT = st.text(SCALARS, max_size=30) | st.lists(RESERVED | SCALARS, max_size=12).map("".join)
 ORDINARY = st.lists(st.sampled_from(" ".join(LINES).split()), max_size=12).map(" ".join)
@@ -47,6 +49,8 @@ def learnt(kind: SubwordKind) -> Subwords:
 @pytest.mark.parametrize("kind", LEARNT)
 @settings(deadline=None, max_examples=40)
 @given(text=ANY, long=st.booleans())
+@example(text="\ufdef<unk>", long=False)  # as the name of the unknown piece itself
+@example(text="\ufdd6<unk> \ufdef\ufdef</s>\ufdef", long=False)
 def test_text_that_was_learnt_from_comes_back_as_it_is(kind, text, long):
     line = f"{text} {text}{LINES[0]}" * 60 if long else text  # over 4,192 bytes with the first of LINES
     size = 100 + len(set(line)) + 2  # a mark and a stand-in beside the characters themselves
@@ -67,6 +71,8 @@ def test_hidden_text_has_nothing_reserved_and_shows_again(text):
     hidden = stand_ins.hide(text)
     assert not set(hidden) & set("▁▅\t\0")
     assert stand_ins.show(hidden) == text
+    assert "\ufdef<" not in hidden
+    assert "\ufdef\ufdef" not in hidden
 
 
 @pytest.mark.parametrize("kind", LEARNT)
