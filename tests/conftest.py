@@ -13,6 +13,7 @@ from pathlib import Path
 import absl.logging
 import pytest
 import sentencepiece as sentencepiece
+from hypothesis import settings
 from tiers import is_quick
 
 # Some tests set up logging anew, which closes the handlers there are, absl's too; and that closes its stream, unless it
@@ -21,6 +22,11 @@ absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 # One test a core: more threads would only wait for one another. A run that asks for threads gets them all the same.
 for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+
+# The same examples each time, so that a commit passes or fails alike wherever it is tried, and other ones on request.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile("same")
 
 MAX_WORKERS = 4  # each loads TensorFlow: a second and a gigabyte
 
