@@ -11,13 +11,14 @@ from nmt.app.about import about_run
 from nmt.app.likeness import likeness_of
 from nmt.app.models import Loaded, open_checkpoint
 from nmt.app.translate import check_same_vocabularies
-from nmt.app.translated import Translated, translate_and_score
+from nmt.app.translated import Translated, traces_of, translate_and_score
 from nmt.app.vectors import scorer_of_checkpoint
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
-from nmt.compare.outputs import TEST, conclude, outputs_of, show
+from nmt.compare.outputs import TEST, conclude, outputs_of, show, training_words
 from nmt.compare.systems import Output, References, System, with_references
 from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
+from nmt.data.subwords import Vocabularies
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
 from nmt.metrics.metric import Scorer
@@ -46,23 +47,29 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
     planned |= {name: paths for name, paths in command.groups.items() if paths[0].endswith(MODEL)}
     folders = folders_for(list(planned), bool(command.outputs or command.groups))
     by_test: dict[str, list[System]] = {}
+    sources: dict[str, Sequence[str]] = {}
     scorer: Scorer | None = None
     look_into(planned)
+    counts = training_words(command)
     for system, files in planned.items():
         runs = translate_all(files, command)
         own = runs.scorer
         scorer = scorer or own
         facts = about_run(runs.bundle)
         for test, found in runs.by_test.items():
-            outputs = [Output(file, one.lines, one.scores) for file, one in zip(files, found, strict=True)]
+            outputs = [
+                Output(file, one.lines, one.scores, traces_of(one, pieces))
+                for file, one, pieces in zip(files, found, runs.vocabularies, strict=True)
+            ]
             made = System(system, references_of(test, found[0].text, command), outputs, facts)
             folder = None if command.out is None else Path(command.out) / folders[system]
             show(made, test, found[0].text.name, own.cfg, folder, [one.seconds for one in found])
             by_test.setdefault(test, []).append(made)
+            sources.setdefault(test, found[0].text.src)
     assert scorer is not None, "a checkpoint has been asked for"
     add_outputs(command, by_test, scorer)
     for test, systems in by_test.items():
-        conclude(command, test, systems, scorer)
+        conclude(command, test, systems, scorer, sources[test], counts)
 
 
 def look_into(planned: Mapping[str, Sequence[str]]) -> None:
@@ -94,6 +101,7 @@ class Runs:
     by_test: Mapping[str, list[Translated]]
     scorer: Scorer
     bundle: Bundle
+    vocabularies: Sequence[Vocabularies]  # of each run
 
 
 def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
@@ -101,14 +109,16 @@ def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
     found: dict[str, list[Translated]] = {}
     scorers: list[Scorer] = []
     bundles: list[Bundle] = []
+    vocabularies: list[Vocabularies] = []
     for file in files:
         made = open_system(file, tuple(command.overrides))
         scores, scorer = evaluate(made, command)
         scorers.append(scorer)
         bundles.append(made.first.bundle)
+        vocabularies.append(made.first.vocabularies)
         for test, one in scores.items():
             found.setdefault(test, []).append(one)
-    return Runs(found, scorers[0], bundles[0])
+    return Runs(found, scorers[0], bundles[0], vocabularies)
 
 
 def open_system(name: str, overrides: tuple[str, ...]) -> SystemModel:

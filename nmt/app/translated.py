@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from nmt.compare.sentences import Trace
 from nmt.config.metrics import METRICS, MetricsConfig
+from nmt.data.subwords import UNK, Subwords, Vocabularies
 from nmt.data.text import ParallelText
 from nmt.metrics.metric import Score, Scorer
 from nmt.metrics.results import results
@@ -41,6 +45,20 @@ class Translated:
     def figures(self) -> dict[str, float]:
         """The scores as events name them."""
         return {METRICS[name].figure.key: score.value for name, score in self.scores.items()}
+
+
+def traces_of(translated: Translated, vocabularies: Vocabularies) -> list[Trace | None]:
+    """How the model came to each line; None where it had nothing to look at."""
+    return [
+        None if one.weight_TS is None else _trace(line, one, one.weight_TS, vocabularies.src)
+        for line, one in zip(translated.text.src, translated.best, strict=True)
+    ]
+
+
+def _trace(line: str, one: Translation, weight_TS: np.ndarray, source: Subwords) -> Trace:
+    words = source.words(line)[: len(one.pieces_src) - 1]
+    unknown = UNK in one.tokens or bool(source.unknown(line))
+    return Trace(words, one.pieces_src, one.pieces_tgt, weight_TS, unknown)
 
 
 def translate_and_score(

@@ -6,9 +6,11 @@ runs of a configuration (seeds): hierarchical bootstrap over sentences and seeds
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from nmt.compare.buckets import Draws, Why, where_and_why
 from nmt.compare.systems import Measure, Output, System
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
@@ -55,14 +57,22 @@ class Comparison:
     signatures: dict[str, str]  # of each metric, as the baseline has it
     notes: Sequence[str]
     confidence: float
+    why: Why | None = None
 
     @property
     def baseline(self) -> str:
         return self.systems[0].name
 
 
-def compare(test: str, systems: Sequence[System], measures: Sequence[Measure], scorer: Scorer) -> Comparison:
-    """Each system against the first.
+def compare(
+    test: str,
+    systems: Sequence[System],
+    measures: Sequence[Measure],
+    scorer: Scorer,
+    source: Sequence[str] | None = None,
+    training: Counter[str] | None = None,
+) -> Comparison:
+    """Each system against the first; with the lines of the source also where and why, see `nmt.compare.buckets`.
 
     A score counts as the first system's does, which `scorer` says: a system with another signature (word vectors that
     its run learnt), or without that score, is scored anew, and a note says so.
@@ -87,12 +97,17 @@ def compare(test: str, systems: Sequence[System], measures: Sequence[Measure], s
     for measure in measures:
         systems_here, said = _on_one_scale(measure, systems, scorer)
         notes += said
+        if measure.ours:
+            systems = systems_here
         if systems_here:
             signatures[measure.name] = systems_here[0].outputs[0].scores[measure.name].signature
             verdicts += _verdicts(measure, systems_here, scorer)
     adjusted = holm([verdict.p_value for verdict in verdicts])
     corrected = [replace(verdict, p_holm=p_holm) for verdict, p_holm in zip(verdicts, adjusted, strict=True)]
-    return Comparison(test, len(first.references), systems, corrected, signatures, notes, scorer.cfg.confidence)
+    cfg = scorer.cfg
+    draws = Draws(cfg.bootstrap or RESAMPLES, cfg.confidence, cfg.seed)
+    why = None if source is None else where_and_why(source, systems, measures, draws, training)
+    return Comparison(test, len(first.references), systems, corrected, signatures, notes, cfg.confidence, why)
 
 
 def _few(num_sentences: int) -> list[str]:

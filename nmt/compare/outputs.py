@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nmt.compare.folder import write_comparison, write_system
 from nmt.compare.judge import Comparison, compare
+from nmt.compare.sentences import word_counts
 from nmt.compare.systems import (
     Output,
     References,
@@ -27,6 +29,7 @@ from nmt.errors import ConfigError
 from nmt.metrics.metric import Language, Scorer
 from nmt.metrics.results import results
 from nmt.metrics.vectors import VectorSource, open_vectors
+from nmt.plumbing.text import read_lines
 from nmt.report.console import scores_table
 
 TEST = "test"  # the only test set that files are of
@@ -43,13 +46,13 @@ def compare_outputs(command: EvaluateConfig) -> None:
             expected="a PREFIX, without a checkpoint that knows its data",
             next_step="add data.src=en data.tgt=de data.test=PREFIX",
         )
-    text = load_tests(config.data)[TEST]
+    text, counts = load_tests(config.data)[TEST], training_words(command)
     scorer = Scorer(config.metrics, Language(config.data.language, _vectors(config.metrics)))
     references = with_references(text.tgt, command.references)
     systems = outputs_of(command, references, scorer)
     for system in systems:
         show(system, TEST, text.name, config.metrics, None if command.out is None else Path(command.out) / system.name)
-    conclude(command, TEST, systems, scorer)
+    conclude(command, TEST, systems, scorer, text.src, counts)
 
 
 def _report(command: EvaluateConfig) -> list[str]:
@@ -109,8 +112,20 @@ def show(
         print(f"{one.source}\n{scores_table({name: content})}\n")
 
 
-def conclude(command: EvaluateConfig, name: str, systems: Sequence[System], scorer: Scorer) -> Comparison | None:
-    """Compare where there is something to compare, tell, and write it down."""
+def training_words(command: EvaluateConfig) -> Counter[str] | None:
+    """How often the training text has each word, where it is named. Raises DataError."""
+    return None if command.training is None else word_counts(read_lines(command.training))
+
+
+def conclude(
+    command: EvaluateConfig,
+    name: str,
+    systems: Sequence[System],
+    scorer: Scorer,
+    source: Sequence[str],
+    training: Counter[str] | None,
+) -> Comparison | None:
+    """Compare where there is something to compare, tell, and write it down. `source`: the lines of the test set."""
     segments: Mapping[str, Mapping[str, str]] = command.segments if name == TEST else {}
     systems = with_segments(systems, segments, command.signatures)
     if len(systems) == 1:
@@ -118,7 +133,7 @@ def conclude(command: EvaluateConfig, name: str, systems: Sequence[System], scor
             print(f"{name}: not compared, since only {systems[0].name} has this test set")
         return None
     measures = [*our_measures(scorer.cfg.report), *foreign_measures(segments)]
-    comparison = compare(name, systems, measures, scorer)
+    comparison = compare(name, systems, measures, scorer, source, training)
     print(as_text(comparison))
     if command.out is not None:
         write_comparison(Path(command.out), name, comparison)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nmt.compare.sentences import Trace
 from nmt.config.metrics import METRICS, Figure
 from nmt.errors import DataError
 from nmt.metrics.bootstrap import CorpusScore, mean_from_statistics, mean_statistics
@@ -28,6 +29,7 @@ class Output:
     source: str  # the file that it comes from
     lines: Sequence[str]
     scores: Mapping[str, Score]  # by metric
+    traces: Sequence[Trace | None] = ()  # of each line, where a model wrote them; None of an empty one
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "sentences": comparison.num_sentences,
         "signatures": comparison.signatures,
         "notes": remarks(comparison),
+        **(comparison.why.as_json() if comparison.why is not None else {}),
     }
 
 

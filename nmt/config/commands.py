@@ -79,6 +79,9 @@ class EvaluateConfig(Command):
         {}, "+segments.METRIC.NAME=FILE: scores of sentences that came from elsewhere, a number a line"
     )
     signatures: dict[str, str] = option({}, "+signatures.METRIC=TEXT: what those scores depend on")
+    training: str | None = option(
+        None, "source side of the training text, to compare systems by the rarest word of a sentence; null: not done"
+    )
 
     def needs_no_checkpoint(self) -> bool:
         return bool(self.outputs or self.groups)
