@@ -8,9 +8,8 @@ cannot say (text, bytes, single numbers; in `.npz` bfloat16 and truth values too
 from __future__ import annotations
 
 import json
-import lzma
+import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,21 +23,11 @@ from nmt.checkpoint.refusals import cannot_read
 from nmt.checkpoint.safetensors import read_safetensors, write_safetensors
 from nmt.checkpoint.values import Stored, Value, decode, encode, misfit
 from nmt.errors import CheckpointError
+from nmt.plumbing.archives import BROKEN_NPZ
 
 TYPES = "<types>"
 RATIO, ROOM = 20, 1 << 26  # a packed file may unpack to this many times its bytes, and this many more
 NPY = ".npy"
-# What zipfile and NumPy raise for entries that are broken, packed in unknown ways, locked, pickled or impossible.
-READING_FAILS = (
-    ValueError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
 FOREIGN = (".npz", ".safetensors")
 ENDINGS = (".h5", ".hdf5", *FOREIGN)
 
@@ -119,17 +108,18 @@ def _write_npz(path: Path, content: Content) -> None:
 def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Arrays and the table of types. Nothing is unpickled. Raises CheckpointError."""
     arrays: dict[str, np.ndarray] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            unpacked, packed = sum(entry.file_size for entry in entries), path.stat().st_size
-            if unpacked > ROOM + RATIO * packed:
-                raise _not(path, f"{unpacked:,} bytes packed into {packed:,}")
-            for entry in entries:
-                with archive.open(entry) as file:
-                    arrays[entry.filename.removesuffix(NPY)] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
-    except READING_FAILS as error:
-        raise _not(path, f"a file that NumPy cannot read ({' '.join(str(error).split())[:120]})") from None
+    with path.open("rb") as content:
+        try:
+            with zipfile.ZipFile(content) as archive:
+                entries = archive.infolist()
+                unpacked, packed = sum(entry.file_size for entry in entries), os.fstat(content.fileno()).st_size
+                if unpacked > ROOM + RATIO * packed:
+                    raise _not(path, f"{unpacked:,} bytes packed into {packed:,}")
+                for entry in entries:
+                    with archive.open(entry) as file:
+                        arrays[entry.filename.removesuffix(NPY)] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+        except BROKEN_NPZ as error:
+            raise _not(path, f"a file that NumPy cannot read ({' '.join(str(error).split())[:120]})") from None
     types = arrays.pop(TYPES, None)
     return arrays, "{}" if types is None else types.tobytes().decode("utf-8", "replace")
 

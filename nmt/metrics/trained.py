@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import logging
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.vector_table import WordVectors, word_vectors
+from nmt.plumbing.archives import BROKEN_NPZ
 from nmt.plumbing.files import replacing
 from nmt.plumbing.folders import cache
 
@@ -103,7 +103,7 @@ def _read(path: Path) -> tuple[list[str], NDArray[np.float32]] | None:
             return archive["words"].tolist(), archive["vectors"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except BROKEN_NPZ as error:
         LOG.warning("The word vectors kept in %s cannot be read (%s); they are learnt anew.", path, error)
         return None
 

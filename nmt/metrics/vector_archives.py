@@ -9,9 +9,7 @@ import io
 import math
 import os
 import struct
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,12 +20,11 @@ from numpy.typing import NDArray
 
 from nmt.errors import MetricError
 from nmt.metrics.vector_stream import HashedStream
+from nmt.plumbing.archives import BROKEN_ARRAY, BROKEN_NPZ
 from nmt.plumbing.steady import SteadyFile
 
 _BLOCK = 1 << 20
 _MOST_DEFLATED = 1_032  # times that deflate makes something smaller, at best
-_BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError, tokenize.TokenError)
-_BROKEN_ZIP = (*_BROKEN, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
 class _Head(NamedTuple):
@@ -83,7 +80,7 @@ def open_npy(path: Path) -> StoredRows:
         _check_size(head, stored.size)
         if head.by_column or len(head.shape) != 2:
             raise ValueError("no rows one after another")
-    except _BROKEN as error:
+    except BROKEN_ARRAY as error:
         found = "no such file" if not path.exists() else f"no array ({error})"
         raise MetricError(
             str(path),
@@ -111,7 +108,7 @@ def read_npz(stream: HashedStream) -> tuple[list[str], Matrix]:
             words: list[str] = words_W.tolist()
             stored = None if stream.plain is None else _stored_member(archive, stream.plain)
             return words, _member(archive, "vectors.npy") if stored is None else stored
-    except _BROKEN_ZIP as error:
+    except BROKEN_NPZ as error:
         raise not_vectors(path, f"no .npz that can be read without running code ({error})") from error
 
 
@@ -123,7 +120,7 @@ def _content(stream: HashedStream) -> IO[bytes]:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """Raises an error of _BROKEN_ZIP where it is not whole, by its own checksum too."""
+    """Raises an error of BROKEN_NPZ where it is not whole, by its own checksum too."""
     info = archive.getinfo(name)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("a compression that NumPy does not use")

@@ -33,8 +33,8 @@ def choose_device(asked: Device, threads: int, count: int = 1) -> Chosen:
     """Set TensorFlow up for the device that was asked for. To be called before TensorFlow runs anything.
 
     auto takes a GPU where there is one. `count`: how many GPUs, 0 for all; a CPU is split into so many devices. Raises
-    DeviceError where GPUs are asked for and are not there, or where this TensorFlow has no code for their compute
-    capability.
+    DeviceError where GPUs are asked for and are not there, where a CPU would have more devices than cores, or where
+    this TensorFlow has no code for the GPUs' compute capability.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if asked is Device.cpu or not gpus:
@@ -46,8 +46,16 @@ def choose_device(asked: Device, threads: int, count: int = 1) -> Chosen:
                 next_step="install the CUDA libraries (uv sync --extra gpu), check nvidia-smi, let TensorFlow say why "
                 "(TF_CPP_MIN_LOG_LEVEL=0), or use train.device=cpu",
             )
+        there = len(os.sched_getaffinity(0))
+        if count > there:
+            raise DeviceError(
+                "train.devices",
+                found=f"{count} on a CPU of {there} core{'s' * (there > 1)}",
+                expected="a core for each device",
+                next_step=f"ask for {there} at most" if there > 1 else "use train.distribution=one",
+            )
         tf.config.set_visible_devices([], "GPU")
-        cores = threads or len(os.sched_getaffinity(0))
+        cores = threads or there
         tf.config.threading.set_intra_op_parallelism_threads(cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
         why = "" if asked is Device.cpu else f" ({why_no_gpu()})"

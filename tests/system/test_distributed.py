@@ -108,6 +108,7 @@ def test_two_workers_have_the_weights_of_one(single, tmp_path):
     assert "worker done at step 12" in output_of(other)
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a CPU of one core is not split")
 def test_two_devices_of_one_machine_too(single, tmp_path):
     whole, cache = single
     alone(tmp_path / "run", *RUN, "train.distribution=mirrored", "train.devices=2", cache=cache)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a CPU of one core is not split")
 
 # Batches of six sentences, of five, and of one, which leaves the other replica without any.
 PROGRAM = """

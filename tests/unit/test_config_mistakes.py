@@ -455,3 +455,22 @@ def test_runs_of_one_second_get_a_folder_each(edge, tmp_path, monkeypatch):
         assert (folder / "train.log").read_text().endswith(f" WARNING nmt: seed {seed}\n")
         assert (folder / "train.log").read_text().count("\n") == 1
         assert read_run_config(folder).seed == seed
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_log_on_a_full_disk_is_told_once_and_the_run_goes_on(edge, capsys, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "train.log").symlink_to("/dev/full")
+
+    def work(config, folder):
+        for number in (1, 2, 3):
+            logging.getLogger("nmt").info("line %d", number)
+
+    edge.main = work
+    assert edge("hydra.run.dir=run") == 0
+    told = capsys.readouterr().err.splitlines()
+    sentence = (
+        f"{tmp_path}/run/train.log: found no space left on device, expected a log that can be written; free some "
+        "space; until then the lines of the log are on the screen alone."
+    )
+    assert sorted(told) == sorted(["line 1", "line 2", "line 3", sentence])

@@ -156,6 +156,18 @@ def test_a_cpu_is_split_where_several_devices_are_asked_for(tensorflow, count):
         assert chosen.description == "CPU, 2 threads, split into 2 devices"
 
 
+@pytest.mark.parametrize(
+    "cores, found, hint",
+    [(3, "99 on a CPU of 3 cores", "ask for 3 at most"), (1, "99 on a CPU of 1 core", "use train.distribution=one")],
+)
+def test_a_cpu_is_not_split_into_more_devices_than_it_has_cores(tensorflow, monkeypatch, cores, found, hint):
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda process: set(range(cores)))
+    with pytest.raises(DeviceError) as caught:
+        choose_device(Device.cpu, 200, 99)
+    assert str(caught.value) == f"train.devices: found {found}, expected a core for each device; {hint}."
+    assert "set_logical_device_configuration" not in tensorflow
+
+
 @pytest.mark.parametrize("asked", [Device.auto, Device.gpu])
 def test_a_gpu_without_code_is_an_error(tensorflow, monkeypatch, asked):
     tensorflow["gpus"] = ["first"]
