@@ -14,7 +14,8 @@ import absl.logging
 import pytest
 import sentencepiece as sentencepiece
 from hypothesis import settings
-from tiers import is_quick
+
+from tests.tiers import is_quick
 
 # Some tests set up logging anew, which closes the handlers there are, absl's too; and that closes its stream, unless it
 # is the process's own: it would be what pytest had put in its place.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS_TENSORFLOW = {"tensorflow", "keras", "nmt.app.quiet"}  # `quiet` loads it by name
-STARTS_PROGRAMS = {"subprocess", "multiprocessing", "moto", "aws_server", "machine_tools"}
+STARTS_PROGRAMS = {"subprocess", "multiprocessing", "moto", "tests.system.aws_server", "tests.system.machine_tools"}
 
 
 @cache
@@ -53,7 +53,5 @@ def _names(tree: ast.Module) -> Iterator[str]:
 @cache
 def _files(name: str) -> tuple[Path, ...]:
     """Where a module of the project or a helper of the tests lies."""
-    relative = Path(*name.split("."))
-    places = [ROOT / relative, *(folder / relative for folder in sorted((ROOT / "tests").iterdir()))]
-    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
-    return tuple(file for file in files if file.is_file())
+    place = ROOT.joinpath(*name.split("."))
+    return tuple(file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from floors import FLOORS, Module, read_project, violations
+
+from tests.architecture.floors import FLOORS, Module, read_project, violations
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG = "def f():\n" + "    x = 1\n" * 50

@@ -6,7 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from floors import Module, read_project
+
+from tests.architecture.floors import Module, read_project
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTERS = "nmt/checkpoint/parameters.py"

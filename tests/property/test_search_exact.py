@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from search_tools import EOS, ToyModel, Twin, found, padded
 
 from nmt.config.search import Normalisation, SearchConfig
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.greedy import GreedySearch
 from nmt.search.scoring import Scorer
+from tests.property.search_tools import EOS, ToyModel, Twin, found, padded
 
 SETTINGS = settings(max_examples=8, deadline=None, derandomize=True)
 SENTENCES = st.lists(st.lists(st.integers(3, 7), max_size=6).map(lambda ids: [*ids, EOS]), min_size=1, max_size=9)

@@ -9,12 +9,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from search_tools import EOS, ToyModel, Twin, found, padded
 
 from nmt.config.search import SearchConfig
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.rules import Demands, Rules
+from tests.property.search_tools import EOS, ToyModel, Twin, found, padded
 
 SETTINGS = settings(max_examples=8, deadline=None, derandomize=True)
 BEGINS_V = np.array([False, False, False, True, True, False])  # 5 goes on with a word

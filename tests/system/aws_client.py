@@ -21,15 +21,25 @@ import botocore.exceptions
 import botocore.loaders
 import botocore.session
 import pytest
-from aws_server import NEAR, OWN_ADDRESS, REGION, SECRET, SERVERS, AwsServer, CutError, SlowError, running_aws
-from aws_unkind import Clock
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
-from hydra_answers import keep_answers
 from werkzeug.test import EnvironBuilder
 
 from nmt.config.launch import Launch
 from nmt.config.launching import read_launch
 from nmt.launch.aws import Aws
+from tests.hydra_answers import keep_answers
+from tests.system.aws_server import (
+    NEAR,
+    OWN_ADDRESS,
+    REGION,
+    SECRET,
+    SERVERS,
+    AwsServer,
+    CutError,
+    SlowError,
+    running_aws,
+)
+from tests.system.aws_unkind import Clock
 
 
 def account(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

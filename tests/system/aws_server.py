@@ -31,11 +31,12 @@ SWITCHES = {  # read when moto is imported
 }
 os.environ.update(SWITCHES)
 pytest.importorskip("moto", reason="moto is not installed")
-from aws_unkind import KIND, Nature, RealClock  # noqa: E402
 from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.ec2.models import ec2_backends  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
+
+from tests.system.aws_unkind import KIND, Nature, RealClock  # noqa: E402
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"

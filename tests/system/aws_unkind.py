@@ -17,7 +17,7 @@ import pytest
 from moto.ec2.models.instances import InstanceState, StateReason
 
 if TYPE_CHECKING:
-    from aws_server import Answer, AwsServer, Call
+    from tests.system.aws_server import Answer, AwsServer, Call
 
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 XML = "xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from app_tools import read_results, train_py, write_pair
 
 from nmt.config.model import Attention, ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.step import Trainer
+from tests.system.app_tools import read_results, train_py, write_pair
 
 LETTERS = [f"{letter}{letter}" for letter in "abcdefghijklmnopqrst"]
 FIRST = 4  # ids below are special

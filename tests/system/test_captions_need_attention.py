@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from app_tools import read_results, train_py
 from sacrebleu.metrics.bleu import BLEU
 
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
 from nmt.data.text import ParallelText
 from nmt.data.words import GLUE, MARKS, join_words, split_words
+from tests.system.app_tools import read_results, train_py
 
 ROUNDS = 5
 

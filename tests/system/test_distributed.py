@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_tools import TINY, read_events
 
 from nmt.checkpoint.file import read_extras, read_parameters
+from tests.system.app_tools import TINY, read_events
 
 # Adam makes whole steps of gradients that are no larger than rounding; its epsilon keeps such out of the comparison.
 ROOT = Path(__file__).resolve().parents[2]

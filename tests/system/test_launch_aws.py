@@ -13,11 +13,6 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
-from aws_client import account, quick, words
-from aws_client import configuration as config
-from aws_faults import inject
-from aws_server import ADDED, HOST_KEY, IMAGE_NAME, OWN_ADDRESS, REGION, SECRET, image_id, near_aws, refusal
-from aws_unkind import KIND, UNKIND, Clock, Nature
 from moto.ec2.models.instances import InstanceState
 
 import nmt.launch
@@ -29,6 +24,21 @@ from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
 from nmt.launch.messages import usd
 from nmt.launch.policy import actions
+from tests.system.aws_client import account, quick, words
+from tests.system.aws_client import configuration as config
+from tests.system.aws_faults import inject
+from tests.system.aws_server import (
+    ADDED,
+    HOST_KEY,
+    IMAGE_NAME,
+    OWN_ADDRESS,
+    REGION,
+    SECRET,
+    image_id,
+    near_aws,
+    refusal,
+)
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 YES = frozenset({"--yes"})
 

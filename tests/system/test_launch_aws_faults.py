@@ -16,13 +16,13 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from aws_client import account, configuration, quick, words
-from aws_faults import LATER, SCENARIOS, Case, cases, changes, documented, inject, table
-from aws_server import REGION, running_aws
-from aws_unkind import KIND, UNKIND, Clock, Nature
 
 from nmt.launch.commands import COMMANDS, run
 from nmt.launch.machine import FILE as RECORD
+from tests.system.aws_client import account, configuration, quick, words
+from tests.system.aws_faults import LATER, SCENARIOS, Case, cases, changes, documented, inject, table
+from tests.system.aws_server import REGION, running_aws
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPATIENT = "launch.timeout_s=0.4"  # for `slow`, which answers after a second

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from aws_client import account, words
-from aws_server import running_aws
-from machine_tools import fake_machine, needs_a_server
 
 from nmt.launch.commands import run
+from tests.system.aws_client import account, words
+from tests.system.aws_server import running_aws
+from tests.system.machine_tools import fake_machine, needs_a_server
 
 pytestmark = [needs_a_server(), pytest.mark.long]
 

@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_client import account, words
-from aws_server import SECRET, running_aws
-from machine_tools import (
+
+from nmt.launch.agent.job import alive
+from nmt.launch.notices import MetadataServer
+from nmt.tools.rehearsal import SMALL, compare
+from tests.system.aws_client import account, words
+from tests.system.aws_server import SECRET, running_aws
+from tests.system.machine_tools import (
     FAKE_POWER_OFF,
     HANGS_S,
     Server,
@@ -32,10 +36,6 @@ from machine_tools import (
     needs_a_server,
     read_until,
 )
-
-from nmt.launch.agent.job import alive
-from nmt.launch.notices import MetadataServer
-from nmt.tools.rehearsal import SMALL, compare
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [

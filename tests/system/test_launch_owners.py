@@ -10,10 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aws_client import account, quick, words
-from aws_client import configuration as config
-from aws_server import ACCOUNT, Caller, near_aws
-from aws_unkind import UNKIND, Clock, Nature
 
 from nmt.errors import LaunchError
 from nmt.launch import terminate, up
@@ -21,6 +17,10 @@ from nmt.launch.aws import connect, owner_of
 from nmt.launch.bill import read_events
 from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
+from tests.system.aws_client import account, quick, words
+from tests.system.aws_client import configuration as config
+from tests.system.aws_server import ACCOUNT, Caller, near_aws
+from tests.system.aws_unkind import UNKIND, Clock, Nature
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 YES = ("--yes", "--no-fetch")
@@ -193,8 +193,8 @@ def test_what_aws_has_forgotten_has_ended(aws, capsys):
 
 def test_a_request_is_never_forgotten_for_a_refusal_at_the_door(aws, capsys):
     """Its answer was lost, then the credentials ran out: the refusal says nothing of the first try."""
-    from aws_faults import inject
-    from aws_server import refusal
+    from tests.system.aws_faults import inject
+    from tests.system.aws_server import refusal
 
     inject(aws, "ec2:RunInstances", "dark")
     with pytest.raises(LaunchError):

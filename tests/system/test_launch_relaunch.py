@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from aws_client import account, words
-from aws_server import running_aws
-from machine_tools import free_port
 
 from nmt.launch.assignment import Assignment
 from nmt.launch.commands import run
+from tests.system.aws_client import account, words
+from tests.system.aws_server import running_aws
+from tests.system.machine_tools import free_port
 
 pytestmark = pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("rsync")), reason="not installed: ssh, rsync")
 

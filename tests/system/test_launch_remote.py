@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from machine_tools import FakeMachine, ended, fake_machine, free_port, in_terminal, needs_a_server, read_until
 
 from nmt.config.launching import read_launch
 from nmt.errors import LaunchError
@@ -26,6 +25,15 @@ from nmt.launch.machine import save_machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.training import Agent, run
 from nmt.launch.watch import logs, ps, session_words
+from tests.system.machine_tools import (
+    FakeMachine,
+    ended,
+    fake_machine,
+    free_port,
+    in_terminal,
+    needs_a_server,
+    read_until,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [needs_a_server(), pytest.mark.long]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from aws_client import account, words
-from aws_server import SECRET, running_aws
 
 from nmt.config.launching import read_launch
 from nmt.errors import LaunchError
@@ -13,6 +11,8 @@ from nmt.launch.assignment import Assignment
 from nmt.launch.aws import connect
 from nmt.launch.relaunch import going_on
 from nmt.launch.s3 import pull, push, signed, store_of
+from tests.system.aws_client import account, words
+from tests.system.aws_server import SECRET, running_aws
 
 
 @pytest.fixture

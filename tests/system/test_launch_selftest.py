@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from aws_client import account, quick, words
-from aws_server import OWN_ADDRESS, SECRET, near_aws
-from aws_unkind import KIND, UNKIND, Clock, Nature
 
 from nmt.launch.commands import run
 from nmt.launch.ssh import Answer, Ssh
+from tests.system.aws_client import account, quick, words
+from tests.system.aws_server import OWN_ADDRESS, SECRET, near_aws
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 
 @pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])

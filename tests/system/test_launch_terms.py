@@ -7,9 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aws_client import account, quick, words
-from aws_server import near_aws, refusal
-from aws_unkind import KIND, UNKIND, Clock, Nature
 
 from nmt.launch import relaunch as relaunching
 from nmt.launch import remote_commands
@@ -17,6 +14,9 @@ from nmt.launch.assignment import Assignment
 from nmt.launch.commands import run
 from nmt.launch.ssh_faults import Fault, UnreachableError
 from nmt.launch.terms import load_terms
+from tests.system.aws_client import account, quick, words
+from tests.system.aws_server import near_aws, refusal
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 SPOT = ("machine=g5_xlarge", "launch.spot=true", "launch.disk_gb=200", "launch.max_usd=1")
 
@@ -257,7 +257,7 @@ def test_no_line_is_wider_than_a_terminal(aws, capsys, monkeypatch):
     ("name", "value"), [("AWS_REGION", "us-west-2"), ("AWS_DEFAULT_REGION", "us-west-2"), ("config", "us-west-2")]
 )
 def test_the_region_is_the_one_that_aws_s_tools_would_take(aws, monkeypatch, tmp_path, capsys, name, value):
-    from aws_client import near
+    from tests.system.aws_client import near
 
     near.cache_clear()
     if name == "config":

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_tools import TINY, evaluate_py, train_py, translate_py, write_pair
 
 import nmt.config.saved
 from nmt.checkpoint.file import save
+from tests.system.app_tools import TINY, evaluate_py, train_py, translate_py, write_pair
 
 EN = ["Two dogs run.", "A man sits on a bench.", "A cat sleeps."]
 DE = ["Zwei Hunde rennen.", "Ein Mann sitzt auf einer Bank.", "Eine Katze schläft."]

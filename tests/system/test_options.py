@@ -8,11 +8,11 @@ import math
 from pathlib import Path
 
 import pytest
-from app_tools import TINY, evaluate_py, read_events, read_results, tiny, train_py, write_pair
 
 from nmt.checkpoint.file import read_extras
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
+from tests.system.app_tools import TINY, evaluate_py, read_events, read_results, tiny, train_py, write_pair
 
 NO_CAPTIONS = TINY[3:]  # without the sizes of the embedded corpus
 SHORT = ["train.max_steps=4", "train.validate_every=2", "train.save_every=4", "train.log_every=2"]

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from app_tools import TINY, read_events, train_py, write_pair
 
 from nmt.checkpoint.file import read_extras, read_parameters, save
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
 from nmt.tools.sameness import differing, digests
+from tests.system.app_tools import TINY, read_events, train_py, write_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["train.max_steps=4", "train.validate_every=2", "train.save_every=1", "train.log_every=1", "search.beam=1"]

@@ -16,9 +16,10 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
-from app_tools import tiny, translate_py
 from deep_translator import LibreTranslator
 from libretranslatepy import LibreTranslateAPI
+
+from tests.system.app_tools import tiny, translate_py
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]

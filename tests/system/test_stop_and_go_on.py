@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from app_tools import TINY, read_events, read_results, tiny, train_py, without_times
 
 import nmt.app.finish
 import nmt.app.hooks
@@ -20,6 +19,7 @@ from nmt.app.run import Run
 from nmt.checkpoint import store
 from nmt.checkpoint.file import verify
 from nmt.tools.sameness import differing, digests
+from tests.system.app_tools import TINY, read_events, read_results, tiny, train_py, without_times
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ["train.average=0.9", "train.schedule=plateau", "model.dropout_output=0.2", "train.log_every=5"]

@@ -10,12 +10,12 @@ import signal
 import statistics
 
 import pytest
-from sweep_tools_long import SHORT, count, figures, finish, kill, ledger, run_folder, start, wait
 
 from nmt.checkpoint.file import read_parameters
 from nmt.sweep.leaderboard import make_board
 from nmt.sweep.report import csv_text
 from nmt.sweep.results import read_results
+from tests.system.sweep_tools_long import SHORT, count, figures, finish, kill, ledger, run_folder, start, wait
 
 UNITS, SEEDS = (16, 24, 32), (1, 2, 3, 4)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import pytest
-from sweep_tools_long import SHORT, figures, finish, run_folder, start
 
 from nmt.sweep.leaderboard import make_board
 from nmt.sweep.results import read_results
+from tests.system.sweep_tools_long import SHORT, figures, finish, run_folder, start
 
 SWEEP = ["-m", *SHORT, "model.units=16,24", "seed=1,2"]
 ENGINES = {

@@ -9,7 +9,14 @@ import shutil
 import signal
 
 import pytest
-from app_tools import (
+
+from nmt.app.evaluate import folders_for
+from nmt.app.hooks import RunHooks
+from nmt.checkpoint.file import read_extras, read_parameters
+from nmt.config.data import CaptionsConfig
+from nmt.data.captions import write_captions
+from nmt.plumbing.claims import claimed
+from tests.system.app_tools import (
     TINY,
     evaluate_py,
     read_events,
@@ -21,13 +28,6 @@ from app_tools import (
     without_times,
     write_pair,
 )
-
-from nmt.app.evaluate import folders_for
-from nmt.app.hooks import RunHooks
-from nmt.checkpoint.file import read_extras, read_parameters
-from nmt.config.data import CaptionsConfig
-from nmt.data.captions import write_captions
-from nmt.plumbing.claims import claimed
 
 RUN = ["train.schedule=constant", "train.average=0.9", "train.keep=1"]
 RUN += ["model.dropout_embedding=0.2", "model.dropout_state=0.2", "model.dropout_output=0.2"]

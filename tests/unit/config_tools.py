@@ -10,13 +10,13 @@ from pathlib import Path
 
 import hydra
 import pytest
-from hydra_answers import keep_answers
 from omegaconf import open_dict
 
 from nmt.config.overrides import to_config
 from nmt.config.root import Config
 from nmt.config.run import run
 from nmt.config.store import CONFIGS, register
+from tests.hydra_answers import keep_answers
 
 
 @dataclass

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-from model_twins import random_filled, weight_shapes
 from numpy.testing import assert_allclose
 
 from nmt.config.model import ModelConfig, Tie
 from nmt.model.recurrence import Nest
 from nmt.model.seq2seq import Seq2Seq
+from tests.unit.model_twins import random_filled, weight_shapes
 
 SOURCE_VOCAB, TARGET_VOCAB = 9, 8
 

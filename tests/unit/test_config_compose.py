@@ -8,7 +8,6 @@ from enum import Enum
 from pathlib import Path
 
 import pytest
-from config_tools import Edge, composed, groups_and_options, quick_hydra  # noqa: F401 (a fixture)
 from omegaconf import OmegaConf
 
 from nmt.config.compose import prepare
@@ -22,6 +21,7 @@ from nmt.config.saved import dump, load_config
 from nmt.config.store import CONFIGS, GROUPS, LAUNCH_SCHEMAS, SOURCES, folder_name, options, register
 from nmt.config.subword import SubwordKind
 from nmt.metrics.wmd.command import PRESET_2017
+from tests.unit.config_tools import Edge, composed, groups_and_options, quick_hydra  # noqa: F401 (a fixture)
 
 OURS = [pair for pair in groups_and_options() if pair[0] not in {"hydra", *LAUNCH_SCHEMAS}]
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 from nmt.config import run as run_module
 from nmt.config.data import FilesConfig
@@ -20,6 +19,7 @@ from nmt.config.root import CommandLine, Config
 from nmt.config.saved import read_run_config, write_run_config
 from nmt.errors import ConfigError, DataError
 from nmt.plumbing.claims import claimed
+from tests.unit.config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 ONE_OF_GROUPS = "there are data, debug, experiment, metrics, model, resume, search, seed, subword, sweep, train"
 EXPERIMENTS = "bench_large, bench_small, multi30k, multi30k_tok, tiny_sweep"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from config_tools import Edge, composed, quick_hydra  # noqa: F401 (a fixture)
 
 import nmt.config.sweeping
 from nmt.config.compose import prepare
@@ -12,6 +11,7 @@ from nmt.config.root import Config
 from nmt.config.saved import dump, load_config, write_run_config
 from nmt.config.store import options, register
 from nmt.config.sweep import HOW, SHORT, SweepConfig
+from tests.unit.config_tools import Edge, composed, quick_hydra  # noqa: F401 (a fixture)
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from hydra_answers import keep_answers
 
 from nmt.config.launch import Family, Lane, Launch, LaunchConfig, MachineConfig, Shutdown
 from nmt.config.launching import profiles, read_launch
 from nmt.config.store import LAUNCH_SCHEMAS, options
 from nmt.errors import ConfigError
 from nmt.launch.commands import COMMANDS, Command, page, run
+from tests.hydra_answers import keep_answers
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import logging
 
 import numpy as np
 import pytest
-from metrics_tools import make_metric
 from numpy.testing import assert_allclose
 from sacrebleu.metrics import BLEU, CHRF, TER
 
@@ -18,6 +17,7 @@ from nmt.metrics.bootstrap import Interval
 from nmt.metrics.chrf import Chrf
 from nmt.metrics.metric import Language, Score, Scorer, metric_class
 from nmt.metrics.results import results
+from tests.unit.metrics_tools import make_metric
 
 HYPOTHESES = ["Ein Hund läuft über die Wiese.", "Zwei Männer spielen Fußball .", "", "Ja"]
 REFERENCES = [

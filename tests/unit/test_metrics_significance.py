@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from metrics_tools import make_metric
 from numpy.testing import assert_allclose, assert_array_equal
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
@@ -23,6 +22,7 @@ from nmt.metrics.bootstrap import (
 )
 from nmt.metrics.chrf import Chrf
 from nmt.metrics.significance import paired_bootstrap, paired_randomisation
+from tests.unit.metrics_tools import make_metric
 
 SEED = 12345  # sacreBLEU's own
 

@@ -11,7 +11,14 @@ import ot
 import pytest
 from gensim.models import KeyedVectors
 from numpy.testing import assert_allclose
-from wmd_tools import (
+
+from nmt.config.metrics import Backend, Norm, WmdConfig
+from nmt.errors import MetricError
+from nmt.metrics.vectors import word_vectors
+from nmt.metrics.wmd import WordMover, WordMoverIndex, engine, make_bags, pair_distances, solver
+from nmt.metrics.wmd.bags import stack
+from nmt.metrics.wmd.costs import Costs
+from tests.unit.wmd_tools import (
     PLANE,
     ROOT2,
     cost_matrix,
@@ -23,13 +30,6 @@ from wmd_tools import (
     random_texts,
     random_vectors,
 )
-
-from nmt.config.metrics import Backend, Norm, WmdConfig
-from nmt.errors import MetricError
-from nmt.metrics.vectors import word_vectors
-from nmt.metrics.wmd import WordMover, WordMoverIndex, engine, make_bags, pair_distances, solver
-from nmt.metrics.wmd.bags import stack
-from nmt.metrics.wmd.costs import Costs
 
 
 def distance(a: str, b: str, norm: Norm = Norm.unit) -> float:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wmd_tools import PLAIN, ROOT2, plane, random_texts, random_vectors
 
 from nmt.config.metrics import Norm, WmdConfig
 from nmt.errors import MetricError
@@ -23,6 +22,7 @@ from nmt.metrics.wmd import (
     vocabulary_of,
     words_for,
 )
+from tests.unit.wmd_tools import PLAIN, ROOT2, plane, random_texts, random_vectors
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from wmd_tools import PLAIN, PLANE, ROOT2, plane
 
 from nmt.config.metrics import Aggregate, Backend, Norm, WmdConfig
 from nmt.errors import MetricError
@@ -18,6 +17,7 @@ from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean
 from nmt.metrics.vectors import load_vectors, open_vectors, word_vectors
 from nmt.metrics.wmd import WordMover, engine, stop_list, wmd_similarity
 from nmt.metrics.wmd import mover as score_module
+from tests.unit.wmd_tools import PLAIN, PLANE, ROOT2, plane
 
 
 def score(candidates, references, cfg=PLAIN, language="en", vectors=None):

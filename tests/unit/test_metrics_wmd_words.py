@@ -6,12 +6,12 @@ import importlib.util
 from dataclasses import replace
 
 import pytest
-from wmd_tools import PLAIN
 
 from nmt.config.metrics import WmdConfig
 from nmt.errors import MetricError
 from nmt.metrics.wmd import stop_list, tokens_of, vocabulary_of, words, words_for
 from nmt.metrics.wmd.words import tokenizer, tokenizer_signature
+from tests.unit.wmd_tools import PLAIN
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import assign, drawn, padded
-from model_twins import attention_shapes, energies, random_filled, softmax, tiny_config, weight_shapes
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Attention, Decoder, ModelConfig
@@ -15,6 +13,8 @@ from nmt.model.attention import attend, make_attention, masked_softmax
 from nmt.model.initial import Initial
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import Direct, weighted_sum
+from tests.unit.model_tools import assign, drawn, padded
+from tests.unit.model_twins import attention_shapes, energies, random_filled, softmax, tiny_config, weight_shapes
 
 B, S, D = 3, 4, 4
 LENGTHS = [4, 2, 3]

@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import drawn
-from model_twins import gru, lstm
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Cell
 from nmt.model.cells import GRUCell, LSTMCell, Projection, make_cell
 from nmt.model.initial import Initial
 from nmt.model.weights import Direct
+from tests.unit.model_tools import drawn
+from tests.unit.model_twins import gru, lstm
 
 B, U = 3, 4
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import check_gradients, drawn, model_of, padded
-from model_twins import tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Decoder, Tie
@@ -17,6 +15,8 @@ from nmt.model.initial import Initial
 from nmt.model.noise import Noise
 from nmt.training.gradients import batch_gradients
 from nmt.training.loss_scale import LossScale
+from tests.unit.model_tools import check_gradients, drawn, model_of, padded
+from tests.unit.model_twins import tiny_config
 
 IDS_TB = np.array([[5, 0], [1, 1], [5, 2]])
 NOISE = Noise(tf.constant(3, tf.int64), tf.constant(5, tf.int64))

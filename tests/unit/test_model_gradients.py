@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import assign, check_gradients, drawn, model_of, padded
-from model_twins import random_filled, tiny_config
 
 from nmt.config.model import Attention, Cell, Decoder
 from nmt.model.attention import attend, make_attention, masked_softmax
@@ -20,6 +18,8 @@ from nmt.model.noise import Noise
 from nmt.model.output import DeepOutput
 from nmt.model.weights import Direct
 from nmt.training.loss import output_loss
+from tests.unit.model_tools import assign, check_gradients, drawn, model_of, padded
+from tests.unit.model_twins import random_filled, tiny_config
 
 B, S, T = 2, 3, 3
 MASK_BS = tf.constant([[True, True, True], [True, True, False]])

@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import model_of, padded
-from model_twins import tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Cell, Decoder
 from nmt.model import encoder as encoder_module
 from nmt.model.cells import GRUCell
 from nmt.model.noise import Noise, dropout, state_mask
+from tests.unit.model_tools import model_of, padded
+from tests.unit.model_twins import tiny_config
 
 SOURCE_BS, TARGET_BT = padded([[4, 3, 5, 2], [6, 2]]), padded([[5, 2], [3, 4, 2]])
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import drawn, model_of, padded
-from model_twins import tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Decoder
 from nmt.model.noise import Noise
 from nmt.model.products import multiply
 from nmt.model.recurrence import unroll
+from tests.unit.model_tools import drawn, model_of, padded
+from tests.unit.model_twins import tiny_config
 
 SOURCES, TARGETS = [[4, 3, 5, 2], [6, 2]], [[5, 2], [3, 4, 2]]
 # The largest error of one rounding, as a share: 8 and 11 bits of mantissa.

@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import drawn, weigh
 from numpy.testing import assert_allclose
 
 from nmt.model.recurrence import unroll
 from nmt.model.weights import Direct
+from tests.unit.model_tools import drawn, weigh
 
 B, U = 2, 3
 

@@ -8,8 +8,13 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import assign, model_of, name_of, padded, vocabularies
-from model_twins import (
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nmt.config.model import Attention, Cell, Decoder, Tie
+from nmt.model.initial import Initial
+from nmt.model.seq2seq import BOS, Seq2Seq
+from tests.unit.model_tools import assign, model_of, name_of, padded, vocabularies
+from tests.unit.model_twins import (
     GOLDEN,
     GOLDEN_VOCABULARY,
     Twin,
@@ -19,11 +24,6 @@ from model_twins import (
     tiny_config,
     weight_shapes,
 )
-from numpy.testing import assert_allclose, assert_array_equal
-
-from nmt.config.model import Attention, Cell, Decoder, Tie
-from nmt.model.initial import Initial
-from nmt.model.seq2seq import BOS, Seq2Seq
 
 SOURCES = [[4, 7, 5, 3, 2], [6, 2], [5, 5, 2]]
 TARGETS = [[5, 2], [3, 7, 6, 4, 2], [4, 6, 2]]

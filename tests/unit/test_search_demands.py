@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from search_models import EOS, Copier, Table
 
 from nmt.config.metrics import ChrfConfig
 from nmt.config.search import SearchConfig, Utility
@@ -20,6 +19,7 @@ from nmt.metrics.likeness import ChrfLikeness
 from nmt.search.demands import Demand, as_pieces, begins_word
 from nmt.search.translate import Translator
 from nmt.search.unknowns import read_dictionary, replaced
+from tests.unit.search_models import EOS, Copier, Table
 
 WORDS = ListedSubwords(SubwordKind.words, ["dog", "cat", "big", "house", "￭."])
 LETTERS = ListedSubwords(SubwordKind.characters, [*"abc ,狗"])

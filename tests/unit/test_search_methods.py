@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
-from search_models import BOS, EOS, PAD, UNK, Copier, Table
 
 from nmt.config.model import ModelConfig
 from nmt.config.search import Normalisation, SearchConfig
@@ -22,6 +21,7 @@ from nmt.search.rows import must_change
 from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.scoring import Scorer
 from nmt.search.words import best_words
+from tests.unit.search_models import BOS, EOS, PAD, UNK, Copier, Table
 
 ONE = tf.constant([[5, EOS]])
 

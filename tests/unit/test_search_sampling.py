@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chisquare
-from search_models import EOS, PAD, Table
 
 from nmt.config.search import Normalisation, SearchConfig
 from nmt.search.ensembles import Ensemble
 from nmt.search.rules import Demands, Rules
 from nmt.search.sampling import SampleSearch, cut, sample_keys, uniform
+from tests.unit.search_models import EOS, PAD, Table
 
 # After the start: 3, 4 or the end; after 3: 4 or the end; after 4 the end.
 WALK = [[0.2] * 5, [0.0, 0.0, 0.2, 0.5, 0.3], [0.2] * 5, [0.0, 0.0, 0.6, 0.0, 0.4], [0.0, 0.0, 1.0, 0.0, 0.0]]

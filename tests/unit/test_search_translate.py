@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from search_models import EOS, Copier, Table
 
 from nmt.config.commands import Format
 from nmt.config.search import SearchConfig
@@ -24,6 +23,7 @@ from nmt.search.formats import word_numbers
 from nmt.search.paragraphs import split_sentences
 from nmt.search.stream import translate_stream
 from nmt.search.translate import EMPTY, Translation, Translator, one_line, plan_by_length
+from tests.unit.search_models import EOS, Copier, Table
 
 LETTERS = ListedSubwords(SubwordKind.characters, [*"abcdefghij ", "\u2028", "\x85"])
 VOCABULARIES = Vocabularies(LETTERS, LETTERS, joint=True)

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from search_models import Copier
 from starlette.testclient import TestClient
 
 from nmt.config.commands import read_command
@@ -22,6 +21,7 @@ from nmt.serve.models import Model, Shelf, checkpoint_opener, make_model
 from nmt.serve.queue import BatchQueue
 from nmt.serve.server import read_keys
 from nmt.serve.service import Service
+from tests.unit.search_models import Copier
 
 LETTERS = ListedSubwords(SubwordKind.characters, [*'abcdefghijklmnopqrstuvwxyz .,!?<>&;=/"ABCDEFGHIJKLMNOPQRSTUVWXYZ'])
 GREEK = ListedSubwords(SubwordKind.words, ["αβγ", "δε"])

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import uvicorn
 from playwright.sync_api import Page, sync_playwright
-from search_models import Copier
 
 from nmt.config.search import SearchConfig
 from nmt.config.serve import ServeConfig
@@ -22,6 +21,7 @@ from nmt.serve.models import Model, Shelf, make_model
 from nmt.serve.queue import BatchQueue
 from nmt.serve.server import bound
 from nmt.serve.service import Service
+from tests.unit.search_models import Copier
 
 pytestmark = pytest.mark.long
 CHROMIUM = shutil.which("chromium")

@@ -9,7 +9,6 @@ import re
 import shlex
 
 import pytest
-from sweep_tools import a_config, a_trial, write_run
 
 from nmt.config.saved import write_overrides
 from nmt.errors import SweepError
@@ -20,6 +19,7 @@ from nmt.sweep.page import page
 from nmt.sweep.report import csv_text, text
 from nmt.sweep.results import read_results
 from nmt.sweep.scores import read_scores
+from tests.unit.sweep_tools import a_config, a_trial, write_run
 
 # units, seed -> scores of the validations, seconds; by hand: 32 has 10 and 14 (mean 12, deviation 2 sqrt 2), 64 has 20
 # and 20, 96 has 22 alone, and one that failed

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from sweep_tools import a_trial, renamed
 
 from nmt.errors import SweepError
 from nmt.sweep.ledger import Ledger, Standing, Status, at_work, fold, read_standings
 from nmt.sweep.trials import identify, place
+from tests.unit.sweep_tools import a_trial, renamed
 
 START = {"group": "g", "number": 3, "overrides": ["seed=1"], "folder": "3_seed-1", "where": "cpu 0"}
 END = {"status": "finished", "exit_status": 0, "score": 1.5, "seconds": 2.0, "usd": None}
@@ -100,7 +100,7 @@ def test_a_trial_is_what_it_computes_not_where(tmp_path):
 
 
 def test_where_it_is_computed_does_not_make_another_trial(tmp_path):
-    from sweep_tools import a_config
+    from tests.unit.sweep_tools import a_config
 
     config, other = a_config(), a_config()
     other.train.threads, other.train.log_every, other.resume = 7, 3, "somewhere"

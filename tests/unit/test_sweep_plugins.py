@@ -7,19 +7,19 @@ from pathlib import Path
 
 import matplotlib.font_manager  # noqa: F401 -- where it finds no cache it says so, before anybody listens
 import pytest
-from config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 import nmt.sweep.pool
 from nmt.config.compose import prepare
 from nmt.sweep.results import read_results
+from tests.unit.config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
 # Its score is 10 for each unit and 1 for each seed; 13 units are a failure.
 PROGRAM = f"""
 import json, sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "unit")!r}]
+sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from sweep_tools import a_config, write_run
+from tests.unit.sweep_tools import a_config, write_run
 given = dict(word.split("=") for word in sys.argv[1:])
 units, seed = int(given.get("model.units", 8)), int(given.get("seed", 1))
 if units == 13:

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
-from sweep_tools import a_config, a_trial
 
 import nmt.sweep.pool
 from nmt.config.sweep import SweepConfig
 from nmt.config.train import Device
 from nmt.errors import ConfigError
 from nmt.sweep.pool import CHILD, LocalPool, Place, places, rented_pool, visible_gpus
+from tests.unit.sweep_tools import a_config, a_trial
 
 TELL = """
 import os, pathlib, sys, time

@@ -7,7 +7,6 @@ import os
 import signal
 
 import pytest
-from sweep_tools import FakePool, a_config, a_trial, write_run
 
 import nmt.sweep.runner
 from nmt.errors import SweepError
@@ -15,6 +14,7 @@ from nmt.sweep.ledger import Ledger, Status
 from nmt.sweep.plan import listing
 from nmt.sweep.runner import Runner, duration, verdict
 from nmt.sweep.scores import read_scores
+from tests.unit.sweep_tools import FakePool, a_config, a_trial, write_run
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ import os
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
-from sweep_tools import a_config, write_run
+
+from tests.unit.sweep_tools import a_config, write_run
 
 optuna = pytest.importorskip("optuna")
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: E402

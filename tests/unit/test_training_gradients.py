@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import model_of, name_of, padded
-from model_twins import configs, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Cell, Decoder
@@ -22,6 +20,8 @@ from nmt.training.loop import train
 from nmt.training.loss_scale import LossScale
 from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
+from tests.unit.model_tools import model_of, name_of, padded
+from tests.unit.model_twins import configs, tiny_config
 
 # Target words of the six: 1, 1, 1, 5, 3, 2. A mean of means of micro-batches would be another number.
 SOURCES = [[4, 3, 5, 2], [6, 2], [2], [3, 3, 2], [4, 7, 6, 5, 2], [4, 2]]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import drawn
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import ModelConfig
@@ -14,6 +13,7 @@ from nmt.model.initial import Initial
 from nmt.model.output import DeepOutput
 from nmt.training import loss
 from nmt.training.loss import output_loss
+from tests.unit.model_tools import drawn
 
 SMOOTHINGS = [0.0, 0.1, 0.5]
 TARGET_N = tf.constant([3, 0, 4, 3])

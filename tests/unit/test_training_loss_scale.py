@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import model_of, name_of, padded
-from model_twins import tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.precision import Precision
@@ -14,6 +12,8 @@ from nmt.config.train import TrainConfig
 from nmt.training import loss_scale
 from nmt.training.loss_scale import FIRST, LARGEST, LossScale
 from nmt.training.step import Trainer
+from tests.unit.model_tools import model_of, name_of, padded
+from tests.unit.model_twins import tiny_config
 
 
 def updated(scale: LossScale, *finite: bool) -> list[bool]:

@@ -8,8 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
-from model_tools import model_of, padded
-from model_twins import tiny_config
 from numpy.testing import assert_allclose
 
 from nmt.app.together import SharedHooks, stopped_by, told_scores
@@ -28,6 +26,8 @@ from nmt.training.loss_scale import LossScale
 from nmt.training.placement import num_devices, spread
 from nmt.training.replicas import Replicas, StrategyReplicas, own_rows
 from nmt.training.state import TrainingState
+from tests.unit.model_tools import model_of, padded
+from tests.unit.model_twins import tiny_config
 from tests.unit.training_tools import FakeBatches, FakeHooks, FakeTrainer
 from tests.unit.training_tools import config as train_config
 

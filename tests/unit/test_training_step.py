@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tools import model_of, name_of, padded
-from model_twins import Twin, configs, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.model import Cell, Decoder
@@ -16,6 +14,8 @@ from nmt.model.noise import Noise
 from nmt.training.loss import output_loss
 from nmt.training.optimizer import variable_name
 from nmt.training.step import Trainer
+from tests.unit.model_tools import model_of, name_of, padded
+from tests.unit.model_twins import Twin, configs, tiny_config
 
 SOURCES, TARGETS = [[4, 3, 5, 2], [6, 2]], [[5, 2], [3, 4, 2]]
 RATE = 0.01
