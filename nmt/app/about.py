@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from nmt.checkpoint.bundle import Bundle
 from nmt.training.state import TrainingState
 
@@ -17,3 +19,8 @@ def about_run(bundle: Bundle) -> dict[str, str]:
         if state.usd is not None:
             about["US$"] = f"{state.usd:.2f}"
     return about
+
+
+def history_of(bundle: Bundle) -> Sequence[Mapping[str, float]]:
+    """The figures of each validation, with its step; none of a checkpoint that does not know them."""
+    return () if bundle.state is None else TrainingState.from_json(bundle.state).history

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nmt.app.about import about_run
+from nmt.app.about import about_run, history_of
 from nmt.app.likeness import likeness_of
 from nmt.app.models import Loaded, open_checkpoint
 from nmt.app.translate import check_same_vocabularies
@@ -55,13 +55,13 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
         runs = translate_all(files, command)
         own = runs.scorer
         scorer = scorer or own
-        facts = about_run(runs.bundle)
+        facts, history = about_run(runs.bundle), history_of(runs.bundle)
         for test, found in runs.by_test.items():
             outputs = [
-                Output(file, one.lines, one.scores, traces_of(one, pieces))
+                Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest)
                 for file, one, pieces in zip(files, found, runs.vocabularies, strict=True)
             ]
-            made = System(system, references_of(test, found[0].text, command), outputs, facts)
+            made = System(system, references_of(test, found[0].text, command), outputs, facts, history)
             folder = None if command.out is None else Path(command.out) / folders[system]
             show(made, test, found[0].text.name, own.cfg, folder, [one.seconds for one in found])
             by_test.setdefault(test, []).append(made)
@@ -140,7 +140,8 @@ def members(name: str) -> list[str]:
 def evaluate(system: SystemModel, command: EvaluateConfig) -> tuple[dict[str, Translated], Scorer]:
     """All test sets of a checkpoint's configuration, and what they are scored with. Raises DataError without any."""
     loaded = system.first
-    config = replace(loaded.config, search=replace(loaded.config.search, nbest=1))
+    nbest = 1 if command.out is None else loaded.config.search.nbest  # the others are shown on the page alone
+    config = replace(loaded.config, search=replace(loaded.config.search, nbest=nbest))
     tests: dict[str, ParallelText] = load_tests(config.data)
     if not tests:
         raise DataError(

@@ -20,12 +20,21 @@ from nmt.search.translate import Translation, Translator
 
 @dataclass(frozen=True)
 class Translated:
-    """One set of sentences, translated and scored; `best` has one translation a sentence."""
+    """One set of sentences, translated and scored; `found` has the translations of each, best first."""
 
     text: ParallelText
-    best: list[Translation]
-    scores: Mapping[str, Score]  # by the names of metrics.report
+    found: list[list[Translation]]
+    scores: Mapping[str, Score]  # by the names of metrics.report; of the best
     seconds: float
+
+    @property
+    def best(self) -> list[Translation]:
+        return [translations[0] for translations in self.found]
+
+    @property
+    def nbest(self) -> list[list[tuple[str, float]]]:
+        """Texts and scores."""
+        return [[(one.text, one.score) for one in translations] for translations in self.found]
 
     @property
     def lines(self) -> list[str]:
@@ -36,7 +45,7 @@ class Translated:
         return results(
             checkpoint=checkpoint,
             data=self.text.name,
-            sentences=len(self.best),
+            sentences=len(self.found),
             seconds=self.seconds,
             scores=self.scores,
             cfg=config,
@@ -72,7 +81,7 @@ def translate_and_score(
     """Translate the source side and compare with `references`, by default the target side; `bootstrap` resamples give
     the intervals."""
     started = time.perf_counter()
-    best = [translations[0] for translations in translator.translate(text.src, progress=progress)]
+    found = translator.translate(text.src, progress=progress)
     given = [[line] for line in text.tgt] if references is None else references
-    scores = scorer.score([translation.text for translation in best], given, bootstrap)
-    return Translated(text, best, scores, time.perf_counter() - started)
+    scores = scorer.score([translations[0].text for translations in found], given, bootstrap)
+    return Translated(text, found, scores, time.perf_counter() - started)

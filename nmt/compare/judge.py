@@ -58,6 +58,7 @@ class Comparison:
     notes: Sequence[str]
     confidence: float
     why: Why | None = None
+    source: Sequence[str] = ()
 
     @property
     def baseline(self) -> str:
@@ -107,7 +108,9 @@ def compare(
     cfg = scorer.cfg
     draws = Draws(cfg.bootstrap or RESAMPLES, cfg.confidence, cfg.seed)
     why = None if source is None else where_and_why(source, systems, measures, draws, training)
-    return Comparison(test, len(first.references), systems, corrected, signatures, notes, cfg.confidence, why)
+    return Comparison(
+        test, len(first.references), systems, corrected, signatures, notes, cfg.confidence, why, source or ()
+    )
 
 
 def _few(num_sentences: int) -> list[str]:

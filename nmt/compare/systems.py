@@ -30,6 +30,7 @@ class Output:
     lines: Sequence[str]
     scores: Mapping[str, Score]  # by metric
     traces: Sequence[Trace | None] = ()  # of each line, where a model wrote them; None of an empty one
+    nbest: Sequence[Sequence[tuple[str, float]]] = ()  # of each line, what the search found, with scores, best first
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class System:
     references: References
     outputs: Sequence[Output]
     facts: Mapping[str, str] = field(default_factory=dict)  # for reviewers: hardware, hours, US$
+    history: Sequence[Mapping[str, float]] = ()  # of its first run: an entry a validation, with its step
 
 
 @dataclass(frozen=True)

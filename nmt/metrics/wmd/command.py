@@ -120,15 +120,8 @@ def _run(options: argparse.Namespace) -> None:
     progress = num_pairs >= WORTH_PROCESSES and sys.stderr.isatty()
     mover = WordMover(vectors, cfg, language, processes, progress)
     score = mover.score(candidates, references)
-    chosen = list(zip(candidates, references, strict=True))[: options.explain]
-    plans = [_best_plan(mover, candidate, several) for candidate, several in chosen]
+    plans = mover.plans(candidates[: options.explain], references[: options.explain])
     print(_as_json(score, plans) if options.json else _as_text(score, plans))
-
-
-def _best_plan(mover: WordMover, candidate: str, references: Sequence[str]) -> TransportPlan | None:
-    """To the nearest reference; None where nothing can be moved."""
-    plans = [plan for plan in (mover.explain(candidate, reference) for reference in references) if plan is not None]
-    return min(plans, key=lambda plan: plan.distance, default=None)
 
 
 def _as_json(score: WmdScore, plans: Sequence[TransportPlan | None]) -> str:

@@ -116,9 +116,17 @@ class WordMover:
 
     def explain(self, candidate: str, reference: str) -> TransportPlan | None:
         """Which word's mass moves where; None where the distance is None, or nothing moves since both are empty."""
-        bags = self._bags([candidate, reference])
-        a, b = bags.bags
-        return transport_plan(a, b, bags) if a.num_known and b.num_known else None
+        return self.plans([candidate], [[reference]])[0]
+
+    def plans(self, candidates: Sequence[str], references: Sequence[Sequence[str]]) -> list[TransportPlan | None]:
+        """Of each candidate to its nearest reference; None where nothing can be moved."""
+        texts = dict.fromkeys([*candidates, *chain.from_iterable(references)])
+        bags = self._bags(texts)
+        of = dict(zip(texts, bags.bags, strict=True))
+        return [
+            _nearest_plan(of[text], [of[reference] for reference in several], bags)
+            for text, several in zip(candidates, references, strict=True)
+        ]
 
     def signature(self, num_references: set[int]) -> str:
         """All that the score depends on but the text: equal signatures mean comparable scores."""
@@ -176,6 +184,11 @@ def wmd_similarity(
     Raises MetricError as `WordMover` does, and where there is no reference.
     """
     return WordMover(vectors, cfg, language).score([candidate], [references]).similarity
+
+
+def _nearest_plan(bag: Bag, several: Sequence[Bag], bags: Bags) -> TransportPlan | None:
+    plans = [transport_plan(bag, other, bags) for other in several if bag.num_known and other.num_known]
+    return min(plans, key=lambda plan: plan.distance, default=None)
 
 
 def _pair_distance(a: Bag, b: Bag, distances: dict[tuple[int, int], float]) -> float | None:
