@@ -9,8 +9,7 @@ from pathlib import Path
 
 from nmt.app.about import about_run, history_of
 from nmt.app.likeness import likeness_of
-from nmt.app.models import Loaded, open_checkpoint
-from nmt.app.translate import check_same_vocabularies
+from nmt.app.models import VOTE, SystemModel, members, open_system
 from nmt.app.translated import Translated, traces_of, translate_and_score
 from nmt.app.vectors import scorer_of_checkpoint
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
@@ -22,21 +21,10 @@ from nmt.data.subwords import Vocabularies
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
 from nmt.metrics.metric import Scorer
-from nmt.search.ensembles import Ensemble
-from nmt.search.interface import SearchModel
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
 
 log = logging.getLogger(__name__)
-VOTE = "+"  # between the files of an ensemble
-
-
-@dataclass(frozen=True)
-class SystemModel:
-    """A checkpoint or an ensemble: the first file says which data, search and scores."""
-
-    first: Loaded
-    model: SearchModel
 
 
 def evaluate_checkpoints(command: EvaluateConfig) -> None:
@@ -74,7 +62,7 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
 
 def look_into(planned: Mapping[str, Sequence[str]]) -> None:
     """Raises CheckpointError for a file that is none, before hours are spent on the first of several."""
-    files = [Path(part) for several in planned.values() for file in several for part in members(file)]
+    files = [part for several in planned.values() for file in several for part in members(file)]
     for path in files if len(files) > 1 else ():
         with opened(path, without=LEARNT_VECTORS):
             pass
@@ -111,7 +99,7 @@ def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
     bundles: list[Bundle] = []
     vocabularies: list[Vocabularies] = []
     for file in files:
-        made = open_system(file, tuple(command.overrides))
+        made = open_system(members(file), tuple(command.overrides), with_vectors=True)
         scores, scorer = evaluate(made, command)
         scorers.append(scorer)
         bundles.append(made.first.bundle)
@@ -119,22 +107,6 @@ def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
         for test, one in scores.items():
             found.setdefault(test, []).append(one)
     return Runs(found, scorers[0], bundles[0], vocabularies)
-
-
-def open_system(name: str, overrides: tuple[str, ...]) -> SystemModel:
-    """`A.h5`, or `A.h5+B.h5`, which vote. Raises CheckpointError where they do not read and write the same pieces."""
-    first_file, *other_files = map(Path, members(name))
-    first = open_checkpoint(first_file, overrides, with_vectors=True)
-    others = [open_checkpoint(file, overrides) for file in other_files]
-    for other in others:
-        check_same_vocabularies(first, other)
-    model = Ensemble([one.model for one in (first, *others)]) if others else first.model
-    return SystemModel(first, model)
-
-
-def members(name: str) -> list[str]:
-    """The files of an ensemble; a file that has the sign in its name is one."""
-    return [name] if Path(name).exists() else name.split(VOTE)
 
 
 def evaluate(system: SystemModel, command: EvaluateConfig) -> tuple[dict[str, Translated], Scorer]:

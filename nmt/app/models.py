@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,12 @@ from nmt.config.saved import load_config
 from nmt.data.subwords import Vocabularies, subwords_from_bytes
 from nmt.errors import CheckpointError
 from nmt.model.seq2seq import Seq2Seq
+from nmt.search.ensembles import Ensemble
+from nmt.search.interface import SearchModel
 from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
+
+VOTE = "+"  # between the files of an ensemble
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,14 @@ class Loaded:
     config: Config
     vocabularies: Vocabularies
     model: Seq2Seq  # averaged weights where the file has them
+
+
+@dataclass(frozen=True)
+class SystemModel:
+    """A checkpoint or an ensemble: the first file says which data, search and scores."""
+
+    first: Loaded
+    model: SearchModel
 
 
 def build_model(config: Config, vocabularies: Vocabularies, precision: Precision) -> Seq2Seq:
@@ -61,6 +74,43 @@ def open_checkpoint(path: Path, overrides: tuple[str, ...] = (), with_vectors: b
         model = build_model(config, vocabularies, config.search.precision)
         assign_best(path, start.file, model)
     return Loaded(path, start.bundle, config, vocabularies, model)
+
+
+def members(name: str) -> list[Path]:
+    """The files of an ensemble; a file that has the sign in its name is one."""
+    return [Path(name)] if Path(name).exists() else [Path(part) for part in name.split(VOTE)]
+
+
+def open_system(files: Sequence[Path], overrides: tuple[str, ...] = (), with_vectors: bool = False) -> SystemModel:
+    """One model, or several that vote; `with_vectors`: with the first one's word vectors.
+
+    Raises CheckpointError where they do not read and write the same pieces.
+    """
+    first = open_checkpoint(files[0], overrides, with_vectors)
+    others = [open_checkpoint(file, overrides) for file in files[1:]]
+    for other in others:
+        check_same_vocabularies(first, other)
+    return SystemModel(first, Ensemble([one.model for one in (first, *others)]) if others else first.model)
+
+
+def check_same_vocabularies(first: Loaded, other: Loaded) -> None:
+    """Raises CheckpointError where the two read or write other pieces."""
+    side = differing_side(first.vocabularies, other.vocabularies)
+    if side is not None:
+        raise CheckpointError(
+            str(other.path),
+            found=f"another {side} vocabulary",
+            expected=f"that of {first.path}",
+            next_step="train the members of an ensemble on the same corpus with the same subwords",
+        )
+
+
+def differing_side(ours: Vocabularies, theirs: Vocabularies) -> str | None:
+    """source or target: the side whose pieces are not the same."""
+    for side, one, other in (("source", ours.src, theirs.src), ("target", ours.tgt, theirs.tgt)):
+        if one.kind is not other.kind or one.to_bytes() != other.to_bytes():
+            return side
+    return None
 
 
 def assign_best(path: Path, file: OpenCheckpoint, model: Seq2Seq) -> None:

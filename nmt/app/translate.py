@@ -6,7 +6,7 @@ import gzip
 import logging
 import readline as readline  # what is typed at the prompt has a history
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,16 +14,13 @@ from tqdm import tqdm
 
 from nmt.app.demands import demand_of
 from nmt.app.likeness import likeness_of
-from nmt.app.models import Loaded, open_checkpoint
+from nmt.app.models import Loaded, open_system
 from nmt.app.vectors import vectors_of_checkpoint
 from nmt.checkpoint.bundle import opened
 from nmt.config.commands import Format, TranslateConfig
-from nmt.data.subwords import Vocabularies
-from nmt.errors import CheckpointError
 from nmt.metrics.vectors import VectorSource
 from nmt.plumbing.files import replacing
 from nmt.plumbing.text import decode_lines, read_lines, unpacked
-from nmt.search.ensembles import Ensemble
 from nmt.search.stream import CHUNK_LINES, translate_stream
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
@@ -48,15 +45,12 @@ def translate_lines(command: TranslateConfig) -> None:
         )
 
 
-def open_translator(checkpoints: list[str], overrides: tuple[str, ...]) -> Translator:
+def open_translator(checkpoints: Sequence[str], overrides: tuple[str, ...]) -> Translator:
     """One model, or several that vote. Raises CheckpointError where their vocabularies differ."""
-    loaded = [open_checkpoint(Path(file), overrides) for file in checkpoints]
-    first = loaded[0]
-    for other in loaded[1:]:
-        check_same_vocabularies(first, other)
-    model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
+    system = open_system([Path(file) for file in checkpoints], overrides)
+    first = system.first
     likeness = likeness_of(first.config, lambda: vectors_of(first))
-    return Translator(model, first.vocabularies, first.config.search, likeness_of=likeness)
+    return Translator(system.model, first.vocabularies, first.config.search, likeness_of=likeness)
 
 
 def vectors_of(loaded: Loaded) -> VectorSource:
@@ -109,23 +103,3 @@ def write_line(line: str) -> None:
     """To standard output, handed on at once."""
     sys.stdout.buffer.write(line.encode())
     sys.stdout.buffer.flush()
-
-
-def check_same_vocabularies(first: Loaded, other: Loaded) -> None:
-    """Raises CheckpointError where the two read or write other pieces."""
-    side = differing_side(first.vocabularies, other.vocabularies)
-    if side is not None:
-        raise CheckpointError(
-            str(other.path),
-            found=f"another {side} vocabulary",
-            expected=f"that of {first.path}",
-            next_step="train the members of an ensemble on the same corpus with the same subwords",
-        )
-
-
-def differing_side(ours: Vocabularies, theirs: Vocabularies) -> str | None:
-    """source or target: the side whose pieces are not the same."""
-    for side, one, other in (("source", ours.src, theirs.src), ("target", ours.tgt, theirs.tgt)):
-        if one.kind is not other.kind or one.to_bytes() != other.to_bytes():
-            return side
-    return None

@@ -148,7 +148,7 @@ def not_one_value(key: str, text: str) -> ConfigError:
 
 def quoted(key: str, text: str) -> str:
     """An argument for the shell whose value is `text` to Hydra, whatever its characters."""
-    return shlex.quote(f"{key}={QuotedString(text, Quote.double).with_quotes()}")
+    return shlex.quote(f"{key}={in_quotes(text)}")
 
 
 def argument(key: str, text: str) -> str:
@@ -158,8 +158,13 @@ def argument(key: str, text: str) -> str:
 
 def listed(key: str, texts: Iterable[str]) -> str:
     """KEY=[TEXT,...] for the shell and for Hydra, with quotes around each text that needs them."""
-    quotes = (text if PLAIN.fullmatch(text) else QuotedString(text, Quote.double).with_quotes() for text in texts)
+    quotes = (text if PLAIN.fullmatch(text) else in_quotes(text) for text in texts)
     return shlex.quote(f"{key}=[{','.join(quotes)}]")
+
+
+def in_quotes(text: str) -> str:
+    """What Hydra reads as this text, whatever its characters."""
+    return QuotedString(text, Quote.double).with_quotes()
 
 
 def composing(error: Exception) -> ConfigError:

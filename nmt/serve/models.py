@@ -13,14 +13,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from nmt.app.models import open_checkpoint
-from nmt.app.translate import check_same_vocabularies
+from nmt.app.models import VOTE, members, open_system
 from nmt.config.languages import language_of
 from nmt.config.search import SearchConfig, Utility
 from nmt.data.specials import EOS
 from nmt.data.subwords import Vocabularies
 from nmt.errors import ConfigError, NmtError
-from nmt.search.ensembles import Ensemble
 from nmt.search.interface import SearchModel
 from nmt.search.scoring import Scorer
 from nmt.search.translate import Translator, pad
@@ -122,8 +120,8 @@ class Shelf:
         self._models: dict[str, Model] = {}
         self._seen: dict[str, tuple[object, ...]] = {}
         for file in names:
-            name = self._free_name(file)
-            files = tuple(Path(part) for part in file.split("+"))
+            files = tuple(members(file))
+            name = self._free_name(files)
             self._seen[name] = stamps(files)
             self._models[name] = self._open(name, files, 1)
         self._closing = threading.Event()
@@ -188,8 +186,8 @@ class Shelf:
             except NmtError as error:
                 log.warning("%s stays as it was: %s", name, error)
 
-    def _free_name(self, file: str) -> str:
-        stem = "+".join(Path(part).stem for part in file.split("+"))
+    def _free_name(self, files: Sequence[Path]) -> str:
+        stem = VOTE.join(file.stem for file in files)
         number = 1
         while (name := stem if number == 1 else f"{stem}-{number}") in self._models:
             number += 1
@@ -203,10 +201,8 @@ def checkpoint_opener(overrides: tuple[str, ...], alternatives: int) -> Opener:
     """
 
     def opened(name: str, files: tuple[Path, ...], version: int) -> Model:
-        loaded = [open_checkpoint(file, overrides) for file in files]
-        first = loaded[0]
-        for other in loaded[1:]:
-            check_same_vocabularies(first, other)
+        system = open_system(files, overrides)
+        first = system.first
         data, search = first.config.data, first.config.search
         if search.mbr is not Utility.none:
             raise ConfigError(
@@ -215,9 +211,8 @@ def checkpoint_opener(overrides: tuple[str, ...], alternatives: int) -> Opener:
                 expected="none: a service answers with what its search finds best",
                 next_step="leave it out",
             )
-        model = first.model if len(loaded) == 1 else Ensemble([one.model for one in loaded])
         languages = language_of(data.src), data.language
-        return make_model(name, files, version, languages, model, first.vocabularies, search, alternatives)
+        return make_model(name, files, version, languages, system.model, first.vocabularies, search, alternatives)
 
     return opened
 
