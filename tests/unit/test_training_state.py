@@ -5,10 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from nmt.config.data import FilesConfig
+from nmt.config.root import Config
 from nmt.config.train import EarlyStoppingConfig, TrainConfig
+from nmt.metrics.metric import Language, Scorer
+from nmt.metrics.vectors import word_vectors
+from nmt.metrics.wmd import vocabulary_of
 from nmt.training.state import TrainingState, Window
+
+# Sentences without spaces, and translations of them that are better from one validation to the next, never quite right.
+UNSPACED = {
+    "zh": (
+        ["一个狗在公园里睡觉。", "一个女人在房子里唱歌。"],
+        [["在在在在", "一一一一"], ["一个狗在。", "女人看书。"], ["一个狗在公园里睡觉", "女人在房子里唱歌。"]],
+    ),
+    "ja": (
+        ["彼はつらい人生を送った。", "私は少しも泳げない。"],
+        [["ののののの", "たたた"], ["彼は、人生を。", "私は私は"], ["彼はつらい人生を送った", "私は少しも泳げない"]],
+    ),
+}
 
 
 def config(metric: str = "bleu", **options) -> TrainConfig:
@@ -55,6 +73,20 @@ def test_the_best_is_the_highest_score_or_the_lowest_loss_and_the_first_of_equal
         state.step == step for state, step in zip(states, best, strict=True)
     ]
     assert states[-1].best_score == (min if metric in ("loss", "ter") else max)(values)
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_every_metric_sees_a_text_without_spaces_get_better(language):
+    """One token a sentence would be 0 for BLEU and unknown to WMD each time, and the first would stay the best."""
+    references, validations = UNSPACED[language]
+    metrics = Config(data=FilesConfig(tgt=language)).metrics
+    words = sorted(vocabulary_of(references, metrics.wmd, language))
+    scorer = Scorer(metrics, Language(language, word_vectors(words, np.eye(len(words)), "each apart from all others")))
+    given = [[reference] for reference in references]
+    scores = [scorer.score(lines, given, 0) for lines in validations]
+    for name, metric in (("bleu", "bleu"), ("chrf", "chrf"), ("wmd", "wmd_similarity")):
+        states = after(config(metric), metric, [score[name].value for score in scores])
+        assert [state.best_step for state in states] == [10, 20, 30], name
 
 
 @pytest.mark.parametrize(
