@@ -14,12 +14,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from app_tools import read_events, train_py
 
 import nmt.app.hooks
 from nmt.checkpoint.file import read_extras
 from nmt.config.train import EarlyStoppingConfig, TrainConfig
 from nmt.training.state import TrainingState
+from tests.system.app_tools import read_events, train_py
 
 ENJA = Path(__file__).resolve().parents[3] / "shared" / "data" / "small_parallel_enja"
 WHO = {"dog": "狗", "cat": "猫", "man": "男人", "woman": "女人", "child": "孩子"}
