@@ -14,7 +14,8 @@ from nmt.app.translated import Translated, traces_of, translate_and_score
 from nmt.app.vectors import scorer_of_checkpoint
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
 from nmt.compare.outputs import TEST, conclude, outputs_of, show, training_words
-from nmt.compare.systems import Output, References, System, with_references
+from nmt.compare.robustness import worse
+from nmt.compare.systems import Output, References, System, Worse, with_references
 from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.subwords import Vocabularies
@@ -46,8 +47,8 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
         facts, history = about_run(runs.bundle), history_of(runs.bundle)
         for test, found in runs.by_test.items():
             outputs = [
-                Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest)
-                for file, one, pieces in zip(files, found, runs.vocabularies, strict=True)
+                Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest, robust)
+                for file, one, pieces, robust in zip(files, found, runs.vocabularies, runs.worse[test], strict=True)
             ]
             made = System(system, references_of(test, found[0].text, command), outputs, facts, history)
             folder = None if command.out is None else Path(command.out) / folders[system]
@@ -90,6 +91,7 @@ class Runs:
     scorer: Scorer
     bundle: Bundle
     vocabularies: Sequence[Vocabularies]  # of each run
+    worse: Mapping[str, list[dict[str, Worse]]]  # by test set, of each run
 
 
 def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
@@ -98,19 +100,26 @@ def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
     scorers: list[Scorer] = []
     bundles: list[Bundle] = []
     vocabularies: list[Vocabularies] = []
+    robust: dict[str, list[dict[str, Worse]]] = {}
     for file in files:
         made = open_system(members(file), tuple(command.overrides), with_vectors=True)
-        scores, scorer = evaluate(made, command)
+        scores, several, scorer = evaluate(made, command)
         scorers.append(scorer)
         bundles.append(made.first.bundle)
         vocabularies.append(made.first.vocabularies)
         for test, one in scores.items():
             found.setdefault(test, []).append(one)
-    return Runs(found, scorers[0], bundles[0], vocabularies)
+            robust.setdefault(test, []).append(several[test])
+    return Runs(found, scorers[0], bundles[0], vocabularies, robust)
 
 
-def evaluate(system: SystemModel, command: EvaluateConfig) -> tuple[dict[str, Translated], Scorer]:
-    """All test sets of a checkpoint's configuration, and what they are scored with. Raises DataError without any."""
+def evaluate(
+    system: SystemModel, command: EvaluateConfig
+) -> tuple[dict[str, Translated], dict[str, dict[str, Worse]], Scorer]:
+    """All test sets of a checkpoint's configuration, also made worse, and what they are scored with.
+
+    Raises DataError where there is no test set.
+    """
     loaded = system.first
     nbest = 1 if command.out is None else loaded.config.search.nbest  # the others are shown on the page alone
     config = replace(loaded.config, search=replace(loaded.config.search, nbest=nbest))
@@ -131,7 +140,21 @@ def evaluate(system: SystemModel, command: EvaluateConfig) -> tuple[dict[str, Tr
         name: translate_and_score(text, translator, scorer, draws, references=references_of(name, text, command))
         for name, text in tests.items()
     }
-    return scores, scorer
+    robust = {name: made_worse(text, translator, scorer, command, name) for name, text in tests.items()}
+    return scores, robust, scorer
+
+
+def made_worse(
+    text: ParallelText, translator: Translator, scorer: Scorer, command: EvaluateConfig, test: str
+) -> dict[str, Worse]:
+    """What the model makes of the text in each of the ways of `robustness`."""
+    found = {}
+    for way in command.robustness:
+        source, references = worse(way, text.src, references_of(test, text, command))
+        changed = ParallelText(f"{text.name}, {way}", source, text.tgt)
+        one = translate_and_score(changed, translator, scorer, 0, references=references)
+        found[way] = Worse(references, one.lines, one.scores)
+    return found
 
 
 def references_of(test: str, text: ParallelText, command: EvaluateConfig) -> References:

@@ -48,13 +48,21 @@ class Figure:
     high: float | None
 
 
+Figures = Mapping[str, Mapping[str, Figure]]  # by metric, then by system
+
+
 @dataclass(frozen=True)
 class Bin:
     """Sentences that are alike in a property."""
 
     label: str
     rows: Sequence[int]  # from 0
-    scores: Mapping[str, Mapping[str, Figure]]  # by metric, then by system
+    scores: Figures
+
+
+def plain(scores: Figures) -> dict[str, Any]:
+    """For JSON."""
+    return {metric: {name: vars(one) for name, one in figures.items()} for metric, figures in scores.items()}
 
 
 @dataclass(frozen=True)
@@ -87,10 +95,7 @@ class Why:
                         {
                             "label": each.label,
                             "n": len(each.rows),
-                            "scores": {
-                                metric: {system: vars(figure) for system, figure in figures.items()}
-                                for metric, figures in each.scores.items()
-                            },
+                            "scores": plain(each.scores),
                         }
                         for each in one.bins
                     ],
@@ -196,7 +201,7 @@ def _of_translations(
 
 
 def _bins(one: _Property, systems: Sequence[System], measures: Sequence[Measure], draws: Draws) -> list[Bin]:
-    return [Bin(label, rows, _scores(rows, systems, measures, draws)) for label, rows in one.sorted().items()]
+    return [Bin(label, rows, scores_of(rows, systems, measures, draws)) for label, rows in one.sorted().items()]
 
 
 def _at_most(most: int, value: int | None) -> int | None:
@@ -207,10 +212,10 @@ def _sentence_scores(statistics_NF: FloatArray, measure: Measure) -> FloatArray:
     return measure.from_statistics(statistics_NF)
 
 
-def _scores(
+def scores_of(
     rows: Sequence[int], systems: Sequence[System], measures: Sequence[Measure], draws: Draws
 ) -> dict[str, dict[str, Figure]]:
-    """All on the same resamples of these sentences."""
+    """Of those systems that have all scores, on the same resamples of these sentences."""
     runs = {
         (measure.name, system.name): [
             (one.scores[measure.name].statistics_NF[rows], measure.from_statistics) for one in system.outputs

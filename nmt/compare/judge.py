@@ -7,10 +7,11 @@ runs of a configuration (seeds): hierarchical bootstrap over sentences and seeds
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from nmt.compare.buckets import Draws, Why, where_and_why
+from nmt.compare.buckets import Draws, Figures, Why, scores_of, where_and_why
+from nmt.compare.robustness import PLAIN
 from nmt.compare.systems import Measure, Output, System
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
@@ -59,6 +60,7 @@ class Comparison:
     confidence: float
     why: Why | None = None
     source: Sequence[str] = ()
+    worse: Mapping[str, Figures] = field(default_factory=dict)  # see nmt.compare.robustness
 
     @property
     def baseline(self) -> str:
@@ -89,12 +91,14 @@ def compare(
             next_step="name one test set with data.test=PREFIX",
         )
     verdicts: list[Verdict] = []
-    signatures, notes = {}, _few(len(first.references))
+    signatures, notes, cfg = {}, _few(len(first.references)), scorer.cfg
+    draws = Draws(cfg.bootstrap or RESAMPLES, cfg.confidence, cfg.seed)
     notes += [
         f"{system.name} has one run: the seed's part of its differences is unknown"
         for system in systems
         if len(system.outputs) == 1 and any(len(other.outputs) > 1 for other in systems)
     ]
+    worse = _made_worse(systems, measures, scorer, draws)
     for measure in measures:
         systems_here, said = _on_one_scale(measure, systems, scorer)
         notes += said
@@ -105,12 +109,38 @@ def compare(
             verdicts += _verdicts(measure, systems_here, scorer)
     adjusted = holm([verdict.p_value for verdict in verdicts])
     corrected = [replace(verdict, p_holm=p_holm) for verdict, p_holm in zip(verdicts, adjusted, strict=True)]
-    cfg = scorer.cfg
-    draws = Draws(cfg.bootstrap or RESAMPLES, cfg.confidence, cfg.seed)
+    if worse:
+        ours = [measure for measure in measures if measure.ours]
+        able = [system for system in systems if system.outputs[0].worse]
+        worse = {PLAIN: scores_of(range(len(first.references)), able, ours, draws), **worse}
     why = None if source is None else where_and_why(source, systems, measures, draws, training)
     return Comparison(
-        test, len(first.references), systems, corrected, signatures, notes, cfg.confidence, why, source or ()
+        test, len(first.references), systems, corrected, signatures, notes, cfg.confidence, why, source or (), worse
     )
+
+
+def _made_worse(
+    systems: Sequence[System], measures: Sequence[Measure], scorer: Scorer, draws: Draws
+) -> dict[str, Figures]:
+    """Scores of the systems that translated the test set made worse, on one scale, by the way in which it was."""
+    ours = [measure for measure in measures if measure.ours]
+    found: dict[str, Figures] = {}
+    for way in systems[0].outputs[0].worse:
+        here = [
+            replace(
+                system,
+                references=system.outputs[0].worse[way].references,
+                outputs=[
+                    replace(one, lines=one.worse[way].lines, scores=one.worse[way].scores) for one in system.outputs
+                ],
+            )
+            for system in systems
+            if way in system.outputs[0].worse
+        ]
+        for measure in ours:
+            here, _ = _on_one_scale(measure, here, scorer)
+        found[way] = scores_of(range(len(here[0].references)), here, ours, draws)
+    return found
 
 
 def _few(num_sentences: int) -> list[str]:

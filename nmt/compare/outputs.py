@@ -22,13 +22,14 @@ from nmt.compare.systems import (
 )
 from nmt.compare.tables import as_text
 from nmt.config.commands import MODEL, EvaluateConfig
-from nmt.config.metrics import MetricsConfig
+from nmt.config.metrics import METRICS, MetricsConfig
 from nmt.config.saved import load_config
 from nmt.data.corpora import load_tests
 from nmt.errors import ConfigError
 from nmt.metrics.metric import Language, Scorer
 from nmt.metrics.results import results
 from nmt.metrics.vectors import VectorSource, open_vectors
+from nmt.plumbing.tables import table
 from nmt.plumbing.text import read_lines
 from nmt.report.console import scores_table
 
@@ -106,15 +107,40 @@ def show(
             scores=one.scores,
             cfg=cfg,
         )
+        if one.worse:
+            content["robustness"] = {
+                way: {metric: score.content for metric, score in found.scores.items()}
+                for way, found in one.worse.items()
+            }
         if folder is not None:
             several = len(system.outputs) > 1
             write_system(folder / str(number + 1) if several else folder, name, content, one.lines)
         print(f"{one.source}\n{scores_table({name: content})}\n")
+        if one.worse:
+            print(f"{worse_table(one)}\n")
 
 
 def training_words(command: EvaluateConfig) -> Counter[str] | None:
     """How often the training text has each word, where it is named. Raises DataError."""
     return None if command.training is None else word_counts(read_lines(command.training))
+
+
+def worse_table(output: Output) -> str:
+    """Scores of the test set made worse, each with its difference from that of the plain one."""
+    facts = [METRICS[name] for name in output.scores]
+    plain = {name: score.value for name, score in output.scores.items()}
+    rows = [
+        (
+            way,
+            *(
+                f"{one.figure.told(found.scores[one.name].value)} "
+                f"({one.figure.told(found.scores[one.name].value - plain[one.name], '+')})"
+                for one in facts
+            ),
+        )
+        for way, found in output.worse.items()
+    ]
+    return table(rows, ("made worse", *(one.figure.label for one in facts)))
 
 
 def conclude(

@@ -23,6 +23,15 @@ References = Sequence[Sequence[str]]  # those of each sentence, at least one
 
 
 @dataclass(frozen=True)
+class Worse:
+    """What a system made of a test set whose source was changed (`nmt.compare.robustness`)."""
+
+    references: References
+    lines: Sequence[str]
+    scores: Mapping[str, Score]  # by metric
+
+
+@dataclass(frozen=True)
 class Output:
     """What a system wrote for a test set, once: of a configuration trained with several seeds there are several."""
 
@@ -31,6 +40,7 @@ class Output:
     scores: Mapping[str, Score]  # by metric
     traces: Sequence[Trace | None] = ()  # of each line, where a model wrote them; None of an empty one
     nbest: Sequence[Sequence[tuple[str, float]]] = ()  # of each line, what the search found, with scores, best first
+    worse: Mapping[str, Worse] = field(default_factory=dict)  # by the way in which the test set was changed
 
 
 @dataclass(frozen=True)

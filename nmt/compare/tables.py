@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from nmt.compare.buckets import plain
 from nmt.compare.judge import Comparison, Verdict
 from nmt.metrics.agreement import SOURCE
 from nmt.metrics.bootstrap import Interval
@@ -104,6 +105,11 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "sentences": comparison.num_sentences,
         "signatures": comparison.signatures,
         "notes": remarks(comparison),
+        **(
+            {"robustness": [{"set": way, "scores": plain(one)} for way, one in comparison.worse.items()]}
+            if comparison.worse
+            else {}
+        ),
         **(comparison.why.as_json() if comparison.why is not None else {}),
     }
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import OmegaConf
 
 from nmt.config import mistakes
+from nmt.config.named import TABLES, enter, matching
 from nmt.config.option import Options, option
 from nmt.config.overrides import apply_overrides, known_keys, parse_override
 from nmt.config.reference import Entry, entries, reference, topic_of
@@ -24,12 +23,10 @@ from nmt.errors import ConfigError
 from nmt.plumbing import edge
 
 MODEL = ".h5"  # the ending of a checkpoint
-# Keys of evaluate.py that are tables: +outputs.NAME=FILE; of segments a table of tables.
-TABLES = {"outputs": 1, "groups": 1, "references": 1, "segments": 2, "signatures": 1}
+# Changes of a test set's source; how each is made: nmt.compare.robustness.
+WORSE = ("typos", "capitals", "lowercase", "no_punctuation", "doubled", "nfd")
+EVERY = "all"
 AS_SAVED = "Keys with a dot are as the checkpoint has saved them; shown are the defaults of a new run."
-
-
-_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 class Format(Enum):
@@ -79,6 +76,7 @@ class EvaluateConfig(Command):
         {}, "+segments.METRIC.NAME=FILE: scores of sentences that came from elsewhere, a number a line"
     )
     signatures: dict[str, str] = option({}, "+signatures.METRIC=TEXT: what those scores depend on")
+    robustness: list[str] = option([], f"test sets made worse, of {', '.join(WORSE)}; [{EVERY}]: each of them")
     training: str | None = option(
         None, "source side of the training text, to compare systems by the rarest word of a sentence; null: not done"
     )
@@ -93,6 +91,21 @@ class EvaluateConfig(Command):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.robustness = list(WORSE) if self.robustness == [EVERY] else self.robustness
+        if not set(self.robustness) <= set(WORSE) or len(set(self.robustness)) < len(self.robustness):
+            raise ConfigError(
+                "robustness",
+                found=f"[{','.join(self.robustness)}]",
+                expected=f"some of {', '.join(WORSE)}, each at most once, or {EVERY}",
+                next_step=f"write robustness=[{EVERY}]",
+            )
+        if self.robustness and not self.decodes:
+            raise ConfigError(
+                "robustness",
+                found="no checkpoint",
+                expected="one: files of translations cannot translate other text",
+                next_step="add checkpoint=FILE, or leave it out",
+            )
         names = [*self.checkpoint, *self.outputs, *self.groups]
         if len(set(names)) < len(dict.fromkeys(self.checkpoint)) + len(self.outputs) + len(self.groups):
             raise ConfigError(
@@ -180,7 +193,7 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
         if key == "checkpoint":
             files = _files(override)
         elif key.partition(".")[0] in tables:
-            _enter(override, tables)
+            enter(override, tables)
         elif key in own:
             settings.append(override)
         elif "." in key and key.partition(".")[0] in kind.may_change:
@@ -196,38 +209,6 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
     command = OmegaConf.to_object(node)
     assert isinstance(command, kind)
     return command
-
-
-def _enter(override: Override, tables: dict[str, dict[str, Any]]) -> None:
-    """+outputs.NAME=FILE and the like, with or without the +."""
-    key, value = override.key_or_group, override.value()
-    table, *names = key.split(".", TABLES[key.partition(".")[0]])
-    form = f"+{table}{'.METRIC.NAME' if TABLES[table] == 2 else '.NAME'}=VALUE"
-    if len(names) < TABLES[table] or not all(map(_NAME.fullmatch, names)):
-        raise ConfigError(
-            mistakes.show(key),
-            found="no name" if len(names) < TABLES[table] else f"the name {'.'.join(names)}",
-            expected=f"{form}, names of letters, digits, '.', '-' and '_'",
-            next_step="name it: the name stands in the table",
-        )
-    if override.is_sweep_override() or override.is_delete() or isinstance(value, (dict, list)) or value is None:
-        raise ConfigError(key, found=mistakes.show(value), expected="one value", next_step=f"write {form}")
-    inner = tables[table]
-    for name in names[:-1]:
-        inner = inner.setdefault(name, {})
-    if names[-1] in inner:
-        raise ConfigError(key, found="the name twice", expected="a name for each", next_step="rename one of them")
-    inner[names[-1]] = _matching(key, str(value)) if table == "groups" else str(value)
-
-
-def _matching(key: str, pattern: str) -> list[str]:
-    """The files of a group. Raises ConfigError where there is none."""
-    files = sorted(glob.glob(pattern)) if glob.has_magic(pattern) and not Path(pattern).exists() else [pattern]
-    if not files:
-        raise ConfigError(
-            key, found=f"no file that matches {pattern}", expected="at least one", next_step="check the folder"
-        )
-    return files
 
 
 def _files_override(word: str) -> Override:
@@ -261,7 +242,7 @@ def _files(override: Override) -> list[str]:
         raise ConfigError("checkpoint", found=text, expected="a file or a list", next_step="write checkpoint=FILE")
     files: list[str] = []
     for name in names:
-        files += _matching("checkpoint", name)
+        files += matching("checkpoint", name)
     return files
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -129,12 +130,20 @@ def test_a_file_alone_gives_the_same_scores_to_the_last_digit(trained, alone, tm
 
 def test_two_checkpoints_are_compared_in_folders_of_their_own(trained, alone, tmp_path):
     inside = trained[0] / "checkpoints" / "last.h5"
-    answer = evaluate_py(f"checkpoint=[{alone},{inside}]", f"out={tmp_path}", "search.beam=1")
+    worse = "robustness=[typos,doubled]"
+    answer = evaluate_py(f"checkpoint=[{alone},{inside}]", f"out={tmp_path}", "search.beam=1", worse)
     assert answer.status == 0, answer.err
     assert f"test: compared with {alone}" in answer.out
     for told in ("difference", "p (bootstrap)", "p (randomisation)", "WMD similarity", "first-last"):
         assert told in answer.out or (tmp_path / told).is_dir()
     assert read_results(tmp_path / "model")["sentences"] == read_results(tmp_path / "first-last")["sentences"] == 30
+    assert re.search(r"made worse +BLEU", answer.out)
+    assert read_results(tmp_path / "model")["robustness"].keys() == {"typos", "doubled"}
+    found = read_results(tmp_path, "comparison.json")
+    assert [one["set"] for one in found["robustness"]] == ["plain", "typos", "doubled"]
+    for one in found["robustness"]:
+        assert one["scores"]["wmd"].keys() == {alone, str(inside)}
+    assert [one["of"] for one in found["buckets"] if one["by"] == "unseen_words"] == [alone, str(inside)]
 
 
 def test_every_checkpoint_is_looked_at_before_the_first_is_scored(alone, tmp_path):

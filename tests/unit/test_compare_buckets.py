@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nmt.compare.buckets import Buckets, Draws, where_and_why
+from nmt.compare.judge import compare
 from nmt.compare.ngrams import differing, right
+from nmt.compare.robustness import WAYS, worse
 from nmt.compare.sentences import Trace, copied, is_name, is_number, lost, rarest, repeated, unseen, words
-from nmt.compare.systems import Output, System, our_measures
+from nmt.compare.systems import Output, System, Worse, our_measures
+from nmt.compare.tables import as_json
+from nmt.config.commands import WORSE
 from nmt.config.metrics import MetricsConfig
 from nmt.metrics.metric import Language, Scorer
 
@@ -167,3 +172,58 @@ def test_the_ngrams_that_one_has_right_more_often():
     more, less = differing(one, other)
     assert [(each.ngram, each.baseline, each.system) for each in more] == [("a b", 0, 2), ("b", 0, 2), ("a", 1, 2)]
     assert [(each.ngram, each.baseline, each.system) for each in less] == [("c", 1, 0)]
+
+
+# ---- the test set made worse
+
+
+@pytest.mark.parametrize(
+    ("way", "changed"),
+    [
+        # The fourth, eighth and eleventh: house (u and o swapped), walks (its l goes), under (its d is doubled).
+        ("typos", ["This small green huose can't see 1234.", "Never ever that waks Über", "then this undder sun"]),
+        ("capitals", ["THIS SMALL GREEN HOUSE CAN'T SEE 1234.", "NEVER EVER THAT WALKS ÜBER", "THEN THIS UNDER SUN"]),
+        ("lowercase", ["this small green house can't see 1234.", "never ever that walks über", "then this under sun"]),
+        (
+            "no_punctuation",
+            ["This small green house can't see 1234", "Never ever that walks Über", "then this under sun"],
+        ),
+        ("nfd", ["This small green house can't see 1234.", "Never ever that walks U\u0308ber", "then this under sun"]),
+    ],
+)
+def test_a_source_is_changed_in_a_way_that_can_be_written_down(way, changed):
+    source = ["This small green house can't see 1234.", "Never ever that walks Über", "then this under sun"]
+    references = [["x"], ["y", "z"], [""]]
+    assert worse(way, source, references) == (changed, references)
+
+
+def test_a_doubled_sentence_has_doubled_references():
+    assert worse("doubled", ["a b."], [["x.", "y"]]) == (["a b. a b."], [["x. x.", "y y"]])
+
+
+def test_every_way_that_the_command_line_knows_can_be_made():
+    assert {*WAYS, "doubled"} == set(WORSE)
+
+
+def test_marks_on_their_own_and_quotes_go():
+    assert worse("no_punctuation", ["„Ja“ , 1,5 - (well-known)…"], [["x"]])[0] == ["Ja 1,5 well-known"]
+
+
+def test_scores_of_worse_text_stand_beside_the_plain_ones():
+    """b kept what it had, a lost the middle sentence."""
+    scorer = Scorer(MetricsConfig(report=["bleu", "chrf"], bootstrap=50), Language("de"))
+    systems = []
+    for name, lines, robust in (("a", OTHER, [OTHER[0], "", OTHER[2]]), ("b", OTHER, OTHER)):
+        made = Worse(REFERENCES, robust, scorer.score(robust, REFERENCES, 0))
+        (output,) = system(name, lines).outputs
+        systems.append(System(name, REFERENCES, [replace(output, worse={"typos": made})]))
+    found = as_json(compare("test", [*systems, system("file", BASELINE)], MEASURES, scorer, SOURCE))
+    plain, typos = found["robustness"]
+    assert (plain["set"], typos["set"]) == ("plain", "typos")
+    for metric in ("bleu", "chrf"):
+        one = typos["scores"][metric]
+        assert one["b"] == plain["scores"][metric]["b"]
+        assert one["a"]["score"] == systems[0].outputs[0].worse["typos"].scores[metric].value
+        assert one.keys() == {"a", "b"}  # a file of translations cannot translate other text
+    assert [each["by"] for each in found["buckets"]][:2] == ["source_length", "similarity"]
+    assert "robustness" not in as_json(compare("test", [system("file", BASELINE)], MEASURES, scorer))

@@ -107,7 +107,11 @@ EVALUATE = {
     ("chekpoint=a.h5",): f"chekpoint: {NO_OPTION}; did you mean checkpoint.",
     ("beam=1",): f"beam: {NO_OPTION}; did you mean search.beam.",
     ("overrides=[a]",): f"overrides: {NO_OPTION}; there are checkpoint, data, device, groups, "
-    "metrics, out, outputs, references, search, segments, signatures, threads.",
+    "metrics, out, outputs, references, robustness, search, segments, signatures, threads, training.",
+    ("checkpoint=a.h5", "robustness=[typo]"): "robustness: found [typo], expected some of typos, capitals, lowercase, "
+    "no_punctuation, doubled, nfd, each at most once, or all; write robustness=[all].",
+    ("+outputs.a=a.txt", "robustness=[all]"): "robustness: found no checkpoint, expected one: files of translations "
+    "cannot translate other text; add checkpoint=FILE, or leave it out.",
     ("search.bem=1",): "search.bem: found no option of this name, expected an option of search; did you mean "
     "search.beam.",
     ("search.beam=x",): "search.beam: found x, expected an integer; the default is 5.",
