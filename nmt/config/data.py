@@ -9,7 +9,7 @@ from nmt.config.languages import language_of
 from nmt.config.option import Options, option, seed_option
 from nmt.errors import ConfigError
 
-SOURCE = "captions, multi30k, files or mixture: set by the group option"
+SOURCE = "captions, multi30k, enja, files or mixture: set by the group option"
 PAIRS = "9000 to train on and 500 to score on take a minute"
 
 
@@ -30,7 +30,7 @@ class DataConfig(Options, place="data"):
     tgt: str = option("de", "language of the target, also the ending of its files")
     tgt_language: str | None = option(None, "code of the target language, for scoring; null: data.tgt says it")
     base: str | None = option(None, "folder that a saved run was started in: its relative paths start there")
-    dir: str | None = option(None, "folder of the corpus; null: the source's own place, or downloaded (multi30k)")
+    dir: str | None = option(None, "folder of the corpus; null: the source's own place, or downloaded (multi30k, enja)")
     train: str | None = option(None, "PREFIX of one's own training text: PREFIX.en, PREFIX.de or .gz")
     dev: str | None = option(None, "PREFIX of the text that chooses the best checkpoint; null: the source's own")
     test: str | None = option(None, "PREFIX of the text that is scored at the end; null: the source's own")
@@ -94,11 +94,8 @@ class CaptionsConfig(DataConfig):
 
 
 @dataclass
-class Multi30kConfig(DataConfig):
-    """Multi30k (Elliott et al. 2016): from `data.dir`, else downloaded from its public repository and verified."""
-
-    source: str = option("multi30k", SOURCE)
-    variant: Variant = option(Variant.raw, "raw text, or as most papers score it: lower-cased and tokenised")
+class PublishedConfig(DataConfig):
+    """A corpus with training, dev and test sets: from `data.dir`, else downloaded from its public repository."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,9 +103,25 @@ class Multi30kConfig(DataConfig):
             raise ConfigError(
                 "data.train",
                 found=self.train,
-                expected="nothing with data=multi30k, which has its own training set",
+                expected=f"nothing with data={self.source}, which has its own training set",
                 next_step="use data=files for a corpus of your own",
             )
+
+
+@dataclass
+class Multi30kConfig(PublishedConfig):
+    """Multi30k (Elliott et al. 2016), English-German."""
+
+    source: str = option("multi30k", SOURCE)
+    variant: Variant = option(Variant.raw, "raw text, or as most papers score it: lower-cased and tokenised")
+
+
+@dataclass
+class EnjaConfig(PublishedConfig):
+    """small_parallel_enja: 50,000 short English-Japanese pairs of the Tanaka corpus, tokenised."""
+
+    source: str = option("enja", SOURCE)
+    tgt: str = option("ja", "language of the target, also the ending of its files")
 
 
 @dataclass

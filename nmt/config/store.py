@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
+from nmt.config.data import CaptionsConfig, DataConfig, EnjaConfig, FilesConfig, MixtureConfig, Multi30kConfig
 from nmt.config.launch import Launch, LaunchConfig, MachineConfig
 from nmt.config.metrics import MetricsConfig
 from nmt.config.model import ModelConfig
@@ -27,6 +27,7 @@ CONFIGS = next(folder for folder in (_HERE.parents[1] / "configs", _HERE.parents
 SOURCES: dict[str, type[DataConfig]] = {
     "captions": CaptionsConfig,
     "multi30k": Multi30kConfig,
+    "enja": EnjaConfig,
     "files": FilesConfig,
     "mixture": MixtureConfig,
 }

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from nmt.config.data import CaptionsConfig, DataConfig, MixtureConfig, Multi30kConfig
+from nmt.config.data import CaptionsConfig, DataConfig, EnjaConfig, MixtureConfig, Multi30kConfig, PublishedConfig
+from nmt.data import enja, multi30k
 from nmt.data.captions import write_captions
 from nmt.data.lines import open_parallel
-from nmt.data.multi30k import read_split
 from nmt.data.text import ParallelText, read_parallel
 from nmt.errors import DataError
 
@@ -48,7 +48,11 @@ def _own(config: DataConfig) -> Own | None:
     """None where the source is the user's files."""
     if isinstance(config, CaptionsConfig):
         return {text.name: text for text in write_captions(config)}.__getitem__  # written once for all three
-    return partial(read_split, config) if isinstance(config, Multi30kConfig) else None
+    if isinstance(config, Multi30kConfig):
+        return partial(multi30k.read_split, config)
+    if isinstance(config, EnjaConfig):
+        return partial(enja.read_split, config)
+    return None
 
 
 def _train(config: DataConfig, own: Own | None) -> tuple[list[ParallelText], list[int]]:
@@ -99,7 +103,7 @@ def _scorable(text: ParallelText) -> ParallelText:
 
 def _refuse_folder(config: DataConfig) -> None:
     """data.dir must not be passed over in silence where nothing looks for it."""
-    if config.dir is not None and not isinstance(config, Multi30kConfig):
+    if config.dir is not None and not isinstance(config, PublishedConfig):
         raise DataError(
             "data.dir",
             found=config.dir,

@@ -20,14 +20,16 @@ PIECE = 1 << 16
 TIMEOUT_S = 60
 
 
-def fetch(url: str, path: Path, sha256: str) -> None:
+def fetch(url: str, path: Path, sha256: str | None) -> None:
     """Put the content of `url` at `path` unless it is there; `sha256` is that of the text, unpacked where it is gzip.
+
+    None: no digest is known, and the caller looks at the content in another way.
 
     A partial file (`path` + `.part`) is gone on with where the server can, and begun again where it cannot. Raises
     DataError where the server cannot be reached, does not have the file, cuts it off, or sends another one, and where
     the file cannot be written.
     """
-    if path.exists() and digest(path) == sha256:
+    if path.exists() and (sha256 is None or digest(path) == sha256):
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +48,7 @@ def fetch(url: str, path: Path, sha256: str) -> None:
             expected="a file to write to",
             next_step="mend that, or name a folder that has the corpus with data.dir",
         ) from error
-    found = digest(part)
-    if found != sha256:
+    if sha256 is not None and (found := digest(part)) != sha256:
         part.unlink()
         raise DataError(
             url,

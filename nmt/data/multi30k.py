@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from nmt.config.data import Multi30kConfig, Variant
 from nmt.data.download import fetch
-from nmt.data.text import ParallelText, find_side, read_parallel
-from nmt.errors import DataError
+from nmt.data.published import DOWNLOADS, Published
+from nmt.data.text import ParallelText
 
 # A fixed revision: later ones correct some English training sentences, so their digests differ and their text is not
 # the one that papers report on.
 SOURCE = "https://raw.githubusercontent.com/multi30k/dataset/97e85b0dfa1ebb401cb68a9fefa2eab90d8d5dfa/data/task1"
-DOWNLOADS = Path(__file__).resolve().parents[2] / "data" / "multi30k"
 SPLITS = {"train": ("train", 29_000), "dev": ("val", 1_014), "test": ("test_2016_flickr", 1_000)}
 SHA256 = {  # of the text, unpacked
     "train.en": "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
@@ -30,54 +30,21 @@ SHA256 = {  # of the text, unpacked
 }
 
 
-def read_split(config: Multi30kConfig, split: str, source: str = SOURCE, downloads: Path = DOWNLOADS) -> ParallelText:
+def read_split(
+    config: Multi30kConfig, split: str, source: str = SOURCE, downloads: Path = DOWNLOADS / "multi30k"
+) -> ParallelText:
     """train, dev or test, from `data.dir` or else from `downloads`, filled from `source` where something is missing.
 
-    Raises DataError for another pair of languages, a missing file, a wrong digest of a download, or a wrong number
-    of lines.
+    Raises DataError (see `Published.read`).
     """
-    if {config.src, config.tgt} != {"en", "de"}:
-        raise DataError(
-            "data.src, data.tgt",
-            found=f"{config.src}, {config.tgt}",
-            expected="en and de, in either order, with data=multi30k",
-            next_step="use data=files for another pair of languages",
-        )
     stem, num_lines = SPLITS[split]
     if config.variant is Variant.tok:
         stem += f".{Variant.tok.value}"
-    folder = Path(config.dir) if config.dir is not None else downloads
-    if config.dir is None:
-        for language in ("en", "de"):
-            download(f"{stem}.{language}", source, downloads)
-    else:
-        _check_folder(folder, stem, config)
-    text = read_parallel(split, folder / stem, config.src, config.tgt)
-    if len(text) != num_lines:
-        raise DataError(
-            str(folder / stem),
-            found=f"{len(text)} lines",
-            expected=f"{num_lines}, as Multi30k has",
-            next_step="take the file from the data set's repository, or use data=files for a corpus of your own",
-        )
-    return text
+    corpus = Published("Multi30k", ("en", "de"), partial(_download, source))
+    return corpus.read(config, split, stem, num_lines, downloads)
 
 
-def _check_folder(folder: Path, stem: str, config: Multi30kConfig) -> None:
-    """Raises DataError unless both sides are in the folder that the user named."""
-    try:
-        for language in (config.src, config.tgt):
-            find_side(folder / stem, language)
-    except DataError as error:
-        raise DataError(
-            f"data.dir={folder}",
-            found=error.found if folder.is_dir() else "no such folder",
-            expected=f"{stem}.{config.src} and {stem}.{config.tgt}, each plain or with .gz",
-            next_step="check the path, or leave data.dir out to download the data set",
-        ) from None
-
-
-def download(name: str, source: str, downloads: Path) -> None:
+def _download(source: str, name: str, downloads: Path) -> None:
     """One file: raw text lies packed in the repository, tokenised text plain."""
     tokenised = Variant.tok.value in name
     place = f"tok/{name}" if tokenised else f"raw/{name}.gz"

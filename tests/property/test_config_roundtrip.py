@@ -8,7 +8,7 @@ import string
 from hypothesis import given, settings
 from hypothesis.strategies import booleans, builds, dictionaries, floats, integers, none, sampled_from, text
 
-from nmt.config.data import CaptionsConfig, FilesConfig, MixtureConfig, Multi30kConfig, Variant
+from nmt.config.data import CaptionsConfig, EnjaConfig, FilesConfig, MixtureConfig, Multi30kConfig, Variant
 from nmt.config.mistakes import quoted
 from nmt.config.model import Attention, Cell, Decoder, ModelConfig, Tie
 from nmt.config.root import Config
@@ -53,6 +53,7 @@ def _mixture(ratio, dev):
 mixtures = builds(_mixture, dictionaries(names, integers(1, 500), max_size=3), paths)
 sources = (
     builds(CaptionsConfig, dev=paths, test=paths, tests=tests, train_pairs=integers(1), grammar_seed=seeds)
+    | builds(EnjaConfig, dir=paths, tests=tests)
     | builds(Multi30kConfig, dir=paths, tests=tests, variant=sampled_from(Variant))
     | builds(FilesConfig, src=values, tgt=values, train=paths, tests=tests, max_ratio=floats(1, 1e300))
     | mixtures

@@ -23,7 +23,7 @@ from tests.unit.config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
 
 ONE_OF_GROUPS = "there are data, debug, experiment, metrics, model, resume, search, seed, subword, sweep, train"
 EXPERIMENTS = "bench_large, bench_small, multi30k, multi30k_tok, tiny_sweep"
-DATA = "captions, files, mixture, multi30k, multi30k_tok"
+DATA = "captions, enja, files, mixture, multi30k, multi30k_tok"
 NO_OPTION = "found no option of this name"
 RIGHT_OR_OUT = "correct it or leave it out"
 
@@ -348,7 +348,7 @@ class TestResume:
 
 def test_help_asks_for_nothing(capsys, monkeypatch):
     monkeypatch.setattr(run_module, "register", lambda: pytest.fail("help needs no Hydra"))
-    parts = ("experiment=multi30k", f"train.max_steps={STEPS}", "captions, files, mixture", "resume=RUN_FOLDER")
+    parts = ("experiment=multi30k", f"train.max_steps={STEPS}", "captions, enja, files, mixture", "resume=RUN_FOLDER")
     for flag in ("--help", "-h"):
         assert run_module.run(lambda config, folder: None, ["modle=small", flag]) == 0
         page = capsys.readouterr().out

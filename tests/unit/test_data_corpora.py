@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
+from nmt.config.data import CaptionsConfig, DataConfig, EnjaConfig, FilesConfig, MixtureConfig, Multi30kConfig
 from nmt.data import corpora
 from nmt.data.corpora import load_corpora, load_tests
 from nmt.data.text import ParallelText
@@ -93,17 +93,19 @@ def test_a_folder_that_nothing_looks_for_is_refused(kind, prefix):
         )
 
 
-def test_multi30k_reads_its_splits_and_evaluation_reads_no_training_set(monkeypatch):
+@pytest.mark.parametrize(("config", "source"), [(Multi30kConfig(), corpora.multi30k), (EnjaConfig(), corpora.enja)])
+def test_a_published_corpus_reads_its_splits_and_evaluation_reads_no_training_set(config, source, monkeypatch):
     read = []
 
-    def read_split(config: Multi30kConfig, split: str) -> ParallelText:
+    def read_split(asked: DataConfig, split: str) -> ParallelText:
+        assert asked is config
         read.append(split)
         return ParallelText(split, ["a"], ["b"])
 
-    monkeypatch.setattr(corpora, "read_split", read_split)
-    assert list(load_tests(Multi30kConfig())) == ["test"]
+    monkeypatch.setattr(source, "read_split", read_split)
+    assert list(load_tests(config)) == ["test"]
     assert read == ["test"]
-    loaded = load_corpora(Multi30kConfig())
+    loaded = load_corpora(config)
     assert ([text.name for text in loaded.train], loaded.dev.name) == (["train"], "dev")
 
 
