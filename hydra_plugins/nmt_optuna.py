@@ -22,4 +22,6 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from nmt.sweep.hydra_sweeper import sweep
 
+        assert self.hydra_context is not None, "set up before"
+        assert self.config is not None, "set up before"
         sweep(self.launcher, self.hydra_context, self.config, arguments)

@@ -35,7 +35,9 @@ CORES_A_TRIAL = 2  # where nothing is said: one core is slow, and small models g
 class Running(Protocol):
     """A trial under way."""
 
-    where: str
+    @property
+    def where(self) -> str:
+        """The place, by name."""
 
     def poll(self) -> int | None:
         """The exit status, once it has ended."""
@@ -53,7 +55,9 @@ class Running(Protocol):
 class Pool(Protocol):
     """Runs as many trials at once as it has places."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """How many places."""
 
     def start(self, trial: Trial) -> Running:
         """Only while a place is free."""

@@ -19,10 +19,10 @@ from nmt.checkpoint.file import save
 def parameters() -> dict[str, np.ndarray]:
     """Range-filled, of every type."""
     plain = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
-    values = {f"types/{code}": np.arange(1, 7).astype(code).reshape(2, 3) for code in plain}
+    values: dict[str, np.ndarray] = {f"types/{code}": np.arange(1, 7).astype(code).reshape(2, 3) for code in plain}
     values["types/bfloat16"] = np.array([1.5, -2.0, 3.0], bfloat16)
     values["types/bool"] = np.array([True, False, True])
-    values["shapes/scalar"] = np.float32(0.5)
+    values["shapes/scalar"] = np.array(0.5, np.float32)
     values["shapes/empty"] = np.zeros((2, 0, 3), np.float32)
     values["encoder/größe"] = np.arange(4, dtype=np.float32)
     return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_our_merges_without_dropout_are_those_of_sentencepiece(text):
 @given(text=ORDINARY)
 def test_the_best_way_through_our_lattice_is_that_of_sentencepiece(text):
     """With alpha = 1 the chance of a draw is its probability, so none is likelier than SentencePiece's own."""
-    vocabulary = learnt(SubwordKind.unigram)
+    vocabulary: Any = learnt(SubwordKind.unigram)
     scores = {name: vocabulary._processor.get_score(i) for i, name in enumerate(vocabulary._names)}
 
     def score(ids):

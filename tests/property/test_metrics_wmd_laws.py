@@ -61,7 +61,7 @@ def test_bounds_lie_below(a, b, norm):
 @given(a=TEXTS, b=TEXTS, norm=st.sampled_from(Norm))
 def test_a_plan_moves_all_mass_at_the_cost_of_the_distance(a, b, norm):
     bags = make_bags([a, b], VECTORS, norm)
-    plan = transport_plan(*bags.bags, bags)
+    plan = transport_plan(bags.bags[0], bags.bags[1], bags)
     assert (plan.flow_AB >= 0).all()
     assert plan.flow_AB.sum(axis=1) == pytest.approx(plan.mass_a, abs=1e-12)
     assert plan.flow_AB.sum(axis=0) == pytest.approx(plan.mass_b, abs=1e-12)

@@ -83,7 +83,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0.0)
 
 
-class NearSession(SESSION):  # type: ignore[misc]
+class NearSession(SESSION):  # type: ignore[valid-type, misc]
     """Its clients are made once, for all tests, as making them takes longer than most tests."""
 
     @functools.lru_cache  # noqa: B019
@@ -91,7 +91,7 @@ class NearSession(SESSION):  # type: ignore[misc]
         settings = botocore.config.Config(retries={"mode": "standard", "total_max_attempts": 3})
         return super().client(service, region_name=region_name, endpoint_url=endpoint_url, config=settings)
 
-    def client(self, service: str, *, region_name: str, endpoint_url: str, config: Any) -> Any:  # type: ignore[override]
+    def client(self, service: str, *, region_name: str, endpoint_url: str, config: Any) -> Any:
         return self.made(service, region_name, endpoint_url)
 
 

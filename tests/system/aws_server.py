@@ -398,7 +398,7 @@ def running_aws(nature: Nature | None = None) -> Iterator[AwsServer]:
     """A fresh account that is served on a loopback address until the block ends."""
     with near_aws(nature or Nature(RealClock())) as server:
         http = make_server("127.0.0.1", 0, server, threaded=True, request_handler=Quiet)
-        http.daemon_threads = True
+        http.daemon_threads = True  # type: ignore[attr-defined]  # threads, as asked
         server.url = f"http://127.0.0.1:{http.server_port}"
         thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -67,8 +67,8 @@ def read_until(stream: int, wanted: str) -> str:
 def in_terminal(words: list[str], cwd: Path | None = None) -> tuple[subprocess.Popen[bytes], int]:
     """A program in a terminal of its own; -> it, and our end of the terminal."""
     ours, theirs = pty.openpty()
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    client = subprocess.Popen(words, cwd=cwd, env={**os.environ, "TERM": "xterm"}, **streams)
+    environment = {**os.environ, "TERM": "xterm"}
+    client = subprocess.Popen(words, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     return client, ours
 

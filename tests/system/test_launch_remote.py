@@ -202,8 +202,8 @@ def launcher(box: FakeMachine) -> subprocess.Popen[str]:
     """`run` as a process of its own."""
     Path("arguments").write_bytes(pickle.dumps((box.server.machine(), box.config)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", LAUNCHER], text=True, env=environment, **pipes)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", LAUNCHER], text=True, env=environment, stdout=pipe, stderr=pipe)
 
 
 def test_a_launcher_that_is_killed_in_the_middle_is_run_again(box):

@@ -141,8 +141,12 @@ def test_sigterm_loses_nothing_that_was_accepted_and_a_new_model_no_request(chec
     file.write_bytes(checkpoint.read_bytes())
     service = Running(tmp_path / "log", f"checkpoint={file}", "cache=0", "watch_s=0")
     accepted: list[tuple[str, str]] = []
+
+    def ask(line: str) -> None:
+        accepted.append((line, service.ask(line)))
+
     with ThreadPoolExecutor(16) as clients:
-        asked = [clients.submit(lambda line=line: accepted.append((line, service.ask(line)))) for line in LINES * 2]
+        asked = [clients.submit(ask, line) for line in LINES * 2]
         (tmp_path / "new").write_bytes(checkpoint.read_bytes())
         os.replace(tmp_path / "new", file)
         service.process.send_signal(signal.SIGHUP)

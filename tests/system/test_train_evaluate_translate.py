@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+from typing import Any
 
 import pytest
 
@@ -308,7 +309,7 @@ def test_a_run_stopped_by_a_signal_and_resumed_is_the_run_that_was_not_stopped(t
     ours, theirs = (read_parameters(folder / "checkpoints" / "last.h5") for folder in (halves, whole))
     assert ours.keys() == theirs.keys()
     assert all((ours[name] == theirs[name]).all() for name in ours)
-    ours, theirs = (read_extras(folder / "checkpoints" / "last.h5") for folder in (halves, whole))
+    ours, theirs = (dict[str, Any](read_extras(folder / "checkpoints" / "last.h5")) for folder in (halves, whole))
     slots = [name for name in theirs if name.startswith(("adam_m ", "adam_v ", "average "))]
     assert {name.partition(" ")[0] for name in slots} == {"adam_m", "adam_v", "average"}
     assert all((ours[name] == theirs[name]).all() for name in slots)

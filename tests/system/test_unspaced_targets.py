@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pytest
 
 import nmt.app.hooks
+from nmt.app.translated import translate_and_score
 from nmt.checkpoint.file import read_extras
 from nmt.config.train import EarlyStoppingConfig, TrainConfig
 from nmt.training.state import TrainingState
@@ -77,7 +78,7 @@ class Validation:
 def trained(folder: Path, words: list[str]) -> list[Validation]:
     """Train, and look at the translations of every validation."""
     right: list[int] = []
-    score = nmt.app.hooks.translate_and_score
+    score = translate_and_score
 
     def counted(*arguments):
         found = score(*arguments)

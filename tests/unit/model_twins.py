@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def weight_shapes(config: ModelConfig, source_vocab: int, target_vocab: int) -> 
 
 def attention_shapes(config: ModelConfig, prefix: str) -> dict[str, tuple[int, ...]]:
     units, double, hidden = config.units, 2 * config.encoder_units, config.attention_units
-    shapes = {
+    shapes: dict[Attention, dict[str, tuple[int, ...]]] = {
         Attention.bahdanau: {"query_kernel": (units, hidden), "memory_kernel": (double, hidden), "energy": (hidden,)},
         Attention.single_layer: {"query_kernel": (units, 1), "memory_kernel": (double, 1)},
         Attention.luong_general: {"memory_kernel": (double, units)},
@@ -243,7 +244,7 @@ class Twin:
         return np.array(logits), np.array(attention)
 
 
-def golden_values() -> dict[str, object]:
+def golden_values() -> dict[str, Any]:
     config = tiny_config()
     twin = Twin(config, range_filled(weight_shapes(config, *GOLDEN_VOCABULARY)))
     states_SD, ends_D = twin.encode(GOLDEN_SOURCE)

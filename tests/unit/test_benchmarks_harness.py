@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_the_data_folder_is_not_written_down(given, shown):
 
 
 def test_this_machine_is_described():
-    found = harness.machine()
+    found: dict[str, Any] = harness.machine()
     assert found["cores"] >= 1
     assert found["memory_gb"] > 0
     assert len(found["load"]) == 3

@@ -166,8 +166,8 @@ def test_average_of_three_by_hand(tmp_path, capsys):
     back = read_parameters(tmp_path / "d.h5")
     assert (back["x"].tolist(), back["x"].dtype, back["n"][()]) == ([3.0, 3.0], np.float32, 4)
     assert (float(back["h"][0]), back["h"].dtype) == (4.0, bfloat16)  # of the averages, which evaluation uses
-    extras = read_extras(tmp_path / "d.h5")
-    assert {name: extras[name] for name in extras if "version" not in name} == {
+    kept = read_extras(tmp_path / "d.h5")
+    assert {name: kept[name] for name in kept if "version" not in name} == {
         "config": "a",
         "made_by": "average of a.h5, b.h5, c.h5",
     }

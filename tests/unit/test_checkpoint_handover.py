@@ -189,4 +189,4 @@ def test_damaged_extras_are_refused_before_anything_is_assigned(tmp_path):
     with pytest.raises(CheckpointError, match="do not match their digest"):
         assign_extras(path, {"a": first, "b": second})
     assert float(first[0]) == 0.0
-    assert read_extras(path, only=lambda name: name == "a")["a"][0] == 1
+    assert np.asarray(read_extras(path, only=lambda name: name == "a")["a"])[0] == 1

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,12 +135,13 @@ def test_the_thread_gives_way_to_training(tmp_path, monkeypatch):
 def test_a_save_rests_until_something_waits_for_it(tmp_path, monkeypatch, wait):
     resting, paces = threading.Event(), []
 
-    def slow(*arguments: object, pace: Pace, **named: object) -> None:
+    def slow(*arguments: Any, **named: Any) -> None:
+        pace: Pace = named["pace"]
         paces.append(pace)
         resting.set()
         if len(paces) == 1:
             assert pace._hurried.wait(10)  # a rest that would never end
-        save(*arguments, pace=pace, **named)
+        save(*arguments, **named)
 
     monkeypatch.setattr(store_module, "save", slow)
     with CheckpointStore(tmp_path, 0, sync=False) as store:

@@ -94,6 +94,7 @@ def test_relative_paths_start_where_the_run_was_started_and_those_of_a_command_l
     found = load_config(text, ["+data.tests.b=c/b"])
     assert (found.data.dev, found.data.test) == ("/x/dev", f"{there}/c/test")
     assert found.data.tests == {"a": f"{there}/c/a", "b": "c/b"}
+    assert isinstance(found.data, MixtureConfig)
     assert (found.data.corpora, found.data.base) == ({"m": f"{there}/c/m", "n": "/n"}, None)
     assert (found.metrics.wmd.vectors, found.data.train) == (f"{there}/v.txt", None)
     there.rename(tmp_path / "moved")

@@ -52,6 +52,7 @@ def test_both_sides_end_in_eos_which_counts():
     assert_array_equal(pair(corpus, 1)[1], [6, 4, 5, EOS])
     assert_array_equal(corpus.lengths_src, [3, 2])
     assert_array_equal(corpus.lengths_tgt, [2, 4])
+    assert isinstance(corpus.src, Ragged)
     assert (corpus.src.ids.dtype, corpus.src.offsets.dtype, len(corpus)) == (np.int32, np.int64, 2)
     assert (corpus.dropped, corpus.unknown_src, corpus.unknown_tgt) == ({}, 0, 0)
 
@@ -304,6 +305,6 @@ def test_padding_on_multi30k_is_under_ten_percent(multi30k, batch_sentences):
     cells = real = 0
     for batch in TrainingBatches([multi30k], seed=1, batch_tokens=2048, batch_sentences=batch_sentences).batches(0):
         for ids in (batch.source_BS, batch.target_BT):
-            cells, real = cells + ids.size, real + np.count_nonzero(ids)
+            cells, real = cells + ids.size, real + int(np.count_nonzero(ids))
     assert len(multi30k) == 29_000
     assert 1 - real / cells < 0.10

@@ -2,6 +2,7 @@
 
 import random
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,13 +42,13 @@ def default_sets():
 )
 def test_determiners_and_adjectives_follow_the_tables_of_a_school_grammar(kind, column, nominative, accusative, dative):
     for case, expected in (("nom", nominative), ("acc", accusative), ("dat", dative)):
-        determiner = {
+        determiners: dict[str, Any] = {
             "a": lambda case=case: "ein" + A[column][case],
             "the": lambda case=case: DEFINITE[case][column],
             "this": lambda case=case: "dies" + THIS[column][case],
             "number": lambda: "zwei",
-        }[kind]()
-        assert f"{determiner} klein-{adjective_ending(kind, case, column)}" == expected
+        }
+        assert f"{determiners[kind]()} klein-{adjective_ending(kind, case, column)}" == expected
 
 
 def test_nouns_that_change_with_their_case():

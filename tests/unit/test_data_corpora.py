@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nmt.config.data import CaptionsConfig, DataConfig, EnjaConfig, FilesConfig, MixtureConfig, Multi30kConfig
-from nmt.data import corpora
+from nmt.data import enja, multi30k
 from nmt.data.corpora import load_corpora, load_tests
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
@@ -93,7 +93,7 @@ def test_a_folder_that_nothing_looks_for_is_refused(kind, prefix):
         )
 
 
-@pytest.mark.parametrize(("config", "source"), [(Multi30kConfig(), corpora.multi30k), (EnjaConfig(), corpora.enja)])
+@pytest.mark.parametrize(("config", "source"), [(Multi30kConfig(), multi30k), (EnjaConfig(), enja)])
 def test_a_published_corpus_reads_its_splits_and_evaluation_reads_no_training_set(config, source, monkeypatch):
     read = []
 

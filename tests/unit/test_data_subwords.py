@@ -314,7 +314,7 @@ def test_the_key_depends_on_every_line_and_setting():
 
 def test_the_key_depends_on_the_library(monkeypatch):
     before = subword_cache.content_key([], ["a"])
-    monkeypatch.setattr(subword_cache.sentencepiece, "__version__", "0.0")
+    monkeypatch.setattr("nmt.data.subword_cache.sentencepiece.__version__", "0.0")
     assert subword_cache.content_key([], ["a"]) != before
 
 

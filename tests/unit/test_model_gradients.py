@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,7 +73,7 @@ def test_masked_softmax():
 @pytest.mark.parametrize("kind", Attention)
 def test_attentions(initial, kind):
     config = tiny_config(attention=kind)
-    layer = make_attention(config, initial, "a")
+    layer: Any = make_attention(config, initial, "a")
 
     def function(query_BH, values_BSD):
         return attend(layer, Direct(), query_BH, layer.project(values_BSD), values_BSD, MASK_BS)

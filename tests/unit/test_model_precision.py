@@ -85,7 +85,7 @@ def test_logits_and_gradients_are_near_those_of_float32(kind, decoder):
     assert_allclose(rough_NV, logits_NV, rtol=0, atol=20 * ROUNDING[kind] * np.abs(logits_NV).max())
     for variable, exact, rough in zip(model.trainable_variables, gradients, rough_gradients, strict=True):
         assert rough.dtype == tf.float32
-        error = np.linalg.norm(np.subtract(rough, exact)) / max(np.linalg.norm(exact), 1e-6)
+        error = np.linalg.norm(np.subtract(rough, exact)) / max(float(np.linalg.norm(exact)), 1e-6)
         assert error < 50 * ROUNDING[kind], variable.name
 
 

@@ -86,7 +86,7 @@ def test_whoever_waited_does_not_get_a_lock_that_is_gone(tmp_path, monkeypatch):
     opened: list[int] = []
 
     def open_once(*given: object) -> int:
-        fd = real(*given)  # type: ignore[arg-type]
+        fd = real(*given)
         if given[0] == path and not opened:
             first.release()
         opened.append(fd)

@@ -8,7 +8,6 @@ import threading
 
 import pytest
 
-from nmt.plumbing import signals
 from nmt.plumbing.signals import Stopped, StopRequest, signals_end, signals_raise
 
 BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -18,7 +17,7 @@ BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 def clock(monkeypatch):
     """A clock that the test sets."""
     now = [100.0]
-    monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("nmt.plumbing.signals.time.monotonic", lambda: now[0])
     return now
 
 

@@ -43,7 +43,7 @@ def test_an_unknown_command_is_named_with_the_nearest(capsys):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_page(name, capsys):
     try:
-        status = main([name, "--help"])
+        status: object = main([name, "--help"])
     except SystemExit as left:
         status = left.code
     assert status in (0, None)

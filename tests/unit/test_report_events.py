@@ -153,7 +153,7 @@ def test_cut_back_by_the_number_of_lines_goes_no_further_than_the_step(tmp_path,
     assert [(e["event"], e["step"]) for e in read_events(tmp_path / "metrics.jsonl")] == told[:kept]
 
 
-def test_a_line_that_the_disk_refused_is_written_when_there_is_room(tmp_path):
+def test_a_line_that_the_disk_refused_is_written_when_there_is_room(tmp_path, monkeypatch):
     class Full:
         """Takes five bytes, then nothing."""
 
@@ -167,7 +167,8 @@ def test_a_line_that_the_disk_refused_is_written_when_there_is_room(tmp_path):
             return done
 
     with EventLog(tmp_path) as log:
-        real, log._file = log._file, Full(log._file)
+        real = log._file
+        monkeypatch.setattr(log, "_file", Full(real))
         for step in (1, 2):
             with pytest.raises(DataError) as caught:
                 log.write(event("train", step))

@@ -70,9 +70,9 @@ def test_a_plan_has_one_band_a_flow_as_wide_as_its_mass(tmp_path, monkeypatch):
     transport_picture(tmp_path / "plan.png", ["a", "b"], ["x", "y", "z"], flow_AB, np.ones((2, 3)), "plan")
     assert (tmp_path / "plan.png").read_bytes() == b"png"
     bands = [patch for patch in figures[0].axes[0].patches if isinstance(patch, PathPatch)]
-    widths = [float(np.ptp(band.get_path().vertices[[0, 7], 1])) for band in bands]
+    widths = [float(np.ptp(np.asarray(band.get_path().vertices)[[0, 7], 1])) for band in bands]
     assert widths == pytest.approx([0.3, 0.2, 0.1, 0.4])
-    arrivals = [tuple(band.get_path().vertices[[3, 4], 1]) for band in bands]
+    arrivals = [tuple(np.asarray(band.get_path().vertices)[[3, 4], 1]) for band in bands]
     assert arrivals[1][1] == pytest.approx(arrivals[2][0])  # both go to y, one below the other
     assert {text.get_text() for text in figures[0].axes[0].texts} == {"a", "b", "x", "y", "z"}
 

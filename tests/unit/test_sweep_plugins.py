@@ -92,8 +92,8 @@ def test_a_sweep_ends_with_its_leaderboard_and_says_what_failed(edge, tmp_path, 
 
 def test_optuna_begins_where_it_is_told_to_and_finds_better(edge, tmp_path, capsys):
     pytest.importorskip("optuna")
-    words = ("-m", "hydra/sweeper=optuna", "hydra/launcher=local", "hydra.sweep.dir=s", "model.units=interval(20,90)")
-    words += ("sweep.trials=3", "sweep.start='model.units=20'", "sweep.startup=1")
+    words = ["-m", "hydra/sweeper=optuna", "hydra/launcher=local", "hydra.sweep.dir=s", "model.units=interval(20,90)"]
+    words += ["sweep.trials=3", "sweep.start='model.units=20'", "sweep.startup=1"]
     assert edge(*words, "dry_run=true") == 0
     told = capsys.readouterr().out
     assert "model.units: 20 to 90\n" in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ SCHEDULE = {"schedule": Schedule.plateau, "plateau_patience": 1, "warmup_steps":
 TIMES = ("seconds", "tokens_per_second", "waited_share")
 
 
-def log_of(hooks: FakeHooks) -> list[dict[str, object]]:
+def log_of(hooks: FakeHooks) -> list[dict[str, Any]]:
     return [{key: value for key, value in event.items() if key not in TIMES} for event in hooks.events]
 
 

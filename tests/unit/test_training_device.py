@@ -76,7 +76,7 @@ def tensorflow(monkeypatch):
     details = {"device_name": "Tesla K80", "compute_capability": (3, 7)}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: {"cuda_compute_capabilities": BUILT_2_14})
-    monkeypatch.setattr(device.os, "sched_getaffinity", lambda process: {0, 1, 2})
+    monkeypatch.setattr("nmt.training.device.os.sched_getaffinity", lambda process: {0, 1, 2})
     monkeypatch.setattr(device, "why_no_gpu", lambda: "no GPU found")  # whatever this machine has
     return told
 
@@ -161,7 +161,7 @@ def test_a_cpu_is_split_where_several_devices_are_asked_for(tensorflow, count):
     [(3, "99 on a CPU of 3 cores", "ask for 3 at most"), (1, "99 on a CPU of 1 core", "use train.distribution=one")],
 )
 def test_a_cpu_is_not_split_into_more_devices_than_it_has_cores(tensorflow, monkeypatch, cores, found, hint):
-    monkeypatch.setattr(device.os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr("nmt.training.device.os.sched_getaffinity", lambda process: set(range(cores)))
     with pytest.raises(DeviceError) as caught:
         choose_device(Device.cpu, 200, 99)
     assert str(caught.value) == f"train.devices: found {found}, expected a core for each device; {hint}."

@@ -10,7 +10,6 @@ import pytest
 
 from nmt.config.train import Schedule
 from nmt.errors import TrainingError
-from nmt.training import loop
 from nmt.training.loop import perplexity
 from nmt.training.state import TrainingState, Window
 from tests.unit.training_tools import TOKENS, FakeBatches, FakeHooks, FakeTrainer, run
@@ -128,7 +127,7 @@ def test_a_plateau_lowers_the_rate_of_the_next_step():
 def clock(monkeypatch):
     """Seconds that pass only where the test says so."""
     now = [1000.0]
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("nmt.training.loop.time.perf_counter", lambda: now[0])
     return now
 
 

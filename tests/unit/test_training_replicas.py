@@ -116,7 +116,7 @@ def test_workers_that_do_not_come_together(monkeypatch):
         seen.extend(signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM))
         raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
 
-    monkeypatch.setattr(placement.tf.distribute, "MultiWorkerMirroredStrategy", fails)
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", fails)
     assert sentence(TrainConfig(distribution=Distribution.multi_worker), CPU) == (
         "train.distribution=multi_worker: found that the 2 workers do not come together (UnknownError), expected a "
         "free port at b:1, and the others within reach; check TF_CONFIG, firewalls, and whether an earlier run still "
@@ -284,9 +284,9 @@ def test_a_request_to_another_worker_ends_this_run_too():
     assert hooks.told == ["step 1", "step 2", "step 3", "save event 3", "save 3", "end event 3"]
 
 
-def test_a_worker_lost_while_scores_are_told_leaves_the_validation_to_the_run_that_goes_on():
+def test_a_worker_lost_while_scores_are_told_leaves_the_validation_to_the_run_that_goes_on(monkeypatch):
     hooks = FakeHooks()
-    hooks.validate = lambda state, stop_requested: Fragile([]).lose()
+    monkeypatch.setattr(hooks, "validate", lambda state, stop_requested: Fragile([]).lose())
     lost, hooks = trained({}, hooks=hooks, validate_every=2)
     assert isinstance(lost, WorkerLostError)
     assert hooks.told == ["step 1", "step 2", "save event 2", "save 2", "end event 2"]

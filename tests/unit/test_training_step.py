@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,7 +22,7 @@ from tests.unit.model_twins import Twin, configs, tiny_config
 SOURCES, TARGETS = [[4, 3, 5, 2], [6, 2]], [[5, 2], [3, 4, 2]]
 RATE = 0.01
 DROPOUTS = {"dropout_embedding": 0.3, "dropout_state": 0.3, "dropout_output": 0.3}
-OPTIONS = {"optimizer": Optimizer.adamw, "average": 0.9, "clip_norm": 0.5, "label_smoothing": 0.1}
+OPTIONS: dict[str, Any] = {"optimizer": Optimizer.adamw, "average": 0.9, "clip_norm": 0.5, "label_smoothing": 0.1}
 
 
 def trainer_of(seed: int = 1, **model_options) -> Trainer:
