@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nmt.config.commands import EvaluateConfig, TranslateConfig
+    from nmt.config.export import ExportConfig
     from nmt.config.root import Config
     from nmt.config.score import ScoreConfig
 
@@ -27,6 +28,8 @@ COMMANDS = {  # name -> where, and what it does
     "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
     "score": ("nmt.programs:score", "how likely a checkpoint finds given translations"),
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
+    "export": ("nmt.programs:export", "write a SavedModel with a program that needs no nmt, and a model card"),
+    "completion": ("nmt.programs:completion", "print a script that completes commands and options: bash, zsh or fish"),
     "calibrate": ("nmt.compare.command:run", "how often the tests of a comparison raise a false alarm"),
     "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
     "wmd": ("nmt.metrics.wmd.command:main", "similarity by Word Mover's Distance"),
@@ -122,6 +125,32 @@ def score(argv: Sequence[str]) -> int:
     from nmt.config.score import ScoreConfig
 
     return run_command(score_main, ScoreConfig, score_page, argv)
+
+
+def completion(argv: Sequence[str]) -> int:
+    """The completion of a shell, as a script; -> exit status."""
+    return edge.command(lambda: print_completion(list(argv)))
+
+
+def print_completion(words: list[str]) -> None:
+    from nmt.config.completion import script
+
+    print(script(" ".join(words), {name: purpose for name, (_, purpose) in COMMANDS.items()}), end="")
+
+
+def export(argv: Sequence[str]) -> int:
+    """A checkpoint as a folder of its own; -> exit status."""
+    from nmt.config.commands import run_command
+    from nmt.config.export import ExportConfig, with_folder
+    from nmt.config.pages import export_page
+
+    return run_command(export_main, ExportConfig, export_page, with_folder(argv))
+
+
+def export_main(command: ExportConfig) -> None:
+    from nmt.export.folder import export
+
+    export(command)
 
 
 def score_main(command: ScoreConfig) -> None:

@@ -167,14 +167,14 @@ def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable
     def work() -> None:
         topic = topic_of(argv)
         if topic is not None:
-            print(f"{reference(_entries(kind), topic)}\n\n{AS_SAVED}" if topic else page())
+            print(f"{reference(entries_of(kind), topic)}\n\n{AS_SAVED}" if topic else page())
         else:
             main(read_command(argv, kind))
 
     return edge.command(work)
 
 
-def _entries(kind: type[Command]) -> list[Entry]:
+def entries_of(kind: type[Command]) -> list[Entry]:
     """Options of the program, and those of the saved configuration that it may change."""
     return [*entries(kind), *(entry for entry in entries(Config) if entry.key.partition(".")[0] in kind.may_change)]
 

@@ -138,6 +138,22 @@ def score_page() -> str:
     )
 
 
+def export_page() -> str:
+    """The page of the export."""
+    keys = [
+        ("checkpoint=FILE", "the model"),
+        ("FOLDER", "where to, new or empty; out=FOLDER says the same"),
+        ("licence=NAME", "of the model, for its card, as CC-BY-4.0"),
+        *OPTIONS_OF_BOTH,
+    ]
+    return _page(
+        "Write a SavedModel (encode, step, translate, greedy), a program that needs no nmt, and a model card.",
+        "nmt export checkpoint=FILE [KEY=VALUE ...] FOLDER",
+        [("Keys", keys), ("Flags", MORE_HELP)],
+        ["nmt export checkpoint=best.h5 model-en-de", "python model-en-de/translate.py < in.en > out.de"],
+    )
+
+
 def serve_page() -> str:
     """The page of the service."""
     keys = [

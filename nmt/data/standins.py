@@ -13,6 +13,8 @@ class StandIns:
     Each reserved character becomes one of those code points. A text may hold them in spite of the promise: then a mark
     stands before each, and before one more of them for a mark. So a mark before anything else, a mark too, is free for
     names that no text has, whatever stands around them.
+
+    `hidden` is for `str.translate`; of `shown` the longer keys come first.
     """
 
     def __init__(self, reserved: str) -> None:
@@ -20,16 +22,16 @@ class StandIns:
         for_mark = chr(_FIRST + len(reserved))
         hidden = dict(zip(reserved, stand_ins, strict=True))
         marked = {c: MARK + c for c in stand_ins} | {MARK: MARK + for_mark}
-        self._hidden = str.maketrans(hidden | marked)
+        self.hidden = str.maketrans(hidden | marked)
         before = {MARK + MARK: MARK}  # in models that were learnt when a mark stood for a mark
-        self._shown = before | {there: c for c, there in [*marked.items(), *hidden.items()]}
+        self.shown = before | {there: c for c, there in [*marked.items(), *hidden.items()]}
         self._to_hide = re.compile(f"[{re.escape(reserved)}{MARK}{stand_ins}]")
-        self._to_show = re.compile("|".join(self._shown))
+        self._to_show = re.compile("|".join(self.shown))
 
     def hide(self, text: str) -> str:
         """The text as the library may have it."""
-        return text.translate(self._hidden) if self._to_hide.search(text) else text
+        return text.translate(self.hidden) if self._to_hide.search(text) else text
 
     def show(self, text: str) -> str:
         """The text again."""
-        return self._to_show.sub(lambda found: self._shown[found[0]], text)
+        return self._to_show.sub(lambda found: self.shown[found[0]], text)

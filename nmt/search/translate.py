@@ -18,7 +18,7 @@ from nmt.errors import CheckpointError, DataError
 from nmt.search.beam import BeamSearch
 from nmt.search.demands import Demand, as_pieces, begins_word
 from nmt.search.greedy import GreedySearch
-from nmt.search.interface import SearchModel
+from nmt.search.interface import Hypotheses, SearchModel
 from nmt.search.mbr import LikenessOf, by_agreement
 from nmt.search.rules import Demands, Rules
 from nmt.search.sampling import SampleSearch
@@ -126,6 +126,13 @@ class Translator:
             if progress:
                 progress(len(chosen))
         return found
+
+    def search(self, source_BS: tf.Tensor) -> Hypotheses:
+        """What `translate` finds for a batch of ids, before it is text; may be part of a graph."""
+        if not self._ruled:
+            return self._search(source_BS)
+        asked = as_pieces([self._always], self.vocabularies.tgt, [1])
+        return self._search(source_BS, Demands(*(tf.repeat(part, tf.shape(source_BS)[0], axis=0) for part in asked)))
 
     @property
     def _budget(self) -> int:

@@ -14,7 +14,7 @@ FLOORS = {
     "": 0, "__version__": 0,  # nmt itself: its version
     "errors": 0, "arithmetic": 0, "arenas": 0, "mapped": 0, "plumbing": 0, "config": 0,
     "data": 1, "model": 2, "search": 3, "checkpoint": 4, "training": 5, "metrics": 6, "report": 7,
-    "launch": 8, "sweep": 8, "tools": 8, "compare": 8, "app": 9, "serve": 10, "translator": 10,
+    "launch": 8, "sweep": 8, "tools": 8, "compare": 8, "app": 9, "serve": 10, "export": 10, "translator": 10,
     "programs": 11, "__main__": 12,
 }
 # fmt: on

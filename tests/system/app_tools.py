@@ -18,6 +18,7 @@ import nmt.app.evaluate
 import nmt.app.score
 import nmt.app.train
 import nmt.app.translate
+import nmt.export.folder
 import nmt.programs
 from nmt.config.run import run
 from nmt.training.device import Chosen
@@ -58,7 +59,7 @@ def streams(stdin: bytes) -> Iterator[tuple[Bytes, Bytes]]:
     handlers, level = root.handlers[:], root.level
     out, err = Bytes(), Bytes()
     with ExitStack() as stack:
-        for app in (nmt.app.train, nmt.app.evaluate, nmt.app.translate, nmt.app.score):
+        for app in (nmt.app.train, nmt.app.evaluate, nmt.app.translate, nmt.app.score, nmt.export.folder):
             stack.enter_context(patch.object(app, "choose_device", lambda *asked: Chosen("cpu", "CPU")))
         stack.enter_context(patch.object(sys, "stdin", Bytes(stdin)))
         stack.enter_context(redirect_stdout(out))
@@ -95,6 +96,10 @@ def evaluate_py(*argv: str) -> Answer:
 def translate_py(*argv: str, stdin: str | bytes = b"") -> Answer:
     content = stdin.encode() if isinstance(stdin, str) else stdin
     return call(lambda words: nmt.programs.translate(words), *argv, stdin=content)
+
+
+def export_py(*argv: str) -> Answer:
+    return call(nmt.programs.export, *argv)
 
 
 def score_py(*argv: str) -> Answer:
