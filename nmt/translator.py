@@ -28,7 +28,7 @@ from nmt.config.commands import read_command
 from nmt.config.train import Device
 from nmt.errors import ConfigError, DataError
 from nmt.report.heatmap import attention_png
-from nmt.report.html import image
+from nmt.report.pages import image
 from nmt.search.translate import Translator as Search
 from nmt.search.translation import Translation
 from nmt.training.device import choose_device

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nmt.app.hooks import NUM_SAMPLES
 from nmt.app.likeness import likeness_of
 from nmt.app.models import assign_best, search_model
+from nmt.app.page import page_of
 from nmt.app.run import Run
-from nmt.app.settings import flat
 from nmt.app.translated import Translated, translate_and_score
 from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.compare.folder import write_results, write_translations
 from nmt.plumbing.files import write_bytes
 from nmt.report.console import Sample, spent, summary
-from nmt.report.curves import training_curves
-from nmt.report.events import read_events
 from nmt.report.heatmap import attention_png
-from nmt.report.html import RunReport, write_report
+from nmt.report.page import write_report
 from nmt.search.translate import Translator
 from nmt.training.loop import perplexity
 from nmt.training.state import TrainingState
@@ -34,9 +31,8 @@ def finish(run: Run, state: TrainingState) -> None:
     best = run.store.best if run.store.best.exists() else run.store.last
     with open_checkpoint_file(best) as file:
         assign_best(best, file, run.trainer.model)
-    search = replace(config.search, nbest=1)
     model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.scorer.language.vectors)
-    translator = Translator(model, run.vocabularies, search, likeness_of=likeness)
+    translator = Translator(model, run.vocabularies, config.search, likeness_of=likeness)
     scored, results = {}, {}
     for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
         scored[name] = translate_and_score(text, translator, run.scorer, config.metrics.bootstrap)
@@ -49,10 +45,10 @@ def finish(run: Run, state: TrainingState) -> None:
         figures = {"loss": loss, "perplexity": perplexity(loss), **scored[name].figures()}
         where = {"event": "test", "data": name, "step": state.best_step, "epoch": float(state.epoch)}
         run.event({**where, **state.spent(), **figures})
-    shown = scored["test"] if "test" in scored else scored["dev"]
+    shown = "test" if "test" in scored else "dev"
     took = spent(state.seconds, state.gpu_seconds, state.usd)
-    places = report(run, results, shown, took)
-    print(summary(results, samples_of(shown), places, took))
+    places = report(run, results, shown, scored[shown], took)
+    print(summary(results, samples_of(scored[shown]), places, took))
 
 
 def samples_of(scored: Translated) -> list[Sample]:
@@ -61,30 +57,15 @@ def samples_of(scored: Translated) -> list[Sample]:
     return [Sample(*row) for row in list(rows)[:NUM_SAMPLES]]
 
 
-def report(run: Run, results: dict[str, dict[str, Any]], shown: Translated, took: str) -> dict[str, Path]:
-    """The heat map, the curves and the page; -> what lies where."""
+def report(run: Run, results: dict[str, dict[str, Any]], name: str, scored: Translated, took: str) -> dict[str, Path]:
+    """A heat map and the page, which shows the sentences of the set called `name`; -> what lies where."""
     folder = run.folder
     places = {"checkpoints": folder / "checkpoints", "scores": folder / "results.json"}
-    pictures: dict[str, bytes] = {}
-    first = next((one for one in shown.best if one.weight_TS is not None), None)
+    first = next((one for one in scored.best if one.weight_TS is not None), None)
     if first is not None and first.weight_TS is not None:
-        title = "Where the decoder looked"
-        picture = attention_png(first.pieces_src, first.pieces_tgt, first.weight_TS, title)
         places["attention"] = folder / "attention.png"
+        picture = attention_png(first.pieces_src, first.pieces_tgt, first.weight_TS, "Where the decoder looked")
         write_bytes(places["attention"], picture)
-        pictures[title] = picture
     places["report"] = folder / "report.html"
-    drawn = run.config.metrics.facts[0].figure
-    page = RunReport(
-        title=folder.name,
-        results_by_name=results,
-        settings=flat(run.config),
-        corpus=run.corpus_report,
-        curves=training_curves(read_events(folder / "metrics.jsonl"), drawn),
-        curves_show=f"likelihood, perplexity, {drawn.label} and learning rate over steps",
-        samples=samples_of(shown),
-        pictures=pictures,
-        took=took,
-    )
-    write_report(places["report"], page)
+    write_report(places["report"], page_of(run, results, name, scored, took))
     return places

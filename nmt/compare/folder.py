@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from nmt.compare.judge import Comparison
 from nmt.errors import DataError
 from nmt.plumbing.claims import claimed
 from nmt.plumbing.files import write_text
-from nmt.report.html import html_table, page, section
+from nmt.report.page import Report, write_report
 
 TEST = "test"
 
@@ -32,16 +31,17 @@ def claimed_out(out: str | None) -> Iterator[None]:
         yield
 
 
-def write_comparison(folder: Path, name: str, comparison: Comparison) -> None:
-    """comparison.json, table.md, table.tex and report.html for the test set called test, comparison-NAME.json and so
-    on for another. Raises DataError where the folder cannot be written."""
+def write_comparison(folder: Path, name: str, comparison: Comparison, report: Report) -> None:
+    """report.html for the test set called test, report-NAME.html for another; of several systems also comparison.json,
+    table.md and table.tex. Raises DataError where the folder cannot be written."""
     end = "" if name == TEST else f"-{name}"
     with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / f"comparison{end}.json", _json(tables.as_json(comparison)))
-        write_text(folder / f"table{end}.md", tables.as_markdown(comparison))
-        write_text(folder / f"table{end}.tex", tables.as_latex(comparison))
-        write_text(folder / f"report{end}.html", as_page(comparison))
+        write_report(folder / f"report{end}.html", report)
+        if len(comparison.systems) > 1:
+            write_text(folder / f"comparison{end}.json", _json(tables.as_json(comparison)))
+            write_text(folder / f"table{end}.md", tables.as_markdown(comparison))
+            write_text(folder / f"table{end}.tex", tables.as_latex(comparison))
 
 
 def write_system(folder: Path, name: str, content: dict[str, Any], lines: Sequence[str]) -> None:
@@ -62,21 +62,6 @@ def write_translations(folder: Path, name: str, lines: Sequence[str]) -> None:
     path = folder / "translations" / f"{name}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "".join(f"{line}\n" for line in lines))
-
-
-def as_page(comparison: Comparison) -> str:
-    """The comparison as a page that needs no other file."""
-    notes = "".join(f"<p class=soft>{escape(line)}</p>" for line in tables.remarks(comparison))
-    signatures = [[name, signature] for name, signature in comparison.signatures.items()]
-    head, body = tables.for_reviewers(comparison)
-    return page(
-        f"{comparison.test}: compared with {comparison.baseline}",
-        [
-            section("Differences", html_table(tables.header(comparison), tables.rows(comparison), "scores") + notes),
-            section("Systems", html_table(head, body, "scores")),
-            section("Signatures", html_table(("metric", "signature"), signatures, "")),
-        ],
-    )
 
 
 @contextmanager

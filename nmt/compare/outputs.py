@@ -9,6 +9,7 @@ from typing import Any
 
 from nmt.compare.folder import write_comparison, write_system
 from nmt.compare.judge import Comparison, compare
+from nmt.compare.page import report_of
 from nmt.compare.sentences import word_counts
 from nmt.compare.systems import (
     Output,
@@ -154,13 +155,15 @@ def conclude(
     """Compare where there is something to compare, tell, and write it down. `source`: the lines of the test set."""
     segments: Mapping[str, Mapping[str, str]] = command.segments if name == TEST else {}
     systems = with_segments(systems, segments, command.signatures)
-    if len(systems) == 1:
-        if len(command.checkpoint) + len(command.outputs) + len(command.groups) > 1:
-            print(f"{name}: not compared, since only {systems[0].name} has this test set")
+    alone = len(systems) == 1
+    if alone and len(command.checkpoint) + len(command.outputs) + len(command.groups) > 1:
+        print(f"{name}: not compared, since only {systems[0].name} has this test set")
+    if alone and command.out is None:
         return None
     measures = [*our_measures(scorer.cfg.report), *foreign_measures(segments)]
     comparison = compare(name, systems, measures, scorer, source, training)
-    print(as_text(comparison))
+    if not alone:
+        print(as_text(comparison))
     if command.out is not None:
-        write_comparison(Path(command.out), name, comparison)
-    return comparison
+        write_comparison(Path(command.out), name, comparison, report_of(comparison, scorer, training))
+    return None if alone else comparison

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar, cast
+from typing import ClassVar, NamedTuple, cast
 
 from nmt.config.metrics import METRICS, Facts, MetricsConfig
 from nmt.metrics.bootstrap import FloatArray, Interval, bootstrap_interval
@@ -28,6 +28,13 @@ class Score:
     statistics_NF: FloatArray
     content: Mapping[str, object]  # what results.json says of it, its interval left out
     interval: Interval | None
+
+
+class Plan(NamedTuple):
+    """What a distance of two texts is made of: (word, word, mass, cost of a unit) of all that moves or stays."""
+
+    distance: float
+    moves: list[tuple[str, str, float, float]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ class Metric(ABC):
 
     @abstractmethod
     def _score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], bootstrap: int) -> Score: ...
+
+    def plans(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Sequence[Plan | None]:
+        """How each text becomes its nearest reference, None where it cannot; nothing of metrics that move no words."""
+        return ()
 
     @staticmethod
     @abstractmethod

@@ -5,54 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-
 from nmt.config.metrics import Figure
-from nmt.report.figures import new_figure, png_bytes
-
-_TRAIN, _DEV = "#0969da", "#bc4c00"
+from nmt.report.plots import Curves, curves
 
 
-def training_curves(events: Sequence[Mapping[str, Any]], score: Figure) -> bytes:
-    """PNG of likelihood, perplexity, a score and learning rate over steps. What was not finite leaves a gap."""
+def training_curves(events: Sequence[Mapping[str, Any]], score: Figure) -> list[Curves]:
+    """Likelihood, perplexity, a score and learning rate over steps. What was not finite leaves a gap."""
     panels = {  # title -> (event, key) of each line
         "negative log-likelihood (nats a piece)": (("train", "nll"), ("validate", "loss")),
         "perplexity (dev)": (("validate", "perplexity"),),
         f"{score.label} (dev)": (("validate", score.key),),
         "learning rate": (("train", "learning_rate"),),
     }
-    figure = new_figure(8.0, 5.2)
-    for place, (title, lines) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(2, 2, place)
-        drawn = [_line(axes, events, event, key) for event, key in lines]
-        axes.set_title(title, fontsize=10, loc="left")
-        axes.grid(color="#d0d7de", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-        axes.set_xlabel("step", fontsize=8)
-        if not any(drawn):
-            axes.text(0.5, 0.5, "nothing logged", ha="center", va="center", transform=axes.transAxes, color="#57606a")
-        elif len(lines) > 1:
-            axes.legend(frameon=False, fontsize=8)
-    return png_bytes(figure)
+    drawn = []
+    for title, lines in panels.items():
+        named = [
+            (int(event == "validate"), "dev" if event == "validate" else "train", series(events, event, key))
+            for event, key in lines
+        ]
+        drawn.append(curves(title, named, legend=len(lines) > 1))
+    return [panel for panel in drawn if panel is not None]
 
 
-def series(events: Sequence[Mapping[str, Any]], event: str, key: str) -> tuple[list[int], list[float]]:
+def series(events: Sequence[Mapping[str, Any]], event: str, key: str) -> list[tuple[float, float]]:
     """Steps and values of `key` in events called `event`; null becomes NaN."""
     found = [(line["step"], line[key]) for line in events if line["event"] == event and key in line]
-    return [step for step, _ in found], [float("nan") if value is None else value for _, value in found]
-
-
-def _line(axes: Axes, events: Sequence[Mapping[str, Any]], event: str, key: str) -> bool:
-    steps, values = series(events, event, key)
-    training = event == "train"
-    axes.plot(
-        steps,
-        values,
-        color=_TRAIN if training else _DEV,
-        label="train" if training else "dev",
-        marker=None if training and len(steps) > 1 else "o",
-        markersize=3,
-        linewidth=1.3,
-    )
-    return bool(steps)
+    return [(step, float("nan") if value is None else value) for step, value in found]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -48,3 +50,12 @@ def render(name: str, values: Mapping[str, object], folder: Path = TEMPLATES) ->
         keep_trailing_newline=True,
     )
     return environment.get_template(name).render(values)
+
+
+def image(png: bytes, caption: str) -> str:
+    """A picture inside HTML, its caption escaped; nothing where there is none."""
+    if not png:
+        return ""
+    data = b64encode(png).decode("ascii")
+    text = escape(caption)
+    return f'<figure><figcaption>{text}</figcaption><img alt="{text}" src="data:image/png;base64,{data}"></figure>\n'

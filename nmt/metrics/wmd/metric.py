@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nmt.config.metrics import METRICS, MetricsConfig
 from nmt.metrics.bootstrap import FloatArray, mean_from_statistics, mean_statistics
-from nmt.metrics.metric import Language, Metric, Score
+from nmt.metrics.metric import Language, Metric, Plan, Score
 from nmt.metrics.wmd.mover import WordMover
 
 
@@ -33,6 +33,10 @@ class Wmd(Metric):
         }
         interval = self.interval(statistics_NF, bootstrap)
         return Score(found.similarity, found.signature, statistics_NF, content, interval)
+
+    def plans(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Sequence[Plan | None]:
+        found = self.mover.plans(hypotheses, references)
+        return [None if plan is None else Plan(plan.distance, plan.moves()) for plan in found]
 
     @staticmethod
     def from_statistics(summed_KF: FloatArray) -> FloatArray:
