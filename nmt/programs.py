@@ -30,6 +30,7 @@ COMMANDS = {  # name -> where, and what it does
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
     "export": ("nmt.programs:export", "write a SavedModel with a program that needs no nmt, and a model card"),
     "completion": ("nmt.programs:completion", "print a script that completes commands and options: bash, zsh or fish"),
+    "check": ("nmt.data.commands:run_check", "what is wrong with a corpus: leaked test sets, duplicates, broken pairs"),
     "calibrate": ("nmt.compare.command:run", "how often the tests of a comparison raise a false alarm"),
     "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
     "wmd": ("nmt.metrics.wmd.command:main", "similarity by Word Mover's Distance"),

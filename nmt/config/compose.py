@@ -17,7 +17,7 @@ from nmt.config.composer import Composer, needs_hydra, opened
 from nmt.config.overrides import apply_overrides, known_keys, parse_override, to_config
 from nmt.config.resume import resumed_config
 from nmt.config.root import CommandLine, Config
-from nmt.config.store import GROUPS
+from nmt.config.store import GROUPS, register
 from nmt.config.sweeping import (
     SWEEPS,
     check_sweep,
@@ -54,6 +54,18 @@ def prepare(argv: Sequence[str]) -> Plan:
             return Plan([*flags, *kept], runs, multirun=False, resumed=resumed)
         multirun, added = _check(composer, overrides, args.multirun)
     return Plan([*flags, *words, *added], runs, multirun, resumed=None)
+
+
+def composed(words: Sequence[str]) -> Config:
+    """What a command line of train.py without flags says of one run. Raises ConfigError."""
+    register()
+    with opened() as composer:
+        overrides = [parse_override(long_name(word), composer.parser) for word in words]
+        for override in overrides:
+            if override.is_sweep_override():
+                raise mistakes.not_one_value(override.key_or_group, str(override.input_line).partition("=")[2])
+        node, _ = composer.compose(overrides)
+        return to_config(apply_overrides(node, [one for one in overrides if not needs_hydra(one)]))
 
 
 def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -39,6 +39,13 @@ def load_corpora(config: DataConfig) -> Corpora:
     return Corpora(*_train(config, own), dev, tests)
 
 
+def load_all(config: DataConfig) -> tuple[list[ParallelText], dict[str, ParallelText]]:
+    """Training texts, and the sets that nothing of should stand in them: dev, where there is one, and test sets."""
+    own = _own(config)
+    sets = {} if config.dev is None and own is None else {"dev": _dev(config, own)}
+    return _train(config, own)[0], sets | _tests(config, own)
+
+
 def load_tests(config: DataConfig) -> dict[str, ParallelText]:
     """Test sets by name: `data.test`, else the source's own, as "test"; and those of `data.tests`. May be empty."""
     return _tests(config, _own(config))
