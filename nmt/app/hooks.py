@@ -6,6 +6,8 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from nmt import mapped
@@ -14,6 +16,8 @@ from nmt.app.run import Run
 from nmt.app.translated import Translated, translate_and_score
 from nmt.checkpoint.bundle import apart
 from nmt.checkpoint.parameters import param_values
+from nmt.report import doctor
+from nmt.report.doctor import Examined, examine
 from nmt.report.heatmap import attention_png
 from nmt.search.translate import Translator
 from nmt.training.loop import Stop, perplexity
@@ -21,6 +25,8 @@ from nmt.training.state import TrainingState, Window
 
 log = logging.getLogger(__name__)
 NUM_SAMPLES = 3
+EARLY = 50  # the step after which the attention is first looked at
+NUM_FORCED, SHORT = 8, 30  # sentences that are then looked at, and the pieces that each has at most
 
 
 class StopAskedError(Exception):
@@ -34,6 +40,7 @@ class RunHooks:
         self.run, self.bar = run, bar
         greedy = run.config.search.greedy()
         self.translator = Translator(search_model(run.config, run.trainer.model), run.vocabularies, greedy)
+        self.alarmed = False  # whether the log has said that the attention is degenerate
         self.traced = False  # whether the graph of a step has been built in this process
 
     def validate(self, state: TrainingState, stop_requested: Stop) -> dict[str, float] | None:
@@ -60,6 +67,7 @@ class RunHooks:
         shown = [facts.figure for facts in run.config.metrics.facts]
         told = [f"{one.label} {one.told(figures[one.key])}" for one in shown]
         log.info("step %d, dev: perplexity %.2f, %s", state.step, figures["perplexity"], ", ".join(told))
+        self._examine(scored.examined(), state.step)
         mapped.release_files()  # graphs of validation may have been built
         return figures
 
@@ -71,6 +79,12 @@ class RunHooks:
                 self.run.events.image("attention", picture, step)
                 return
 
+    def _examine(self, examined: Examined | None, step: int) -> None:
+        """Say, once, that the attention is degenerate."""
+        if examined is not None and examined.degenerate and not self.alarmed:
+            self.alarmed = True
+            log.warning("step %d, %s", step, doctor.told(examined.as_json()))
+
     def event(self, event: dict[str, object]) -> None:
         self.run.event(event)
 
@@ -81,9 +95,22 @@ class RunHooks:
             {"loss": f"{window.mean_loss:.3f}", "tokens/s": f"{window.tokens_per_second:,.0f}"}, refresh=False
         )
         self.bar.update(state.step - self.bar.n)
+        if state.step == EARLY:
+            self._examine(self._early(), state.step)
         if not self.traced:
             self.traced = True
             mapped.release_files()
+
+    def _early(self) -> Examined | None:
+        """Of the attention while a few sentences of the dev set are forced: validation may be hours away."""
+        dev, model = self.run.encoded["dev"], self.run.trainer.model
+        row_B = np.flatnonzero((dev.lengths_src <= SHORT) & (dev.lengths_tgt <= SHORT))[:NUM_FORCED]
+        if not len(row_B):
+            return None
+        source_BS, target_BT = dev.src.padded(row_B), dev.tgt.padded(row_B)
+        weight_BTS = model.attention(tf.constant(source_BS), tf.constant(target_BT)).numpy()
+        sizes = zip(weight_BTS, dev.lengths_tgt[row_B], dev.lengths_src[row_B], strict=True)
+        return examine(weight_TS[:num_tgt, :num_src] for weight_TS, num_tgt, num_src in sizes)
 
     def save(self, state: TrainingState, best: bool) -> None:
         run = self.run

@@ -15,6 +15,7 @@ from nmt.data.subwords import UNK, Subwords, Vocabularies
 from nmt.data.text import ParallelText
 from nmt.metrics.metric import Score, Scorer
 from nmt.metrics.results import results
+from nmt.report.doctor import Examined, examine
 from nmt.search.translate import Translation, Translator
 
 
@@ -42,7 +43,7 @@ class Translated:
 
     def results(self, checkpoint: str, config: MetricsConfig) -> dict[str, Any]:
         """The content of results.json."""
-        return results(
+        content = results(
             checkpoint=checkpoint,
             data=self.text.name,
             sentences=len(self.found),
@@ -50,6 +51,12 @@ class Translated:
             scores=self.scores,
             cfg=config,
         )
+        examined = self.examined()
+        return content if examined is None else {**content, "attention": examined.as_json()}
+
+    def examined(self) -> Examined | None:
+        """What is to be said of the attention."""
+        return examine(one.weight_TS for one in self.best if one.weight_TS is not None)
 
     def figures(self) -> dict[str, float]:
         """The scores as events name them."""

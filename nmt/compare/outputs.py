@@ -33,6 +33,7 @@ from nmt.metrics.vectors import VectorSource, open_vectors
 from nmt.plumbing.tables import table
 from nmt.plumbing.text import read_lines
 from nmt.report.console import scores_table
+from nmt.report.doctor import examine
 
 TEST = "test"  # the only test set that files are of
 LACKING = "data: {source: files}"  # what a command line without a checkpoint begins with
@@ -108,6 +109,9 @@ def show(
             scores=one.scores,
             cfg=cfg,
         )
+        examined = examine(trace.weight_TS for trace in one.traces if trace is not None)
+        if examined is not None:
+            content["attention"] = examined.as_json()
         if one.worse:
             content["robustness"] = {
                 way: {metric: score.content for metric, score in found.scores.items()}

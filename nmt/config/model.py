@@ -26,6 +26,9 @@ class Attention(Enum):
     dot = "dot"
 
 
+DEGENERATE = Attention.single_layer
+
+
 class Decoder(Enum):
     """plain: attend with the previous state, then one transition. conditional: attend between two transitions."""
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from nmt.config.metrics import METRICS, Facts
 from nmt.plumbing.tables import table
+from nmt.report import doctor
 
 
 class Sample(NamedTuple):
@@ -53,6 +54,8 @@ def scores_table(results_by_name: Mapping[str, Mapping[str, Any]]) -> str:
             f"{name}: {facts.label} {result[facts.name]['signature']}{remark(facts, result, ' ({})')}"
             for facts in facts_in([result])
         ]
+        if "attention" in result:
+            lines.append(f"{name}: {doctor.told(result['attention'])}")
     return "\n".join(lines)
 
 

@@ -5,10 +5,13 @@ B batch, T target step, S source step
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from nmt.app.hooks import EARLY
 from nmt.config.model import Attention, ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.model.seq2seq import Seq2Seq
@@ -61,7 +64,11 @@ def test_one_layer_cannot_reverse(tmp_path, capsys):
             *("metrics.wmd.dimensions=10", "metrics.wmd.epochs=1"),
         )
         assert answer.status == 0, answer.err
-        scores[attention] = read_results(tmp_path / attention)["bleu"]["score"]
+        results = read_results(tmp_path / attention)
+        scores[attention] = results["bleu"]["score"]
+        alarms = re.findall("step ([0-9]+), attention: .*degenerate", (tmp_path / attention / "train.log").read_text())
+        degenerate = attention == "single_layer"
+        assert (results["attention"]["degenerate"], alarms) == (degenerate, [str(EARLY)] * degenerate)
     with capsys.disabled():
         print("\nBLEU on reversed sentences, 400 steps: " + ", ".join(f"{k} {v:.2f}" for k, v in scores.items()))
     assert scores["single_layer"] <= scores["bahdanau"] - 20

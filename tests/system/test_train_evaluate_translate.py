@@ -72,6 +72,7 @@ def test_a_run_folder_has_what_the_contract_says(trained):
     log = (folder / "train.log").read_text(encoding="utf-8")
     for told in ("device: CPU", "vocabulary: ", "model: ", "step 12, dev: perplexity"):
         assert told in log
+    assert "degenerate" not in log
 
 
 def test_events_have_their_keys(trained):
@@ -94,7 +95,8 @@ def test_events_have_their_keys(trained):
 
 def test_results_have_their_layout(trained):
     results = read_results(trained[0])
-    assert results.keys() == {"checkpoint", "data", "sentences", "seconds", "bleu", "chrf", "wmd"}
+    assert results.keys() == {"checkpoint", "data", "sentences", "seconds", "bleu", "chrf", "wmd", "attention"}
+    assert results["attention"].keys() == {"entropy", "apart", "end_mark", "coverage", "degenerate"}
     assert results["bleu"].keys() == {"score", "signature", "ref_len", "ci95"}
     assert results["chrf"].keys() == {"score", "signature", "ci95"}
     counts = {"num_empty", "num_unknown"}
@@ -123,7 +125,7 @@ def test_a_file_alone_gives_the_same_scores_to_the_last_digit(trained, alone, tm
     answer = evaluate_py(f"checkpoint={alone}", f"out={tmp_path / 'out'}")
     assert answer.status == 0, answer.err
     ours, theirs = read_results(tmp_path / "out"), read_results(trained[0])
-    for metric in ("bleu", "chrf", "wmd"):
+    for metric in ("bleu", "chrf", "wmd", "attention"):
         assert ours[metric] == theirs[metric]
     assert (tmp_path / "out/translations/test.txt").read_bytes() == (trained[0] / "translations/test.txt").read_bytes()
     assert ours["wmd"]["signature"] in answer.out
