@@ -32,6 +32,7 @@ COMMANDS = {  # name -> where, and what it does
     "completion": ("nmt.programs:completion", "print a script that completes commands and options: bash, zsh or fish"),
     "check": ("nmt.data.commands:run_check", "what is wrong with a corpus: leaked test sets, duplicates, broken pairs"),
     "calibrate": ("nmt.compare.command:run", "how often the tests of a comparison raise a false alarm"),
+    "blind": ("nmt.compare.blind:run", "a page on which people score translations, and back to segments"),
     "checkpoint": ("nmt.checkpoint.commands:run", "ls, show, verify, diff, average, graft, convert"),
     "wmd": ("nmt.metrics.wmd.command:main", "similarity by Word Mover's Distance"),
     "sweep": ("nmt.sweep.commands:run", "what a sweep found"),

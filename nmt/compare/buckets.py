@@ -8,8 +8,8 @@ In `comparison.json`:
     "ngrams": {SYSTEM: {"more": [{"ngram", "baseline", "system"}, ...], "less": [...]}, ...}
 
 A bin holds the same sentences for every system. A property of translations (`of` a system) bins by what that system
-wrote, and shows what all others score on the same sentences. Bins without a sentence are left out; a score that is no
-number is null. In memory a bin has its sentences too (`Bin.rows`).
+wrote, and shows what all others score on the same sentences. Bins without a sentence, and properties of none, are left
+out; a score that is no number is null. In memory a bin has its sentences too (`Bin.rows`).
 
     N sentence, F statistic, K resample
 """
@@ -21,6 +21,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,7 @@ def where_and_why(
         own, lacking = _of_translations(source, system, measures)
         properties, left_out = [*properties, *own], [*left_out, *lacking]
     buckets = [Buckets(one.by, one.of, one.about, _bins(one, systems, measures, draws)) for one in properties]
+    buckets = [one for one in buckets if one.bins]
     return Why(buckets, left_out, {other.name: differing(systems[0], other) for other in systems[1:]})
 
 
@@ -180,13 +182,13 @@ def _of_translations(
         left_out.append("similarity: no metric of metrics.report has a largest value")
     else:
         alike = bounded[-1]
-        values = 100 / alike.figure.most * _sentence_scores(output.scores[alike.name].statistics_NF, alike)
+        values = 100 / alike.figure.most * alike.from_statistics(output.scores[alike.name].statistics_NF)
         about = f"{alike.figure.label} of the sentence itself, of 100"
         found.append(_Property("similarity", name, about, FIFTHS, [_number(value) for value in values]))
     each("copied_words", "words left as the source has them, and no reference", FEW, copied)
     for by, kind in (("numbers", is_number), ("names", is_name)):
         about = f"{by} that source and a reference share"
-        each(by, about, KEPT, lambda src, hyp, ref, kind=kind: _at_most(1, lost(kind, src, hyp, ref)))  # type: ignore[misc]
+        each(by, about, KEPT, partial(lost, kind))
     each("repeats", "pairs of words that come again, as in no reference", FEW, lambda _, hyp, ref: repeated(hyp, ref))
     traces = output.traces or [None] * len(rows)
     unknown = [float(has_unknown(line, trace)) for line, trace in zip(output.lines, traces, strict=True)]
@@ -202,14 +204,6 @@ def _of_translations(
 
 def _bins(one: _Property, systems: Sequence[System], measures: Sequence[Measure], draws: Draws) -> list[Bin]:
     return [Bin(label, rows, scores_of(rows, systems, measures, draws)) for label, rows in one.sorted().items()]
-
-
-def _at_most(most: int, value: int | None) -> int | None:
-    return None if value is None else min(most, value)
-
-
-def _sentence_scores(statistics_NF: FloatArray, measure: Measure) -> FloatArray:
-    return measure.from_statistics(statistics_NF)
 
 
 def scores_of(

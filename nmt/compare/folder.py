@@ -65,7 +65,7 @@ def write_translations(folder: Path, name: str, lines: Sequence[str]) -> None:
 
 
 @contextmanager
-def writable(folder: Path) -> Iterator[None]:
+def writable(folder: Path, option: str = "out=") -> Iterator[None]:
     """Raises DataError for what the disk refuses."""
     try:
         yield
@@ -74,7 +74,7 @@ def writable(folder: Path) -> Iterator[None]:
             str(folder),
             found=error.strerror or str(error),
             expected="a folder that can be written to",
-            next_step="choose another with out=",
+            next_step=f"choose another with {option}",
         ) from error
 
 

@@ -86,7 +86,7 @@ def foreign_measures(segments: Iterable[str]) -> list[Measure]:
 
 def read_output(path: str, num_sentences: int) -> list[str]:
     """A translation a line, plain or gzip. Raises DataError where the lines are not those of the test set."""
-    return _aligned(path, num_sentences, "translations")
+    return aligned(path, num_sentences, "translations")
 
 
 def with_references(first: Sequence[str], files: Mapping[str, str]) -> list[list[str]]:
@@ -96,7 +96,7 @@ def with_references(first: Sequence[str], files: Mapping[str, str]) -> list[list
     """
     references = [[line] for line in first]
     for path in files.values():
-        for several, line in zip(references, _aligned(path, len(first), "references"), strict=True):
+        for several, line in zip(references, aligned(path, len(first), "references"), strict=True):
             if line.strip():
                 several.append(line)
     return references
@@ -105,7 +105,7 @@ def with_references(first: Sequence[str], files: Mapping[str, str]) -> list[list
 def read_segments(path: str, num_sentences: int, signature: str) -> Score:
     """A number a line, the score of a sentence. Raises DataError for a line that is none, or another length."""
     values = []
-    for number, line in enumerate(_aligned(path, num_sentences, "scores"), start=1):
+    for number, line in enumerate(aligned(path, num_sentences, "scores"), start=1):
         try:
             value = float(line)
         except ValueError:
@@ -146,7 +146,7 @@ def with_segments(
     ]
 
 
-def _aligned(path: str, num_sentences: int, what: str) -> list[str]:
+def aligned(path: str, num_sentences: int, what: str) -> list[str]:
     lines = read_lines(Path(path))
     if len(lines) != num_sentences:
         short = len(lines) < num_sentences

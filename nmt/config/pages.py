@@ -81,6 +81,7 @@ def evaluate_page() -> str:
         ("+references.NAME=FILE", "further references; an empty line is none"),
         ("+segments.METRIC.NAME=FILE", "scores of sentences from elsewhere, a number a line; +signatures.METRIC=TEXT"),
         ("+groups.NAME=PATTERN", "runs of one configuration (checkpoints or outputs) as one system"),
+        ("robustness=[all]", "typos, capitals and other text made worse, scored beside the plain text"),
         ("out=FOLDER", "where results and translations are written; null: printed alone"),
         *OPTIONS_OF_BOTH,
         ("data.KEY=VALUE", "other text than the saved one: data.test=PREFIX, +data.tests.NAME=PREFIX, data.dir=DIR"),

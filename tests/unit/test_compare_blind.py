@@ -1,0 +1,137 @@
+"""People score translations without knowing whose they are: the page, its key, and the way back."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from nmt.compare.blind import read_key, run
+from nmt.programs import evaluate
+
+EVIL = "<script>document.title='ran'</script>"
+SOURCE = ["one", EVIL, "\u202ethree", "f" * 10_000, "e\u0301e\u0301"]
+REFERENCE = ["eins", "zwei", "drei", "vier", "fünf"]
+SYSTEMS = {
+    "lynx": ["eins", "zwei", "drei", "vier", "fünf"],
+    "marmot": ["eins", "<img src=x onerror=\"document.title='ran'\">", "dry", "fear", "fun"],
+}
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    for name, lines in {"t.en": SOURCE, "t.de": REFERENCE, **{f"{k}.txt": v for k, v in SYSTEMS.items()}}.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return tmp_path
+
+
+def write(folder: Path, *more: str) -> int:
+    systems = [f"{name}={folder}/{name}.txt" for name in SYSTEMS]
+    files = ["--source", f"{folder}/t.en", "--reference", f"{folder}/t.de", "-o", f"{folder}/page.html"]
+    return run(["--systems", *systems, *files, *more])
+
+
+def read(folder: Path, *files: Path) -> int:
+    key, out = f"{folder}/page.key.json", f"{folder}/out"
+    return run(["--read", *map(str, files), "--key", key, "--languages", "en", "de", "-o", out])
+
+
+def score_of(system: str, row: int) -> int:
+    """Whole numbers that tell systems and sentences apart; both wrote the first sentence alike."""
+    return 70 if row == 0 else (80 if system == "lynx" else 10) + row
+
+
+def entries(folder: Path) -> dict[str, int]:
+    """The score of each item, which only the key can tell."""
+    found = {}
+    for one in read_key(folder / "page.key.json").sentences:
+        for item, systems in one.systems_of.items():
+            found[item] = score_of(systems[0], one.row)
+    return found
+
+
+def csv(folder: Path, scores: dict[str, int], name: str = "scores.csv") -> Path:
+    page = read_key(folder / "page.key.json").page
+    path = folder / name
+    path.write_text("page,item,score\n" + "".join(f"{page},{item},{score}\n" for item, score in scores.items()))
+    return path
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_page_does_not_say_who_wrote_what(corpus, capsys):
+    assert write(corpus) == 0
+    page = (corpus / "page.html").read_text(encoding="utf-8")
+    assert not re.search("lynx|marmot", page)
+    assert page.count("<script>") == 1, "the page's own"
+    texts = [unescape(text) for text in re.findall(r'<p class="text"[^>]*>(.*?)</p>', page, re.DOTALL)]
+    assert len(texts) == 5 + 5 + 9  # sources, references, and translations: two are one
+    assert set(texts) == {*SOURCE, *REFERENCE, *SYSTEMS["lynx"], *SYSTEMS["marmot"]}
+    assert "not for them" in capsys.readouterr().out
+
+
+def test_the_order_is_that_of_the_seed(corpus):
+    pages = []
+    for seed in ("1", "1", "2"):
+        assert write(corpus, "--seed", seed, "--sentences", "4") == 0
+        pages.append((corpus / "page.html").read_text(encoding="utf-8"))
+    assert pages[0] == pages[1] != pages[2]
+    rows = [one.row for one in read_key(corpus / "page.key.json").sentences]
+    assert len(set(rows)) == 4
+
+
+def test_scores_come_back_as_segments_of_each_system(corpus, capsys, monkeypatch):
+    """A second annotator scores one item 20 higher: the mean is 10 higher."""
+    assert write(corpus) == 0
+    own = entries(corpus)
+    (item,) = [i for one in read_key(corpus / "page.key.json").sentences for i in one.items if one.row == 0]
+    assert read(corpus, csv(corpus, own), csv(corpus, {item: own[item] + 20}, "second.csv")) == 0
+    for system in SYSTEMS:
+        wanted = [score_of(system, row) + 10 * (row == 0) for row in range(5)]
+        assert [float(line) for line in lines(corpus / "out" / f"{system}.human")] == wanted
+        assert lines(corpus / "out" / f"{system}.txt") == SYSTEMS[system]
+    told = capsys.readouterr().out.splitlines()
+    assert "lynx: 82.00" in told  # (80 + 81 + 82 + 83 + 84) / 5
+    words = told[-1].removeprefix("python evaluate.py ").split(" ")
+    assert evaluate([*words, "metrics.report=[chrf]", "metrics.bootstrap=20", f"out={corpus}/compared"]) == 0
+    found = json.loads((corpus / "compared" / "comparison.json").read_text())
+    assert found["metrics"]["human"]["lynx"]["score"] == 82
+    assert found["metrics"]["human"]["marmot"]["score"] == pytest.approx((80 + 11 + 12 + 13 + 14) / 5)
+
+
+def test_a_sentence_without_all_its_scores_is_left_out(corpus, capsys):
+    assert write(corpus) == 0
+    own = entries(corpus)
+    (unscored,) = [one for one in read_key(corpus / "page.key.json").sentences if one.row == 2]
+    del own[next(iter(unscored.items))]
+    assert read(corpus, csv(corpus, own)) == 0
+    assert lines(corpus / "out" / "test.en") == [SOURCE[row] for row in (0, 1, 3, 4)]
+    assert len(lines(corpus / "out" / "marmot.human")) == 4
+    assert "4 of 5 sentences have all their scores" in capsys.readouterr().out
+
+
+def test_mistakes_are_told_in_a_sentence(corpus, capsys):
+    assert run(["--systems", "a/b=x", "--source", f"{corpus}/t.en", "-o", "x.html"]) == 2
+    assert "--systems: found a/b=x, expected NAME=FILE, each name once" in capsys.readouterr().err
+    assert write(corpus) == 0
+    page = read_key(corpus / "page.key.json").page
+    bad = {
+        "item,score\n": "line 1: found 'item,score', expected page,item,score",
+        f"page,item,score\n{page},1,101\n": "line 2: found '101', expected a whole number from 0 to 100",
+        f"page,item,score\n{page},1,50\n{page},1,50\n": "line 3: found item 1 again, expected each item once",
+        "page,item,score\nother,1,50\n": f"line 2: found item '1' of page 'other', expected an item of page '{page}'",
+        f"page,item,score\n{page},1\n": "line 2: found 2 cells, expected 3",
+        "page,item,score\n": "found no sentence of which all translations have a score, expected at least one",
+    }
+    for text, said in bad.items():
+        (corpus / "s.csv").write_text(text)
+        assert read(corpus, corpus / "s.csv") == 2
+        assert said in capsys.readouterr().err
+    (corpus / "page.key.json").write_text("{}")
+    assert read(corpus, corpus / "s.csv") == 2
+    assert "found no key of a page" in capsys.readouterr().err
