@@ -13,6 +13,7 @@ from nmt.compare.sentences import Trace, rarest, word_counts
 from nmt.compare.systems import Measure, Output, System
 from nmt.config.metrics import FIGURES
 from nmt.metrics.metric import Plan, Scorer
+from nmt.report.doctor import examine, told
 from nmt.report.page import Group, Report, Table, Words
 from nmt.report.plots import Curves, Point, Whiskers, curves, whiskers
 from nmt.report.sentences import Candidate, Detail, Grouping, Moves, Sentences, quantised
@@ -28,7 +29,7 @@ def report_of(comparison: Comparison, scorer: Scorer, training: Counter[str] | N
     several = len(names) > 1
     why = comparison.why
     head, body = tables.for_reviewers(comparison)
-    notes = tables.remarks(comparison)
+    notes = [*tables.remarks(comparison), *_examined(comparison.systems)]
     plans = _plans(comparison.systems, scorer)
     if plans is None:
         notes.append(f"transport plans: left out of the page, for more than {MOST_PLANS:,} translations")
@@ -68,11 +69,20 @@ def _scores(comparison: Comparison, measures: Sequence[Measure]) -> list[Whisker
         for one in comparison.verdicts:
             if one.measure.name == measure.name:
                 low, high = one.interval.low, one.interval.high
-                told = f"{tables.score_of(one)} [{measure.figure.told(low)}, {measure.figure.told(high)}]"
-                point = Point(names.index(one.system), one.system, one.score, low, high, told)
-                rows[f"{one.system}  {told}"] = [point]
+                said = f"{tables.score_of(one)} [{measure.figure.told(low)}, {measure.figure.told(high)}]"
+                point = Point(names.index(one.system), one.system, one.score, low, high, said)
+                rows[f"{one.system}  {said}"] = [point]
         panels.append(whiskers(measure.figure.label, rows))
     return [panel for panel in panels if panel is not None]
+
+
+def _examined(systems: Sequence[System]) -> list[str]:
+    """What is to be said of the attention of each."""
+    found = {
+        system.name: examine(trace.weight_TS for trace in system.outputs[0].traces if trace is not None)
+        for system in systems
+    }
+    return [f"{name}, {told(one.as_json())}" for name, one in found.items() if one is not None]
 
 
 # ---- where and why

@@ -72,9 +72,11 @@ def test_every_sentence_has_its_scores_and_plans(scorer):
     """katze to hund is 5 far by hand; the empty line has no plan."""
     trace = Trace(["a", "cat"], ["a", "cat", "</s>"], ["ein", "</s>"], np.eye(2, 3))
     nbest = [[("ein hund", -1.0), ("ein", -2.0)], [("ein hund rennt", -1.0)], [("", 0.0)]]
-    found = report_of(
+    page = report_of(
         judged(scorer, system("A", A, scorer), system("B", B, scorer, traces=[trace, trace, None], nbest=nbest)), scorer
-    ).sentences
+    )
+    found = page.sentences
+    assert [note.partition(":")[0] for note in page.notes if "entropy 0.00" in note] == ["B, attention"]
     assert (found.source, found.references) == (SOURCE, REFERENCES)
     first, second = found.candidates
     assert [first.lines, second.lines] == [A, B]
@@ -105,7 +107,7 @@ def test_the_page_has_a_picture_for_each_metric_and_bucket(scorer):
     length = found.groups[0]
     assert (length.heading, [row.label for row in length.panels[0].rows]) == ("source length", ["1-9 (3)"])
     assert found.sentences.groupings[0].bins == {"1-9": [0, 1, 2]}
-    assert "numbers of B" in [group.heading for group in found.groups]
+    assert "repeats of B" in [group.heading for group in found.groups]
     assert [one.heading for one in found.words] == ["B has right more often", "B has right less often"]
     assert set(found.copies) == {"Markdown", "LaTeX"}
     assert list(found.signatures) == ["BLEU", "chrF", "WMD similarity"]
