@@ -30,6 +30,11 @@ def report_of(comparison: Comparison, scorer: Scorer, training: Counter[str] | N
     why = comparison.why
     head, body = tables.for_reviewers(comparison)
     notes = [*tables.remarks(comparison), *_examined(comparison.systems)]
+    notes += [
+        f"{system.name}: its sentences are those of the first of {len(system.outputs)} runs"
+        for system in comparison.systems
+        if len(system.outputs) > 1
+    ]
     plans = _plans(comparison.systems, scorer)
     if plans is None:
         notes.append(f"transport plans: left out of the page, for more than {MOST_PLANS:,} translations")

@@ -121,6 +121,13 @@ def test_the_test_set_made_worse_is_a_group_of_its_own(scorer):
     assert [one.name for row in group.panels[0].rows for one in row.whiskers] == ["A", "A"]  # B is a file alone
 
 
+def test_of_several_runs_the_first_is_shown_and_that_is_said(scorer):
+    group = System("B", REFERENCES, [system("B", lines, scorer).outputs[0] for lines in (B, A)])
+    found = report_of(judged(scorer, system("A", A, scorer), group), scorer)
+    assert found.sentences.candidates[1].lines == B
+    assert "B: its sentences are those of the first of 2 runs" in found.notes
+
+
 def test_one_system_alone_is_compared_with_nobody(scorer):
     found = report_of(judged(scorer, system("A", A, scorer)), scorer)
     assert (found.title, list(found.lead), found.score_table) == ("test: A", [], None)

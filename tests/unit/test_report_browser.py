@@ -166,6 +166,8 @@ def test_sentences_in_a_file_beside_the_page_are_opened_by_hand(browser, tmp_pat
     one = browser.new_page()
     one.goto((tmp_path / "report.html").as_uri())
     assert one.locator("#explorer").is_hidden()
+    one.set_input_files("#file", tmp_path / "report.html")
+    one.wait_for_selector("#beside:has-text('another one')")
     one.set_input_files("#file", tmp_path / "report-sentences.json")
     one.wait_for_selector("#list li")
     assert len(numbers(one)) == 25

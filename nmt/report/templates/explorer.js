@@ -88,7 +88,7 @@ function linesOf(row, metric) {
 // ---- the list
 
 const less = (a, b) => a === null ? (b === null ? 0 : 1) : b === null ? -1 : a - b;  // what has no number comes last
-const length = row => wordsOf(data.rows[row][0] || data.rows[row][1][0]).filter(word => !blank(word)).length;
+const length = row => (data.rows[row][0] || data.rows[row][1][0]).length;
 const ORDERS = {
   file: ["as in the file", () => row => row],
   gain: ["largest gain", (s, m) => row => { const x = gainOf(row, s, m); return x && -x * data.metrics[m][2]; }],
@@ -250,6 +250,10 @@ function start(content) {
 
 if ($("data").textContent) start(JSON.parse($("data").textContent));
 else $("file").onchange = async event => {
-  start(JSON.parse(await event.target.files[0].text()));
-  $("beside").hidden = true;
+  try {
+    start(JSON.parse(await event.target.files[0].text()));
+    $("beside").hidden = true;
+  } catch {
+    $("beside").append(" That file is another one.");
+  }
 };
