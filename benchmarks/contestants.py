@@ -122,10 +122,14 @@ def peer_command(peer: environments.Peer, setting: Setting, pieces: Path, thread
     ]
 
 
-def peer_to_train(peer: environments.Peer, setting: Setting, pieces: Path, threads: int) -> Start:
+def peer_to_train(
+    peer: environments.Peer, setting: Setting, pieces: Path, threads: int, precision: str = "float32"
+) -> Start:
     """Raises environments.NotInstalledError."""
-    command = peer_command(peer, setting, pieces, threads, RUNS / f"{peer.name}-{os.getpid()}")
-    return Start(peer.name, peer.title, command, quiet_environment(threads, "cpu"))
+    name = f"{peer.name}-{precision}"
+    command = peer_command(peer, setting, pieces, threads, RUNS / f"{name}-{os.getpid()}")
+    kind = ["--bfloat16"] if precision == "bfloat16" else []
+    return Start(name, f"{peer.title}, {precision}", [*command, *kind], quiet_environment(threads, "cpu"))
 
 
 @contextmanager

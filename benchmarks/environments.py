@@ -25,6 +25,7 @@ class Peer:
     program: str  # in benchmarks/peers
     decoder: flops.Decoder
     beam: bool  # whether it has a beam search
+    bfloat16: bool = False  # whether its program trains in it too
 
 
 PEERS = {
@@ -47,6 +48,7 @@ PEERS = {
             "keras_fit.py",
             flops.Decoder.after,
             beam=False,
+            bfloat16=True,
         ),
         Peer(
             "joeynmt",

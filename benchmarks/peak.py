@@ -1,8 +1,9 @@
 """What this machine can do: matrix products of the sizes that training consists of, in float32 and bfloat16.
 
-    python -m benchmarks.peak [--device cpu|gpu] [--threads 2] [--repeats 7] [--json]
+    python -m benchmarks.peak [--device cpu|gpu] [--threads 2] [--repeats 7] [--json | --turns]
 
-A program of its own, so that the cases can measure the limit in the same run as everything else.
+A program of its own, so that the cases can measure the limit in the same run as everything else; with --turns it takes
+its turn among those that are measured (benchmarks/peers/turnstile.py), so that it meets the same moments as they do.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from benchmarks import harness
+from benchmarks.contestants import Start, quiet_environment
+from benchmarks.peers.turnstile import Turnstile
 
 # name -> rows, inner, columns
 PRODUCTS = {
@@ -25,19 +29,19 @@ PRODUCTS = {
 }
 PEAK = "2048^3"
 DTYPES = {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "bfloat16", "float16")}  # float32 is TF32 on new GPUs
+REPEATS_A_TURN = 10
 OPERATIONS_A_REPEAT = {"cpu": 4e9, "gpu": 4e12}  # so that one takes some hundredths of a second
 
 Peaks = dict[str, dict[str, dict[str, float]]]  # product, type -> harness.Summary as JSON
 
 
-def measure(device: str, repeats: int, threads: int) -> dict[str, dict[str, harness.Summary]]:
+def measure(device: str, repeats: int, names: Sequence[str] = tuple(PRODUCTS)) -> dict[str, dict[str, harness.Summary]]:
     """GFLOP/s of each product in each type. A GPU is TensorFlow's first one."""
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
     found: dict[str, dict[str, harness.Summary]] = {}
-    for name, (rows, inner, columns) in PRODUCTS.items():
+    for name in names:
+        rows, inner, columns = PRODUCTS[name]
         work = 2 * rows * inner * columns
         calls = max(1, round(OPERATIONS_A_REPEAT[device] / work))
         found[name] = {}
@@ -56,6 +60,25 @@ def measure(device: str, repeats: int, threads: int) -> dict[str, dict[str, harn
                 rate / seconds.median, rate / seconds.high, rate / seconds.low, seconds.count
             )
     return found
+
+
+def use_threads(threads: int) -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def to_measure(threads: int, device: str) -> Start:
+    """The limit as one that takes turns: each tells the best of many products as `gflop_per_s`, by type."""
+    command = [sys.executable, "-m", "benchmarks.peak", f"--device={device}", f"--threads={threads}", "--turns"]
+    return Start("peak", "the machine's limit", command, quiet_environment(threads, device))
+
+
+def best(device: str, repeats: int) -> dict[str, dict[str, float]]:
+    """What a turn tells."""
+    (by_type,) = measure(device, repeats, [PEAK]).values()
+    return {"gflop_per_s": {dtype: summary.high for dtype, summary in by_type.items()}}
 
 
 def in_a_process(threads: int, repeats: int = 7, device: str = "cpu") -> Peaks:
@@ -87,9 +110,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=harness.cores())
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--turns", action="store_true", help="measure when told to, again and again")
     parsed = parser.parse_args()
-    if parsed.json:
-        measured = measure(parsed.device, parsed.repeats, parsed.threads)
+    if parsed.turns:
+        use_threads(parsed.threads)
+        Turnstile().repeat(lambda: best(parsed.device, REPEATS_A_TURN))
+    elif parsed.json:
+        use_threads(parsed.threads)
+        measured = measure(parsed.device, parsed.repeats)
         print(json.dumps({name: {d: s.as_json() for d, s in by.items()} for name, by in measured.items()}))
     else:
         print(table(in_a_process(parsed.threads, parsed.repeats, parsed.device)).markdown())

@@ -4,9 +4,10 @@
 
 DIR holds Multi30k. All train for real: the same corpus, pieces, sizes, optimiser (Adam, learning rate 1e-3, no
 dropout, no smoothing, no clipping), and number of threads; each in its own training loop with its own data pipeline
-and in float32, ours in every precision asked for. In each setting all programs are started and warmed up; then each
-has its turn while the others are stopped, round after round, so that all of them meet the same machine. Figures are
-medians over the rounds; the machine's own limit, its matrix products, is measured in the same run.
+and in float32, ours and Keras in every precision asked for that they have. In each setting all programs are started and
+warmed up; then each has its turn while the others are stopped, round after round, so that all of them meet the same
+machine. Figures are medians over the rounds. The machine's own limit, its matrix products, takes its turn among them;
+it is the best of all of them, and a share of more than 100 % of it is an error of measuring, which ends the program.
 """
 
 from __future__ import annotations
@@ -49,21 +50,26 @@ def starts(parsed: argparse.Namespace, setting: Setting, text: pieces.Pieces) ->
         for precision in parsed.precision
     ]
     absent = []
-    for name in parsed.peers:
-        try:
-            found.append(peer_to_train(environments.PEERS[name], setting, text.folder, parsed.threads))
-        except environments.NotInstalledError as reason:
-            absent.append(f"{environments.PEERS[name].title} is left out: {reason}")
+    for peer in (environments.PEERS[name] for name in parsed.peers):
+        for precision in ("float32", "bfloat16") if peer.bfloat16 and "bfloat16" in parsed.precision else ("float32",):
+            try:
+                found.append(peer_to_train(peer, setting, text.folder, parsed.threads, precision))
+            except environments.NotInstalledError as reason:
+                absent.append(f"{peer.title} is left out: {reason}")
+                break
     return found, absent
 
 
-def compare(everyone: Sequence[Start], parsed: argparse.Namespace) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Turns of everyone, round after round; -> by name what each did, and who failed."""
+def compare(
+    everyone: Sequence[Start], parsed: argparse.Namespace, limit: Start | None = None
+) -> tuple[dict[str, dict[str, Any]], dict[str, float], list[str]]:
+    """Turns of everyone, round after round; -> by name what each did, the best products by type, and who failed."""
     found: dict[str, dict[str, Any]] = {}
+    top: dict[str, float] = {}
     failed: list[str] = []
     with ExitStack() as stack:
         running: list[Contestant] = []
-        for start in everyone:
+        for start in everyone if limit is None else (limit, *everyone):
             try:
                 contestant = stack.enter_context(Contestant(start))
                 contestant.turn(0, parsed.warm_up, LEAST_STEPS)
@@ -71,50 +77,77 @@ def compare(everyone: Sequence[Start], parsed: argparse.Namespace) -> tuple[dict
                 failed.append(str(reason))
                 continue
             running.append(contestant)
-            found[start.name] = {"title": start.title, "start_s": contestant.ready["ready"], "turns": []}
+            if start is not limit:
+                found[start.name] = {"title": start.title, "start_s": contestant.ready["ready"], "turns": []}
 
         def take(contestant: Contestant) -> None:
             turn = contestant.turn(SETTLE_STEPS, parsed.seconds, LEAST_STEPS)
-            found[contestant.start.name]["turns"].append(turn)
+            if contestant.start is limit:
+                top.update({dtype: max(rate, top.get(dtype, 0.0)) for dtype, rate in turn["gflop_per_s"].items()})
+            else:
+                found[contestant.start.name]["turns"].append(turn)
 
         for name, why in take_turns(running, parsed.rounds, take).items():
             failed.append(str(why))
-            del found[name]
+            found.pop(name, None)
     for figures in found.values():
         turns = figures["turns"]
         figures["tokens_per_s"] = harness.summarise([turn["tokens"] / turn["seconds"] for turn in turns]).as_json()
         figures["rss_mb"] = max(turn["rss_mb"] for turn in turns)
-    return found, failed
+    return found, top, failed
+
+
+def who_and_type(name: str) -> tuple[str, str]:
+    """ours-float32 -> ours, float32"""
+    who, _, dtype = name.partition("-")
+    return who, dtype
 
 
 def sizes_of(name: str, setting: Setting, ours: flops.Sizes) -> flops.Sizes:
     """What a contestant's model really has."""
-    if name.startswith(OURS):
-        return ours
-    return dataclasses.replace(setting.sizes, decoder=environments.PEERS[name].decoder)
+    who, _ = who_and_type(name)
+    return ours if who == OURS else dataclasses.replace(setting.sizes, decoder=environments.PEERS[who].decoder)
+
+
+def fastest_peer(found: dict[str, dict[str, Any]], dtype: str) -> float | None:
+    """tokens/s of the fastest peer in this type, or in any where none has it."""
+    speeds = {name: figures["tokens_per_s"]["median"] for name, figures in found.items()}
+    peers = {name: speed for name, speed in speeds.items() if who_and_type(name)[0] != OURS}
+    alike = [speed for name, speed in peers.items() if who_and_type(name)[1] == dtype]
+    return max(alike or peers.values(), default=None)
+
+
+def share_of(title: str, rate: float, top: float | None) -> str:
+    """Raises ProgramError for more than the machine can do."""
+    if top is None:
+        return "-"
+    if rate > top:
+        raise ProgramError(
+            f"{title}: {rate:.0f} GFLOP/s is more than the machine's best product, {top:.0f} GFLOP/s, so that one of "
+            "them is wrong; measure once more while nothing else is at work, with more --rounds"
+        )
+    return f"{100 * rate / top:.0f} %"
 
 
 def rows(
     found: dict[str, dict[str, Any]], setting: Setting, lengths: flops.Lengths, top: dict[str, float], ours: flops.Sizes
 ) -> list[list[str]]:
     """A row a contestant: tokens/s, its ratio to the fastest peer, operations a token, share of the measured limit."""
-    peers = [figures["tokens_per_s"]["median"] for name, figures in found.items() if not name.startswith(OURS)]
     table = []
     for name, figures in found.items():
-        speed = figures["tokens_per_s"]
+        speed, dtype = figures["tokens_per_s"], who_and_type(name)[1]
         cost = flops.training_flop(sizes_of(name, setting, ours), lengths) / 1e9
         rate = cost * speed["median"]
-        dtype = name.removeprefix(f"{OURS}-") if name.startswith(OURS) else "float32"
-        share = f"{100 * rate / top[dtype]:.0f} %" if dtype in top else "-"
+        fastest = fastest_peer(found, dtype)
         table.append(
             [
                 figures["title"],
                 f"{speed['median']:,.0f}",
                 f"{speed['spread_pct']:.0f} %",
-                f"{speed['median'] / max(peers):.2f}" if peers else "-",
+                f"{speed['median'] / fastest:.2f}" if fastest else "-",
                 f"{cost:.4f}",
                 f"{rate:.0f}",
-                share,
+                share_of(figures["title"], rate, top.get(dtype)),
                 f"{figures['rss_mb'] / 1e3:.2f}",
                 f"{figures['start_s']:.1f}",
             ]
@@ -127,9 +160,8 @@ HEAD = ["", "tokens/s", "spread", "to the fastest peer", "GFLOP/token", "GFLOP/s
 
 
 def show(
-    setting: Setting, text: pieces.Pieces, ours: flops.Sizes, found: dict[str, dict[str, Any]], peaks: peak.Peaks
+    setting: Setting, text: pieces.Pieces, ours: flops.Sizes, found: dict[str, dict[str, Any]], top: dict[str, float]
 ) -> harness.Table:
-    top = {dtype: speed["median"] for dtype, speed in peaks[peak.PEAK].items()}
     return harness.Table(f"{setting.name}: target tokens/s", HEAD, rows(found, setting, text.lengths, top, ours))
 
 
@@ -162,23 +194,28 @@ def main() -> None:
     described = harness.about(parsed.noisy)
     began = time.perf_counter()
     peaks = peak.in_a_process(parsed.threads, device=parsed.device)
-    tables, result, notes = [peak.table(peaks)], {"peaks": peaks, "settings": {}}, set()
+    tables, notes = [peak.table(peaks)], set()
+    result: dict[str, Any] = {"peaks": peaks, "settings": {}, "best": {}}
     for name, (programs, absent) in everyone.items():
         setting = SETTINGS[name]
         print(f"{setting.name} ...", file=sys.stderr)
         with fresh_runs():
-            found, failed = compare(programs, parsed)
+            found, top, failed = compare(programs, parsed, peak.to_measure(parsed.threads, parsed.device))
         source, target = pieces.distinct_shares(text.folder, setting.sentences, setting.tokens)
         ours = our_sizes(setting.recipe, parsed.ours)
         ours = dataclasses.replace(ours, distinct_source=source, distinct_target=target)
         notes.add(f"{setting.name}: {source:.0%} and {target:.0%} of a batch's pieces differ (English, German).")
-        tables.append(show(setting, text, ours, found, peaks))
-        result["settings"][name] = found
+        try:
+            tables.append(show(setting, text, ours, found, top))
+        except ProgramError as impossible:
+            sys.exit(str(impossible))
+        result["settings"][name], result["best"][name] = found, top
         notes |= {*absent, *failed}
     took = f"{parsed.rounds} rounds; {(time.perf_counter() - began) / 60:.0f} minutes in all."
     explained = (
-        "GFLOP/token is by the formula of benchmarks/flops.py, from each one's own sizes; of the peak: of the largest "
-        f"product above in the same type. Mean pieces a sentence: {text.lengths.source:.2f} English, "
+        "GFLOP/token is by the formula of benchmarks/flops.py, from each one's own sizes; of the peak: of the best "
+        "2048^3 product in the same type, measured in turns with all of them; the fastest peer: in the same type, "
+        f"where there is one. Mean pieces a sentence: {text.lengths.source:.2f} English, "
         f"{text.lengths.target:.2f} German."
     )
     harness.finish("step", tables, described, result, [explained, took, *sorted(notes)], parsed.write)

@@ -68,7 +68,7 @@ def main() -> None:
     rows, notes, result = [], [f"Kept for {model} where both ways ran."] if parsed.device == "gpu" else [], {}
     for precision in parsed.precision:
         with fresh_runs():
-            found, failed = compare(starts(parsed, precision), parsed)
+            found, _, failed = compare(starts(parsed, precision), parsed)
         notes += failed
         result[precision] = found
         measured = faster(found, datetime.now(UTC).date().isoformat())

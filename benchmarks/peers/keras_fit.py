@@ -2,8 +2,9 @@
 
 Layers of keras.layers only: Embedding with a mask, a Bidirectional GRU, a GRU over the whole target with teacher
 forcing, AdditiveAttention of all its outputs over the source at once, and a Dense layer onto the vocabulary; a masked
-cross-entropy, Adam, `model.fit` on a tf.data pipeline. By sentences the pipeline shuffles and pads batches, as the
-tutorials do; by tokens it puts like lengths together with tf.data's own `bucket_by_sequence_length`.
+cross-entropy, Adam, `model.fit` on a tf.data pipeline; float32, or Keras' policy `mixed_bfloat16`. By sentences the
+pipeline shuffles and pads batches, as the tutorials do; by tokens it puts like lengths together with tf.data's own
+`bucket_by_sequence_length`.
 """
 
 import os
@@ -20,6 +21,8 @@ import tensorflow as tf  # noqa: E402
 
 tf.config.threading.set_intra_op_parallelism_threads(asked.threads)
 tf.config.threading.set_inter_op_parallelism_threads(asked.threads)
+if asked.bfloat16:
+    keras.config.set_dtype_policy("mixed_bfloat16")
 SIZES = asked.sizes
 PAD, START, END, UNKNOWN, FIRST = 0, 1, 2, 3, 4
 BUCKETS = [8, 12, 16, 20, 24, 28, 32, 40, 50, 64, 80, 102]
@@ -97,6 +100,7 @@ def build(made):
 
 
 def masked_loss(target, logits):
+    logits = keras.ops.cast(logits, "float32")
     loss = keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True)
     mask = keras.ops.cast(keras.ops.not_equal(target, PAD), loss.dtype)
     return keras.ops.sum(loss * mask) / keras.ops.sum(mask)

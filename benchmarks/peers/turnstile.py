@@ -11,8 +11,9 @@ programs are measured in turn on one machine, while the others sleep. Messages a
           {"tokens": ..., "steps": ..., "seconds": ..., "waited_s": ..., "rss_mb": ...}    after a turn
 
 tokens are target tokens, end marks included, padding left out; waited_s is how long a program that knows it waited for
-its data. In translation a turn is one pass over all lines and
-answers {"seconds": ..., "lines": [...]}. What the program itself prints goes to standard error.
+its data. In translation a turn is one pass over all lines and answers {"seconds": ..., "lines": [...]}; that of the
+machine's limit (benchmarks/peak.py) tells {"gflop_per_s": {TYPE: ...}}. What the program itself prints goes to standard
+error.
 """
 
 import argparse
@@ -33,6 +34,7 @@ def arguments():
     parser.add_argument("--sentences", type=int, help="a step; or --tokens")
     parser.add_argument("--tokens", type=int)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--bfloat16", action="store_true", help="compute in it, where the program can")
     parser.add_argument("--work", required=True, help="folder for what it writes")
     parser.add_argument("--train-steps", type=int, help="train so far without pause, save, and end")
     parser.add_argument("--beam", type=int, help="translate the test set with the model that was saved; 1 is greedy")
@@ -75,12 +77,16 @@ class Turnstile:
 
     def translations(self, work):
         """Call `work` once to warm up, and then once a turn; it returns lines of pieces. Does not return."""
+        self.repeat(lambda: {"lines": work()})
+
+    def repeat(self, work):
+        """Call `work` once to warm up, and then once a turn; what it returns is told. Does not return."""
         work()
         self._ready()
         while True:
             began = time.perf_counter()
-            lines = work()
-            self._say({"seconds": time.perf_counter() - began, "lines": lines, "rss_mb": peak_rss_mb()})
+            found = work()
+            self._say({"seconds": time.perf_counter() - began, **found, "rss_mb": peak_rss_mb()})
             self._wait()
 
     def _ready(self):

@@ -21,8 +21,8 @@ def test_step_compares_with_the_fastest_peer_and_with_the_peak_of_its_own_type()
     found = {
         "ours-float32": {"title": "ours, float32", "tokens_per_s": speed(3_000), "rss_mb": 1_200, "start_s": 9},
         "ours-bfloat16": {"title": "ours, bfloat16", "tokens_per_s": speed(6_000), "rss_mb": 1_200, "start_s": 9},
-        "opennmt": {"title": "OpenNMT-tf", "tokens_per_s": speed(2_000), "rss_mb": 1_600, "start_s": 20},
-        "joeynmt": {"title": "JoeyNMT", "tokens_per_s": speed(1_000), "rss_mb": 1_600, "start_s": 7},
+        "opennmt-float32": {"title": "OpenNMT-tf", "tokens_per_s": speed(2_000), "rss_mb": 1_600, "start_s": 20},
+        "joeynmt-float32": {"title": "JoeyNMT", "tokens_per_s": speed(1_000), "rss_mb": 1_600, "start_s": 7},
     }
     setting, narrow = step.SETTINGS["sentences"], dataclasses.replace(flops.SMALL, readout=256)
     table = step.rows(found, setting, lengths, {"float32": 200.0, "bfloat16": 400.0}, narrow)
@@ -41,6 +41,60 @@ def test_a_table_without_peers_has_no_ratio():
     found = {"ours-float32": {"title": "ours", "tokens_per_s": speed(3_000), "rss_mb": 1_200, "start_s": 9}}
     row = step.rows(found, step.SETTINGS["large"], flops.Lengths(15, 15), {}, flops.LARGE)[0]
     assert (row[3], row[6]) == ("-", "-")
+
+
+def test_step_compares_like_with_like():
+    """With a peer in bfloat16, that is whom ours in bfloat16 is compared with."""
+    found = {
+        name: {"title": name, "tokens_per_s": speed(median), "rss_mb": 1_200, "start_s": 9}
+        for name, median in (
+            ("ours-float32", 3_000),
+            ("ours-bfloat16", 6_000),
+            ("ours-float16", 9_000),
+            ("keras-float32", 2_000),
+            ("keras-bfloat16", 4_000),
+        )
+    }
+    table = step.rows(found, step.SETTINGS["sentences"], flops.Lengths(15, 15), {}, flops.SMALL)
+    assert [row[3] for row in table] == ["1.50", "1.50", "2.25", "1.00", "1.00"]
+
+
+def test_more_than_the_machine_can_do_is_refused():
+    assert step.share_of("ours", 99.6, 100.0) == "100 %"
+    with pytest.raises(ProgramError) as caught:
+        step.share_of("ours, float32", 105.0, 100.0)
+    assert str(caught.value) == (
+        "ours, float32: 105 GFLOP/s is more than the machine's best product, 100 GFLOP/s, so that one of them is "
+        "wrong; measure once more while nothing else is at work, with more --rounds"
+    )
+
+
+def test_the_limit_takes_turns_and_its_best_counts(monkeypatch):
+    """Two rounds of one program and the limit, which is slower in the second."""
+    told = {"limit": [{"float32": 9.0}, {"float32": 10.0, "bfloat16": 30.0}, {"float32": 8.0, "bfloat16": 31.0}]}
+
+    class Stand:
+        def __init__(self, start):
+            self.start, self.ready = start, {"ready": 1.0}
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def turn(self, settle, seconds, steps):
+            if self.start.name == "limit":
+                return {"seconds": 1.0, "gflop_per_s": told["limit"].pop(0), "rss_mb": 1}
+            return {"tokens": 50, "seconds": 2.0, "steps": 3, "rss_mb": 7}
+
+    monkeypatch.setattr(step, "Contestant", Stand)
+    asked = SimpleNamespace(warm_up=0, seconds=0, rounds=2)
+    limit, ours = (contestants.Start(name, name, (), {}) for name in ("limit", "ours-float32"))
+    found, top, failed = step.compare([ours], asked, limit)
+    assert top == {"float32": 10.0, "bfloat16": 31.0}  # the warm-up does not count
+    assert (list(found), failed) == (["ours-float32"], [])
+    assert found["ours-float32"]["tokens_per_s"]["median"] == 25.0
 
 
 @pytest.mark.parametrize(
