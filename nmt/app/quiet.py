@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import os
 import sys
@@ -26,6 +28,7 @@ def load_tensorflow() -> None:
         os.environ[LEVEL] = "3"
         _import_silently()
     mapped.release_files()
+    atexit.register(gc.freeze)  # Python would look through all that TensorFlow made for cycles, twice, before it ends
 
 
 def _import_silently() -> None:

@@ -12,7 +12,8 @@ from nmt.config.root import Config
 from nmt.config.train import Device
 from nmt.data.batches import TrainingBatches
 from nmt.data.subwords import Vocabularies
-from nmt.plumbing.signals import StopRequest
+from nmt.errors import WorkerLostError
+from nmt.plumbing.signals import StopRequest, overdue
 from nmt.training.loop import Event, Hooks, Stop, train
 from nmt.training.replicas import Replicas
 from nmt.training.state import TrainingState, Window
@@ -63,7 +64,7 @@ def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trai
     """Raises DeviceError, on every worker, where not all train the same thing. `corpus`: a hexadecimal digest."""
     if trainer.replicas.num_workers == 1:
         return
-    own = replace(config.train, device=Device.auto, threads=0, init_from=None)
+    own = replace(config.train, device=Device.auto, threads=0, worker_wait_s=1, init_from=None)
     settings = [*(asdict(part) for part in (config.model, config.subword, own)), config.metrics.report]
     weights = 0
     for weight in trainer.weights:
@@ -81,15 +82,19 @@ def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trai
 
 def stopped_by(request: StopRequest, replicas: Replicas) -> int:
     """Exit status for a request to stop that came to any worker; 0: there was none."""
-    if not replicas.any(request.made()):
-        return request.exit_status
-    return request.exit_status or OTHERS_SIGNAL
+    try:
+        asked = replicas.any(request.made())
+    except WorkerLostError:
+        if not request.made():
+            raise
+        asked = True  # the others learn of it once this worker is gone
+    return request.exit_status or (OTHERS_SIGNAL if asked else 0)
 
 
 def work_along(config: Config, trainer: Trainer, batches: TrainingBatches, state: TrainingState) -> int:
     """The whole run on a worker that is not the chief: steps alone. -> exit status."""
     replicas = trainer.replicas
-    with StopRequest() as request:
+    with StopRequest() as request, overdue(replicas.hurry):
         hooks = SharedHooks(None, replicas, told_scores(config))
         state = train(trainer, batches, config.train, state, hooks, request.made)
         status = stopped_by(request, replicas)

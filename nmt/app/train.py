@@ -37,8 +37,9 @@ from nmt.data.report import describe, render
 from nmt.data.subwords import Vocabularies, learn_vocabularies
 from nmt.errors import ConfigError
 from nmt.metrics.metric import Scorer
+from nmt.plumbing import signals
 from nmt.plumbing.folders import cache
-from nmt.plumbing.signals import Stopped, StopRequest
+from nmt.plumbing.signals import Stopped, StopRequest, overdue
 from nmt.report.events import EventLog
 from nmt.training.device import choose_device, make_deterministic
 from nmt.training.loop import train
@@ -52,8 +53,13 @@ log = logging.getLogger(__name__)
 def train_run(config: Config, folder: Path) -> float | None:
     """Train in `folder`, or go on there; -> the best dev score, larger is better (what a sweep maximises).
 
-    Ends the process with 130 or 143 where a signal asked it to, after saving.
+    Ends the process with 130 or 143 where a signal asked it to, after saving; while there is nothing to save, at once.
     """
+    with overdue(signals.leave):
+        return _train_run(config, folder)
+
+
+def _train_run(config: Config, folder: Path) -> float | None:
     device = choose_device(config.train.device, config.train.threads, num_devices(config.train))
     log.info("device: %s", device.description)
     if config.train.deterministic:
@@ -77,6 +83,8 @@ def train_run(config: Config, folder: Path) -> float | None:
             state = begin(config, folder, origin, trainer, start)
         batches = plan(config, corpora, encoded, vocabularies)
         agree(config, vocabularies, origin.corpus, trainer, state)
+        if state.step < config.train.max_steps:
+            trainer.step.get_concrete_function()  # its graph takes long: built while a signal may end the run at once
         if not replicas.is_chief:
             sys.exit(work_along(config, trainer, batches, state))
         scorer = learnt_scorer(config, corpora) if start is None else scorer_as_before(start, config, corpora)
@@ -84,7 +92,7 @@ def train_run(config: Config, folder: Path) -> float | None:
         with EventLog(folder) as events:
             open_log(config, events, state, start)
             run = Run(config, folder, corpora, vocabularies, scored, trainer, scorer, store, events, bundle, report)
-            with steps_bar(config, state) as bar, StopRequest() as request:
+            with steps_bar(config, state) as bar, StopRequest() as request, overdue(replicas.hurry):
                 hooks = shared(RunHooks(run, bar), replicas, told_scores(config))
                 gpus = device.num_gpus * replicas.num_workers
                 state = train(trainer, batches, config.train, state, hooks, request.made, gpus)

@@ -36,6 +36,7 @@ MAY_CHANGE = (
     "train.device",
     "train.distribution",
     "train.devices",
+    "train.worker_wait_s",
     "train.threads",
     "train.xla",
 )

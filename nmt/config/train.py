@@ -187,6 +187,12 @@ class TrainConfig(Options, place="train"):
         at_least=0,
         hint="0 takes all of them",
     )
+    worker_wait_s: float = option(
+        600.0,
+        "of multi_worker: seconds that a worker waits for the others before the run begins",
+        above=0,
+        hint="3600 is an hour",
+    )
     threads: int = option(
         0, "for TensorFlow; 0: as many as there are cores", at_least=0, hint="0 takes as many as there are cores"
     )

@@ -21,6 +21,7 @@ from nmt.data.specials import BOS, EOS, NUM_SPECIALS, PAD, SPECIAL_NAMES, UNK, U
 from nmt.data.standins import MARK, StandIns
 from nmt.data.words import check_min_count
 from nmt.errors import DataError
+from nmt.plumbing.signals import signals_end
 
 SPACE = "▁"  # SentencePiece writes a space as this letter, so text that has it would come back with a space
 # As it learns, it leaves out lines with the second of these, TAB and NUL wherever they stand, and the ends of lines.
@@ -131,23 +132,24 @@ def learn_sentencepieces(
         rare = {ord(character): " " for character, count in counts.items() if count < min_count}
     model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(part for line in lines for part in parts_of(STAND_INS.hide(line).translate(rare))),
-            model_writer=model,
-            model_type=kind.value,
-            vocab_size=size,
-            pad_id=PAD,
-            bos_id=BOS,
-            eos_id=EOS,
-            unk_id=UNK,
-            **NAMES,
-            unk_surface=UNKNOWN,  # without spaces around it: what is unknown may be a part of a word
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            character_coverage=1.0,
-            num_threads=1,
-            minloglevel=4,
-        )
+        with signals_end():  # it lets nobody in while it works
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=(part for line in lines for part in parts_of(STAND_INS.hide(line).translate(rare))),
+                model_writer=model,
+                model_type=kind.value,
+                vocab_size=size,
+                pad_id=PAD,
+                bos_id=BOS,
+                eos_id=EOS,
+                unk_id=UNK,
+                **NAMES,
+                unk_surface=UNKNOWN,  # without spaces around it: what is unknown may be a part of a word
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                character_coverage=1.0,
+                num_threads=1,
+                minloglevel=4,
+            )
     except (RuntimeError, ValueError, OSError) as error:
         raise _cannot_learn(str(error), size, side) from error
     return SentencePieces(kind, model.getvalue())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 SAME_SIGNAL_S = 2.0  # process groups and wrappers deliver one request twice
+OVERDUE_S = 3.0  # a worker ends within five seconds; what it does after these is quick
 STATUSES = tuple(128 + number for number in NUMBERS)  # exit statuses of a program that was stopped
 
 
@@ -65,6 +67,46 @@ def signals_end() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def overdue(act: Callable[[int], object], after_s: float = OVERDUE_S) -> Iterator[None]:
+    """`act(number)`, in another thread, where a signal came and this context has not been left `after_s` later.
+
+    For what keeps the main thread, the only one that takes signals, outside of Python, or does not let go at once. The
+    handlers stay what they are. Of contexts inside one another the inner one counts. Nothing can act while a library
+    waits without giving up Python's lock: there is `signals_end` for that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    left = threading.Event()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def watch() -> None:
+        while came := reader.recv(1):
+            if came[0] in NUMBERS:
+                if not left.wait(after_s):
+                    act(came[0])
+                return
+
+    thread = threading.Thread(target=watch, name="overdue signals", daemon=True)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        left.set()
+        writer.close()
+        thread.join()
+        reader.close()
+
+
+def leave(number: int) -> None:
+    """End the process at once, with the exit status of the signal."""
+    os._exit(128 + number)
+
+
 class StopRequest:
     """A context in which a signal sets `number` and changes nothing else: whoever works looks at it now and then.
 
@@ -88,7 +130,7 @@ class StopRequest:
 
     def again(self, number: int) -> None:
         """Somebody insists."""
-        os._exit(128 + number)
+        leave(number)
 
     def __enter__(self) -> Self:
         self._context.enter_context(handled(self._note))
@@ -118,4 +160,4 @@ class _Raise:
             self.first = now
             raise Stopped(number)
         if now - self.first > SAME_SIGNAL_S:
-            os._exit(128 + number)
+            leave(number)

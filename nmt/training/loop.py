@@ -57,14 +57,16 @@ def train(
 
     Raises TrainingError at the first step whose loss or gradient is not finite: the weights are then still those
     before it, and they are not saved, since the last checkpoint may be the better place to start from. Raises
-    WorkerLostError, after saving, where another worker is gone.
+    WorkerLostError, after saving, where another worker is gone and nobody has asked to stop.
     """
     run = _Run(trainer, config, state, hooks, stop_requested, num_gpus)
     try:
         run.whole(batches)
     except WorkerLostError:
         run.stop()
-        raise
+        if not stop_requested():
+            raise
+        return run.state
     run.stop()
     return run.state
 

@@ -13,6 +13,7 @@ from nmt.errors import ConfigError, DeviceError
 from nmt.plumbing.signals import signals_end
 from nmt.training.cluster import Cluster, read_cluster
 from nmt.training.device import Chosen
+from nmt.training.rendezvous import meet
 from nmt.training.replicas import Replicas, StrategyReplicas
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ def spread(config: TrainConfig, chosen: Chosen) -> Replicas:
 
     With several workers it returns when all of them are there. To be called before TensorFlow runs anything.
 
-    Raises DeviceError where TF_CONFIG or the devices do not allow it, ConfigError for a batch of fewer sentences than
-    there are replicas.
+    Raises DeviceError where TF_CONFIG or the devices do not allow it or a worker does not come, ConfigError for a batch
+    of fewer sentences than there are replicas.
     """
     if config.distribution is Distribution.one:
         return Replicas()
@@ -37,7 +38,7 @@ def spread(config: TrainConfig, chosen: Chosen) -> Replicas:
     if config.distribution is Distribution.mirrored:
         replicas = _mirrored(chosen)
     elif config.distribution is Distribution.multi_worker:
-        replicas = _multi_worker(read_cluster(os.environ.get("TF_CONFIG")), chosen)
+        replicas = _multi_worker(read_cluster(os.environ.get("TF_CONFIG")), chosen, config.worker_wait_s)
     else:
         assert_never(config.distribution)
     if config.batch_sentences is not None and config.batch_sentences < replicas.count:
@@ -62,7 +63,7 @@ def _mirrored(chosen: Chosen) -> Replicas:
     return StrategyReplicas(tf.distribute.MirroredStrategy(names))
 
 
-def _multi_worker(cluster: Cluster, chosen: Chosen) -> Replicas:
+def _multi_worker(cluster: Cluster, chosen: Chosen, wait_s: float) -> Replicas:
     if chosen.kind == "cpu" and chosen.count > 1:
         raise DeviceError(
             "train.devices",
@@ -72,6 +73,7 @@ def _multi_worker(cluster: Cluster, chosen: Chosen) -> Replicas:
         )
     number = len(cluster.workers)
     log.info("worker %d of %d, %s: waiting for all", cluster.index + 1, number, cluster.workers[cluster.index])
+    meet(cluster, wait_s)
     try:
         with signals_end():
             strategy = tf.distribute.MultiWorkerMirroredStrategy()

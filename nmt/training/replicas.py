@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from nmt.config.train import TrainConfig
 from nmt.errors import DeviceError, WorkerLostError
@@ -57,6 +58,9 @@ class Replicas:
     def together(self) -> AbstractContextManager[None]:
         """What waits for other workers: raises WorkerLostError where one is gone."""
         return nullcontext()
+
+    def hurry(self, number: int) -> None:
+        """A signal of this number came some time ago: what waits for other workers, `together`, is to give up."""
 
     def any(self, flag: bool) -> bool:
         """Whether any worker says so."""
@@ -134,6 +138,10 @@ class StrategyReplicas(Replicas):
                 next_step="the chief has saved the last step: go on from its run folder with resume=FOLDER, on one "
                 "machine with train.distribution=one",
             ) from error
+
+    def hurry(self, number: int) -> None:
+        if self.num_workers > 1:
+            context.context().abort_collective_ops(tf.errors.CANCELLED, f"signal {number}")
 
     def _total_anew(self, values: tf.Tensor) -> tf.Tensor:
         def on_replica(values: tf.Tensor) -> tf.Tensor:

@@ -144,3 +144,19 @@ def test_a_worker_that_is_killed_leaves_a_checkpoint_that_one_machine_goes_on_fr
     words = [f"resume={folder}", "train.distribution=one", f"train.max_steps={step + 3}"]
     alone(folder, *words, cache=cache)
     assert int(read_extras(folder / "checkpoints" / "last.h5")["step"]) == step + 3
+
+
+def test_a_signal_ends_a_worker_whose_peer_does_not_answer(single, tmp_path):
+    _, cache = single
+    endless = [*RUN, "train.max_steps=5000", "train.save_every=5000", "train.validate_every=5000", "train.log_every=1"]
+    with ExitStack() as stack:
+        chief, worker = two(tmp_path, stack, *endless, "train.distribution=multi_worker", cache=cache)
+        folder = tmp_path / "worker-0"
+        wait_for_step(folder, 5)
+        worker.send_signal(signal.SIGSTOP)
+        chief.send_signal(signal.SIGTERM)
+        assert chief.wait(120) == 143, output_of(folder)
+    step = int(read_extras(folder / "checkpoints" / "last.h5")["step"])
+    assert step >= 5
+    assert f"stopped by a signal at step {step}; go on with resume={folder}" in output_of(folder)
+    assert "Traceback" not in output_of(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -189,4 +191,20 @@ def test_bad_utf8_on_standard_input_and_pieces_of_another_kind(tmp_path, prefix)
     assert sentence_of(again) == (
         f"train.init_from: found {best}, which was trained with subword.kind=words, expected pieces as asked for: "
         "subword.kind=characters; add subword.kind=words."
+    )
+
+
+@pytest.mark.parametrize(("index", "missing"), [(0, "2 (127.0.0.1:1)"), (1, "1 (127.0.0.1:{port})")])
+def test_a_worker_that_waits_for_nobody(index, missing, tmp_path, monkeypatch):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    cluster = {"worker": [f"127.0.0.1:{port}", "127.0.0.1:1"]}
+    task = {"type": "worker", "index": index}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    words = [*TINY, "train.device=cpu", "train.distribution=multi_worker", "train.worker_wait_s=0.2"]
+    assert sentence_of(train_py(tmp_path / "run", *words)) == (
+        f"train.distribution=multi_worker: found no word within 0.2 s of worker {missing.format(port=port)}, "
+        "expected all 2 workers of TF_CONFIG; start what is missing, check addresses and firewalls, or wait longer "
+        "with train.worker_wait_s."
     )

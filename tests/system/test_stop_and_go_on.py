@@ -14,6 +14,7 @@ import pytest
 import nmt.app.finish
 import nmt.app.hooks
 import nmt.app.train
+import nmt.training.step
 from nmt.app.hooks import RunHooks
 from nmt.app.run import Run
 from nmt.checkpoint import store
@@ -95,13 +96,20 @@ def assert_goes_on_as(whole, folder):
     assert list((folder / "checkpoints").glob("*.tmp")) == []
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS)
-def test_stopped_before_there_is_anything_to_save(number, status, tmp_path, monkeypatch):
-    raise_before(monkeypatch, nmt.app.train, "load_corpora", number)
+@pytest.mark.parametrize(
+    ("where", "name", "number", "status"),
+    [
+        *((nmt.app.train, "load_corpora", *one) for one in SIGNALS),
+        (nmt.training.step, "clip", *SIGNALS[0]),  # within the graph of a step, while it is built
+    ],
+)
+def test_stopped_before_there_is_anything_to_save(where, name, number, status, tmp_path, monkeypatch):
+    raise_before(monkeypatch, where, name, number)
     answer = train_py(tmp_path / "run", *TINY)
     assert answer.status == status
     assert "Traceback" not in answer.err
     assert not list((tmp_path / "run").glob("checkpoints/*"))
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 @pytest.mark.long

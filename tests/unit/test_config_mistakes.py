@@ -307,7 +307,8 @@ class TestResume:
             "data.dir, data.train, data.dev, data.test, data.tests, data.corpora, metrics.wmd.vectors, "
             "train.max_steps, train.max_hours, train.usd_per_hour, train.max_usd, train.log_every, train.save_every, "
             "train.keep, train.on_disk_error, train.early_stopping.patience, train.device, train.distribution, "
-            "train.devices, train.threads, train.xla; start a new run, with train.init_from to begin at these weights."
+            "train.devices, train.worker_wait_s, train.threads, train.xla; start a new run, with train.init_from to "
+            "begin at these weights."
         )
 
     def test_data_may_have_moved(self, edge, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ import sentencepiece
 from nmt.config.subword import SubwordConfig, SubwordKind
 from nmt.data import subword_cache
 from nmt.data.sampling import Lattices, Merges
-from nmt.data.sentencepieces import SentencePieces
+from nmt.data.sentencepieces import SentencePieces, learn_sentencepieces
 from nmt.data.subwords import BOS, EOS, PAD, UNK, Subwords, learn_vocabularies, subwords_from_bytes
 from nmt.data.words import count_listed, join_words, split_words
 from nmt.errors import DataError
+from nmt.plumbing.signals import signals_raise
 
 BPE, UNIGRAM, WORDS, CHARACTERS = SubwordKind.bpe, SubwordKind.unigram, SubwordKind.words, SubwordKind.characters
 LINES = ["the lower newer widest house", "a newer, lower house.", "the widest newest lowest house"] * 5
@@ -333,3 +335,19 @@ def test_a_recalled_vocabulary_is_the_one_that_was_learnt(tmp_path, kind, caplog
     elsewhere = learn_vocabularies(SubwordConfig(kind=kind, size=SIZES[kind], cache=str(tmp_path)), LINES, LINES)
     assert elsewhere.src.to_bytes() == first.src.to_bytes()  # learnt twice, and the same
     assert caplog.messages == []
+
+
+def test_a_signal_ends_the_process_while_sentencepiece_lets_nobody_in(monkeypatch):
+    found = []
+
+    def train(**_: object) -> None:
+        found.append([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
+        raise RuntimeError("that is enough")
+
+    monkeypatch.setattr(sentencepiece.SentencePieceTrainer, "train", train)
+    with signals_raise():
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(DataError):
+            learn_sentencepieces(SubwordKind.bpe, ["a b"], 9, 1, "source")
+        assert signal.getsignal(signal.SIGTERM) == before
+    assert found == [[signal.SIG_DFL] * 2]

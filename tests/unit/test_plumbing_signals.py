@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from nmt.plumbing.signals import Stopped, StopRequest, signals_end, signals_raise
+from nmt.plumbing.signals import Stopped, StopRequest, overdue, signals_end, signals_raise
 
 BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -139,3 +139,54 @@ def test_within_signals_end_the_system_ends_the_process():
     with signals_end():
         assert [signal.getsignal(number) for number, _ in BOTH] == [signal.SIG_DFL] * 2
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_is_overdue_is_done_in_another_thread():
+    done = threading.Event()
+    told: list[tuple[int, bool]] = []
+
+    def act(number: int) -> None:
+        told.append((number, threading.current_thread() is threading.main_thread()))
+        done.set()
+
+    with StopRequest() as request, overdue(act, after_s=0.01):
+        signal.raise_signal(signal.SIGTERM)
+        assert done.wait(60)
+    assert told == [(signal.SIGTERM, False)]
+    assert request.exit_status == 143
+
+
+@pytest.mark.parametrize("sent", [[], [signal.SIGINT]])
+def test_nothing_is_overdue_once_the_context_is_left(sent):
+    told: list[int] = []
+    with StopRequest(), overdue(told.append, after_s=600):
+        for number in sent:
+            signal.raise_signal(number)
+    assert told == []
+    assert not any(thread.name == "overdue signals" for thread in threading.enumerate())
+
+
+def test_of_two_that_could_act_the_inner_one_does():
+    outer: list[int] = []
+    inner: list[int] = []
+    done = threading.Event()
+
+    def act(number: int) -> None:
+        inner.append(number)
+        done.set()
+
+    with StopRequest(), overdue(outer.append, after_s=0.01), overdue(act, after_s=0.01):
+        signal.raise_signal(signal.SIGTERM)
+        assert done.wait(60)
+    assert (outer, inner) == ([], [signal.SIGTERM])
+
+
+def test_other_signals_are_not_overdue():
+    told: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with StopRequest(), overdue(told.append, after_s=0):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert told == []
