@@ -17,6 +17,8 @@ Our own bugs are not among them: they keep their traceback.
 
 from __future__ import annotations
 
+LONGEST_PART = 1_000  # characters of a part of a sentence: paths are shorter
+
 
 class NmtError(Exception):
     """place: found X, expected Y; next step."""
@@ -31,7 +33,14 @@ class NmtError(Exception):
         super().__init__(place, found, expected, next_step)
 
     def __str__(self) -> str:
-        return f"{self.place}: found {self.found}, expected {self.expected}; {self.next_step}."
+        place, found, expected, step = map(_brief, (self.place, self.found, self.expected, self.next_step))
+        return f"{place}: found {found}, expected {expected}; {step}."
+
+
+def _brief(part: object) -> str:
+    """One line that can be read: what was found may be a broken file's word of a megabyte."""
+    text = " ".join(str(part).splitlines())
+    return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART // 2]} ... {text[-LONGEST_PART // 2 :]}"
 
 
 class ConfigError(NmtError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from nmt.config.commands import TranslateConfig
 from nmt.errors import DataError
+from nmt.plumbing.records import parsed
 from nmt.plumbing.text import read_lines
 from nmt.search.demands import Demand
 from nmt.search.unknowns import read_dictionary
@@ -56,7 +56,7 @@ def _demand(line: str, place: str) -> Demand:
     if not line.strip():
         return Demand()
     try:
-        record = json.loads(line)
+        record = parsed(line)
     except ValueError as error:
         raise _refusal(place, f"no JSON ({error})") from error
     known = {part.name for part in fields(Demand)}

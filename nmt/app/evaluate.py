@@ -44,7 +44,7 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
         runs = translate_all(files, command)
         own = runs.scorer
         scorer = scorer or own
-        facts, history = about_run(runs.bundle), history_of(runs.bundle)
+        facts, history = about_run(system, runs.bundle), history_of(system, runs.bundle)
         for test, found in runs.by_test.items():
             outputs = [
                 Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest, robust)

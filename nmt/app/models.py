@@ -132,4 +132,4 @@ def restore(start: Opened, trainer: Trainer) -> TrainingState:
                 next_step="start a new run with train.init_from, which takes the weights alone",
             )
     assign(start.path, start.file, setters, keys | slots)
-    return TrainingState.from_json(str(start.bundle.state))
+    return TrainingState.from_json(str(start.bundle.state), str(start.path))

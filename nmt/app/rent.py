@@ -8,12 +8,12 @@ FOLDER. The same again goes on with a machine that an earlier one left behind, i
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.launch.commands import run
+from nmt.plumbing.records import checked, parsed
 from nmt.plumbing.signals import Stopped, signals_raise
 
 LAST_WRITTEN = "report.html"
@@ -50,9 +50,10 @@ def rent(folder: Path, name: str, launch: Sequence[str], training: Sequence[str]
 def of_the_training(folder: Path) -> int:
     """The exit status that the trainer left on its machine; 0 where it is not known."""
     try:
-        status = json.loads((folder / "machine" / "status.json").read_text(encoding="utf-8"))
+        status = parsed((folder / "machine" / "status.json").read_bytes())
+        checked(status, {"exit_status": int}, {"exit_status"})
         return int(status["exit_status"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return 0
 
 

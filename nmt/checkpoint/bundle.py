@@ -31,6 +31,7 @@ from nmt.checkpoint.reader import OpenCheckpoint, open_checkpoint_file, read_val
 from nmt.checkpoint.values import Array, Value
 from nmt.config.subword import SubwordKind
 from nmt.errors import CheckpointError
+from nmt.plumbing.records import checked, parsed
 
 EVALUATE, GO_ON = "to evaluate", "to go on"
 
@@ -50,9 +51,16 @@ class Kind:
     write: Callable[[Any], Value] = lambda value: value
 
 
+def _words(text: str) -> dict[str, str]:
+    """Raises ValueError."""
+    words: dict[str, str] = parsed(text)
+    checked({"words": words}, {"words": dict[str, str]}, set())
+    return words
+
+
 TEXT, BYTES, WHOLE, NUMBERS = Kind("text", str), Kind("bytes", bytes), Kind("int", int), Kind("numbers", np.ndarray)
 COUNT = Kind("text", str, int, str)
-OBJECT = Kind("text", str, json.loads, json.dumps)
+OBJECT = Kind("text", str, _words, json.dumps)
 YES = Kind("text", str, {"yes": True, "no": False}.__getitem__, lambda yes: "yes" if yes else "no")
 KIND = Kind("text", str, SubwordKind, lambda kind: kind.value)
 TRUE = Kind("text", str, {"true": True, "false": False}.__getitem__, lambda true: "true" if true else "false")

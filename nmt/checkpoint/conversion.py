@@ -24,6 +24,7 @@ from nmt.checkpoint.safetensors import read_safetensors, write_safetensors
 from nmt.checkpoint.values import Stored, Value, decode, encode, misfit
 from nmt.errors import CheckpointError
 from nmt.plumbing.archives import BROKEN_NPZ
+from nmt.plumbing.records import parsed
 
 TYPES = "<types>"
 RATIO, ROOM = 20, 1 << 26  # a packed file may unpack to this many times its bytes, and this many more
@@ -127,8 +128,8 @@ def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], str]:
 def _typed(path: Path, arrays: Mapping[str, np.ndarray], types_text: str) -> Content:
     """The arrays with what they stand for. Raises CheckpointError where the table does not fit them."""
     try:
-        types = json.loads(types_text)
-    except json.JSONDecodeError:
+        types = parsed(types_text)
+    except ValueError:
         types = None
     if not isinstance(types, dict):
         raise _not(path, "a broken table of types")

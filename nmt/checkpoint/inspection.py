@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from nmt.checkpoint.bundle import AVERAGE, GROUPS
 from nmt.checkpoint.names import DIGESTS, extra_name, is_parameter, name_of
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
 from nmt.checkpoint.values import Array
+from nmt.plumbing.records import parsed
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def _change(name: str, x: Array, y: Array) -> Change:
 def _parsed(value: object) -> object:
     """Text of a training state or of versions as what it says; any other text as it is."""
     try:
-        return json.loads(str(value))
-    except json.JSONDecodeError:
+        return parsed(str(value))
+    except ValueError:
         return value
 
 

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nmt.config import mistakes
 from nmt.config.composer import VERSION_BASE
 from nmt.config.launch import Launch, MachineConfig
-from nmt.config.overrides import apply_overrides, check_leaves, known_keys, parse_override, to_typed
+from nmt.config.overrides import apply_overrides, check_leaves, known_keys, locate, parse_override, to_typed
 from nmt.config.store import CONFIGS, LAUNCH_SCHEMAS, options, register
 from nmt.errors import ConfigError
 
@@ -47,13 +47,24 @@ def read_launch(
     node = _composed(choices)
     for key, value in (told or {}).items():
         if not _chosen(key, choices):
-            OmegaConf.update(node, key, value, merge=False)
+            _update(node, key, value)
     node = apply_overrides(node, values)
     if command:
         node.launch.command = command
     config = to_typed(node, Launch)
     check_leaves(config)
     return config, given
+
+
+def _update(node: DictConfig, key: str, value: Any) -> None:
+    """Raises ConfigError for what is no option, or no value of it."""
+    place = locate(node, key)
+    if place is None:
+        raise ConfigError(key, found="no option of this name", expected="one of this version", next_step="leave it out")
+    try:
+        OmegaConf.update(node, key, value, merge=False)
+    except OmegaConfBaseException as error:
+        raise mistakes.wrong_value(key, value, place.hint, place.default) from error
 
 
 def differences(config: Launch) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +15,7 @@ from nmt.data.specials import BOS, EOS, PAD, UNK, UNKNOWN
 from nmt.data.subword_cache import content_key, recall
 from nmt.data.words import ListedSubwords, count_listed
 from nmt.plumbing.folders import cache
+from nmt.plumbing.records import parsed
 
 __all__ = ["BOS", "EOS", "PAD", "UNK", "UNKNOWN", "Subwords", "Vocabularies", "learn_vocabularies"]
 __all__ += ["subwords_from_bytes"]
@@ -69,7 +69,7 @@ def subwords_from_bytes(kind: SubwordKind, data: bytes) -> Subwords:
     if kind in (SubwordKind.bpe, SubwordKind.unigram):
         return SentencePieces(kind, data)
     try:
-        entries = json.loads(data)
+        entries = parsed(data)
     except ValueError as error:
         raise broken_model(f"bytes that are no list of {kind.value} ({error})") from error
     if not (isinstance(entries, list) and all(isinstance(entry, str) for entry in entries)):

@@ -223,8 +223,13 @@ def write_known_hosts(path: Path, host: str, port: int, keys: list[str]) -> None
 
 
 def read_keys(path: Path) -> list[str]:
-    """The keys of a file that `write_known_hosts` wrote; none where there is no such file."""
+    """The keys of a file that `write_known_hosts` wrote; none where there is no such file. Raises LaunchError."""
     try:
-        return [line.partition(" ")[2] for line in path.read_text(encoding="utf-8").splitlines() if line]
-    except OSError:
+        return [line.partition(" ")[2] for line in path.read_text(encoding="ascii").splitlines() if line]
+    except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise LaunchError(
+            str(path), found="nothing that can be read", expected="the keys of the machine, as they were written",
+            next_step="remove the file: they are learnt anew from its console",
+        ) from error  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nmt.errors import LaunchError
 from nmt.launch.machine import write_private
+from nmt.plumbing.records import parsed, record_of
 
 FILE = "job.json"
 
@@ -29,8 +30,8 @@ class Assignment:
 def load_assignment(folder: Path, name: str) -> Assignment:
     """Raises LaunchError where the machine was given nothing."""
     try:
-        return Assignment(**json.loads((folder / name / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return record_of(Assignment, parsed((folder / name / FILE).read_bytes()))
+    except (OSError, ValueError) as error:
         raise LaunchError(
             f"launch.name={name}",
             found="no training yet" if isinstance(error, FileNotFoundError) else f"a broken {FILE}",

@@ -15,6 +15,7 @@ from nmt.launch import clock
 from nmt.launch.life import PAID, Instance
 from nmt.launch.messages import usd
 from nmt.launch.prices import HOURS_A_MONTH, max_hours
+from nmt.plumbing.records import parsed, record_of
 
 FILE = "bill.jsonl"
 SHORTEST_S = 60.0  # each start is charged at least a minute
@@ -80,14 +81,22 @@ def note(folder: Path, event: Event) -> None:
 def read_events(folder: Path) -> list[Event]:
     """Raises LaunchError for a line that is broken; a last one that was cut short is left out."""
     try:
-        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / FILE).read_bytes().splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise LaunchError(
+            str(folder / FILE), found=(error.strerror or str(error)).lower(), expected="a file that can be read",
+            next_step="correct its permissions",
+        ) from error  # fmt: skip
     events = []
     for number, line in enumerate(lines, 1):
         try:
-            events.append(Event(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+            event = record_of(Event, parsed(line))
+            if event.seconds < 0:
+                raise ValueError("a time before there were machines")
+            events.append(event)
+        except (ValueError, OverflowError) as error:
             if number == len(lines):
                 break
             raise LaunchError(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from nmt.errors import LaunchError
 from nmt.plumbing.files import write_text
+from nmt.plumbing.records import parsed, record_of
 
 FILE = "machine.json"
 
@@ -31,15 +31,6 @@ class Machine:
     spot: bool
 
 
-TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "Path": (str,),
-    "float | None": (float, int, type(None)),
-}
-
-
 def save_machine(folder: Path, machine: Machine) -> None:
     """Write `folder`/NAME/machine.json, whole or not at all, readable to its owner alone. Raises LaunchError."""
     values = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(machine).items()}
@@ -50,7 +41,7 @@ def load_machine(folder: Path, name: str) -> Machine:
     """The machine that `save_machine` wrote. Raises LaunchError where there is none, or the file is broken."""
     path = folder / name / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return record_of(Machine, parsed(path.read_bytes()))
     except FileNotFoundError as error:
         known = ", ".join(machine.name for machine in list_machines(folder))
         raise LaunchError(
@@ -64,9 +55,10 @@ def load_machine(folder: Path, name: str) -> Machine:
             str(path), found=(error.strerror or str(error)).lower(), expected="a file that can be read",
             next_step="correct its permissions",
         ) from error  # fmt: skip
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise _broken(path, "text that is not JSON") from error
-    return _machine(path, values)
+    except ValueError as error:
+        raise _broken(path, str(error)) from error
 
 
 def list_machines(folder: Path) -> list[Machine]:
@@ -90,21 +82,6 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             str(path), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
             next_step="choose another one with launch.folder=FOLDER",
         ) from error  # fmt: skip
-
-
-def _machine(path: Path, values: Any) -> Machine:
-    if not isinstance(values, dict):
-        raise _broken(path, "no object")
-    for part in fields(Machine):
-        if part.name not in values:
-            raise _broken(path, f"no {part.name}")
-        value = values[part.name]
-        wanted = TYPES[str(part.type)]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-            raise _broken(path, f"{part.name}: {value!r}")
-    known = {part.name: values[part.name] for part in fields(Machine)}
-    paths = {key: Path(known[key]) for key in ("key_file", "known_hosts")}
-    return Machine(**(known | paths))
 
 
 def _broken(path: Path, found: str) -> LaunchError:

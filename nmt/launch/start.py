@@ -24,6 +24,7 @@ from nmt.launch.machine import write_private
 from nmt.launch.messages import command
 from nmt.launch.offers import Image
 from nmt.launch.refusals import AT_THE_DOOR, CAPACITY, AwsError
+from nmt.plumbing.records import checked, parsed, record_of
 
 FILE = "starting.json"
 LATE_S = 30.0  # that a machine is looked for, whose start AWS did not confirm
@@ -52,12 +53,14 @@ def load_request(folder: Path) -> Request | None:
     """The request that an earlier `up` left behind. Raises LaunchError for a broken file."""
     path = folder / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        given = str(values.get("instance_id", ""))
-        return Request(str(values["region"]), str(values["zone"]), dict(values["parameters"]), given)
+        request = record_of(Request, parsed(path.read_bytes()))
+        checked(request.parameters, {"InstanceType": str}, {"InstanceType"})
+        if request.disk_gb < 1:
+            raise ValueError("no disk")
+        return request
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise LaunchError(
             str(path), found="no request that can be read", expected="one as it was written",
             next_step="`python -m nmt.launch sweep-orphans` finds what it may have started; then remove the file",

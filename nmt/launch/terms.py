@@ -17,6 +17,7 @@ from nmt.launch.machine import FILE as RECORD
 from nmt.launch.machine import write_private
 from nmt.launch.messages import agreed, say
 from nmt.launch.start import FILE as REQUEST
+from nmt.plumbing.records import parsed, record_of
 
 FILE = "terms.json"
 LIMITS = ("launch.max_hours", "launch.max_usd")
@@ -51,11 +52,10 @@ def load_terms(folder: Path) -> Terms | None:
     """None where nothing was started from here. Raises LaunchError for a broken file."""
     path = folder / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return Terms(str(values["account"]), dict(values["options"]))
+        return record_of(Terms, parsed(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise LaunchError(
             str(path), found="nothing that can be read", expected="what `up` was told, as it was written",
             next_step="`python -m nmt.launch sweep-orphans` finds the machine itself; then remove the file",

@@ -20,6 +20,7 @@ from nmt.errors import ConfigError
 from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
 from nmt.launch.worktree import project_files
+from nmt.plumbing.records import parsed, record_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "train.init_from")
@@ -84,15 +85,24 @@ def remember(plan: TrainingPlan) -> None:
 
 
 def remembered(folder: Path) -> list[Item]:
-    """The data of a run that goes on. Raises ConfigError where it is no longer there."""
+    """The data of a run that goes on. Raises ConfigError where it is no longer there, or not on record as it was."""
     try:
-        items = [Item(**item) for item in json.loads((folder / DATA).read_text(encoding="utf-8"))]
+        told = parsed((folder / DATA).read_bytes())
+        items = [record_of(Item, item) for item in (told if isinstance(told, list) else [told])]
+        gone = next((path for item in items for path in item.sources if not Path(path).exists()), None)
     except FileNotFoundError:  # of the embedded corpus, or trained here
         return []
-    for path in (path for item in items for path in item.sources if not Path(path).exists()):
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"resume={folder}",
-            found=f"no {path}",
+            found=f"{folder / DATA}, which cannot be read",
+            expected="the data that the run was given, as it was written",
+            next_step="restore the file from a copy of the run",
+        ) from error
+    if gone is not None:
+        raise ConfigError(
+            f"resume={folder}",
+            found=f"no {gone}",
             expected="the data that the run was given",
             next_step=f"put it back, or correct the path in {folder / DATA}",
         )
@@ -158,7 +168,7 @@ def upload_project(ssh: Ssh, folder: str, record: Path) -> None:
 
 def _sent_before(ssh: Ssh, record: Path) -> set[str]:
     try:
-        kept = json.loads((record / SENT).read_text(encoding="utf-8"))
+        kept = parsed((record / SENT).read_bytes())
         return set(kept["files"]) if kept["machine"] == ssh.machine.instance_id else set()
     except (OSError, ValueError, KeyError, TypeError):  # nothing was sent, or to another machine
         return set()

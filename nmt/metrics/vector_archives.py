@@ -9,6 +9,7 @@ import io
 import math
 import os
 import struct
+import sys
 import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
@@ -105,6 +106,8 @@ def read_npz(stream: HashedStream) -> tuple[list[str], Matrix]:
             words_W = _member(archive, "words.npy")
             if words_W.dtype.kind != "U" or words_W.ndim != 1:
                 raise not_vectors(path, f"words of type {words_W.dtype} and shape {words_W.shape}", "a list of text")
+            if words_W.nbytes and words_W.view(f"{words_W.dtype.str[0]}u4").max() > sys.maxunicode:
+                raise not_vectors(path, "words with characters that Unicode does not have", "a list of text")
             words: list[str] = words_W.tolist()
             stored = None if stream.plain is None else _stored_member(archive, stream.plain)
             return words, _member(archive, "vectors.npy") if stored is None else stored

@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from nmt.config.metrics import FIGURES
 from nmt.errors import DataError
 from nmt.plumbing.files import write_text
+from nmt.plumbing.records import checked, parsed
 from nmt.report.tensorboard import EventFile, forget_after
 
 EVENTS = ("train", "validate", "test", "save", "end")
 _REQUIRED = ("event", "step", "epoch", "seconds")
+_TYPES: dict[str, Any] = {"event": str, "step": int, "epoch": float, "seconds": float}
+_MAYBE: Any = float | None
+_TYPES |= dict.fromkeys((*FIGURES, "perplexity", "usd"), _MAYBE)
 _NOT_DRAWN = ("step", "seconds")  # TensorBoard has axes for both
 
 
@@ -116,29 +121,30 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     Raises DataError for a missing file, or with the number of a line that is not an event.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
         raise DataError(
             str(path),
-            found="no file that can be read" if isinstance(error, OSError) else "bytes that are not UTF-8",
+            found="no file that can be read",
             expected="the metrics.jsonl of a run",
             next_step="name a run folder",
         ) from error
-    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.endswith("\n")]
+    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
 
 
-def _parse(line: str, place: str) -> dict[str, Any]:
+def _parse(line: bytes, place: str) -> dict[str, Any]:
     try:
-        event = json.loads(line)
-    except json.JSONDecodeError:
-        event = None
-    if not isinstance(event, dict) or any(key not in event for key in _REQUIRED):
+        event: dict[str, Any] = parsed(line)
+        checked(event, _TYPES, {*_REQUIRED})
+        if event["event"] == "test":
+            checked(event, {"data": str}, {"data"})
+    except ValueError as error:
         raise DataError(
             place,
-            found=repr(line[:40].rstrip("\n")),
+            found=repr(line[:40].decode(errors="replace")),
             expected=f"a JSON object with {', '.join(_REQUIRED)}",
             next_step="delete the line, or the file: it is a log, and nothing is resumed from it",
-        )
+        ) from error
     return event
 
 

@@ -10,6 +10,7 @@ from io import BufferedWriter
 from itertools import count
 from pathlib import Path
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -20,6 +21,8 @@ from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
+
+from nmt.errors import DataError
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -73,10 +76,18 @@ def forget_after(folder: Path, step: int) -> None:
 
     The files are rewritten, because not all of TensorBoard's readers heed the mark it has for a restart.
 
-    Raises OSError where a file cannot be replaced.
+    Raises DataError for a file that is broken, OSError where one cannot be replaced.
     """
     for path in sorted(folder.glob("events.out.tfevents.*")):
-        kept = [record for record in _records(path.read_bytes()) if Event.FromString(record).step <= step]
+        try:
+            kept = [record for record in _records(path.read_bytes()) if Event.FromString(record).step <= step]
+        except DecodeError as error:
+            raise DataError(
+                str(path),
+                found="a broken record",
+                expected="what TensorBoard shows of a run",
+                next_step="remove the file: nothing is resumed from it",
+            ) from error
         if len(kept) <= 1:  # nothing but the version of the format
             path.unlink()
             continue

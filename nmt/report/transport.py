@@ -9,7 +9,6 @@ A word of one sentence, B word of the other
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,12 +26,14 @@ from numpy.typing import NDArray
 from nmt.errors import MetricError
 from nmt.plumbing import edge
 from nmt.plumbing.files import write_bytes
+from nmt.plumbing.records import checked, parsed
 from nmt.report.figures import literal, new_figure, png_bytes, word
 
 _GAP = 0.04  # between words, in units of the whole mass
 _NODE = 0.03  # width of a word's bar; the columns are 1 apart
 _NEGLIGIBLE = 1e-9  # of the whole mass: rounding of the solver, not a band
 _COLOURS = "viridis_r"
+_MOVE: Mapping[str, Any] = {"from": str, "to": str, "mass": float, "cost": float}
 
 
 def transport_picture(
@@ -166,9 +167,14 @@ def _draw(arguments: Sequence[str]) -> None:
 def _read_plans(source: TextIO) -> list[Mapping[str, Any] | None]:
     """Raises MetricError for what is not the metric's JSON with plans in it."""
     try:
-        content = json.load(source)
+        content = parsed(source.read())
+        checked(content, {"plans": list[dict[str, Any] | None]}, {"plans"})
         plans: list[Mapping[str, Any] | None] = content["plans"]
-    except (ValueError, TypeError, KeyError) as error:
+        for plan in filter(None, plans):
+            checked(plan, {"distance": float, "moves": list[dict[str, Any]]}, {"distance", "moves"})
+            for move in plan["moves"]:
+                checked(move, _MOVE, {*_MOVE})
+    except ValueError as error:
         raise MetricError(
             "python -m nmt.report.transport",
             found=f"no plans on standard input ({type(error).__name__})",

@@ -20,8 +20,28 @@ from typing import Any
 
 from nmt.errors import SweepError
 from nmt.plumbing.locks import Lock, is_locked
+from nmt.plumbing.records import checked, parsed
 
 FILE = "ledger.jsonl"
+_TYPES: Mapping[str, Mapping[str, Any]] = {
+    "start": {
+        "trial": str,
+        "group": str,
+        "number": int,
+        "overrides": list[str],
+        "folder": str,
+        "where": str,
+        "flags": list[str],  # not in a ledger of before they were kept
+    },
+    "end": {
+        "trial": str,
+        "status": str,
+        "score": float | None,
+        "exit_status": int | None,
+        "seconds": float,
+        "usd": float | None,
+    },
+}
 
 
 class Status(Enum):
@@ -147,7 +167,7 @@ def fold(events: Iterable[Mapping[str, Any]]) -> dict[str, Standing]:
                 seconds=before.seconds if before else 0.0,
                 usd=before.usd if before else None,
                 attempts=before.attempts + 1 if before else 1,
-                flags=tuple(event.get("flags", ())),  # not in a ledger of before they were kept
+                flags=tuple(event.get("flags", ())),
             )
         elif before is not None:
             usd = event["usd"]
@@ -164,23 +184,21 @@ def fold(events: Iterable[Mapping[str, Any]]) -> dict[str, Standing]:
 
 
 def _parse(line: bytes, place: str) -> dict[str, Any]:
-    wanted = {
-        "start": {"trial", "group", "number", "overrides", "folder", "where"},
-        "end": {"trial", "status", "score", "exit_status", "seconds", "usd"},
-    }
     try:
-        event = json.loads(line)
-        whole = wanted[event["event"]] <= event.keys()
-    except (ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
+        event: dict[str, Any] = parsed(line.decode("utf-8", "surrogateescape"))  # as it is written
+        checked(event, {"event": str}, {"event"})
+        wanted = _TYPES[event["event"]]
+        checked(event, wanted, wanted.keys() - {"flags"})
+        if event["event"] == "end":
+            Status(event["status"])
+    except (ValueError, KeyError) as error:
         raise SweepError(
             place,
             found=repr(line[:40].decode("utf-8", "replace")),
             expected="a JSON object that tells how a trial started or ended",
             next_step="delete the line; its trial is then run again or resumed",
-        )
-    return dict(event)
+        ) from error
+    return event
 
 
 def _not_writable(path: Path, error: OSError) -> SweepError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from nmt.config.metrics import METRICS, Facts, Figure, MetricsConfig
 from nmt.config.saved import OVERRIDES, read_run_config
 from nmt.config.train import EarlyStoppingConfig
 from nmt.errors import NmtError, SweepError
+from nmt.plumbing.records import checked, parsed
 from nmt.sweep.ledger import Status, at_work, read_standings
 from nmt.sweep.pool import CONSOLE
 from nmt.sweep.scores import EVENTS_FILE, Scores, read_scores
@@ -103,7 +103,8 @@ def _from_folders(folder: Path) -> list[Result]:
         place = path.parent
         try:
             config = read_run_config(place)
-            overrides = tuple(json.loads((place / OVERRIDES).read_text(encoding="utf-8")))
+            words = parsed((place / OVERRIDES).read_bytes())
+            checked({"overrides": words}, {"overrides": list[str]}, set())
         except (NmtError, OSError, ValueError):
             continue
         number = place.name.partition("_")[0]
@@ -112,7 +113,7 @@ def _from_folders(folder: Path) -> list[Result]:
         results.append(
             Result(
                 int(number) if number.isdigit() else len(results),
-                overrides,
+                tuple(words),
                 identify(replace(config, seed=0)),
                 place,
                 Status.finished.value if done else Status.interrupted.value,

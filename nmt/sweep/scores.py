@@ -40,13 +40,13 @@ def read_scores(folder: Path) -> Scores | None:
         return None
     stopping = config.train.early_stopping
     best = best_validation(events, stopping)
-    score = best[stopping.metric] if best else None
+    score = best.get(stopping.metric)
     tests = [event for event in events if event["event"] == "test"]
     test = next((event for event in tests if event["data"] == "test"), tests[0] if tests else {})
     usd = [event["usd"] for event in events if event.get("usd") is not None]
     return Scores(
         stopping.figure,
-        score if score is not None and math.isfinite(score) else None,
+        score,
         best["step"] if best else 0,
         figures(best),
         figures(test),
@@ -63,7 +63,7 @@ def validations(folder: Path, figure: Figure) -> dict[int, float]:
         events = read_events(folder / EVENTS_FILE)
     except NmtError:  # it has not begun to log
         return {}
-    scores = {event["step"]: event[figure.key] for event in events if event["event"] == "validate"}
+    scores = {event["step"]: event.get(figure.key) for event in events if event["event"] == "validate"}
     return {step: math.nan if score is None else score for step, score in scores.items()}
 
 
@@ -78,7 +78,7 @@ def best_validation(events: Sequence[Mapping[str, Any]], stopping: EarlyStopping
             continue
         score, before = _value(event, stopping), _value(best, stopping)
         gained = stopping.figure.sign * (score - before) > stopping.min_delta
-        if gained or (score == before and _number(event["loss"]) < _number(best["loss"])):
+        if gained or (score == before and _number(event.get("loss")) < _number(best.get("loss"))):
             best = event
     return best
 
@@ -89,7 +89,7 @@ def figures(event: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _value(event: Mapping[str, Any], stopping: EarlyStoppingConfig) -> float:
-    return _number(event[stopping.metric])
+    return _number(event.get(stopping.metric))
 
 
 def _number(value: float | None) -> float:

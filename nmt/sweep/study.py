@@ -6,7 +6,6 @@ study whose launcher was killed goes on as if it had not been: Optuna's own samp
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from nmt.config.metrics import Figure
 from nmt.config.sweep import Sampler, SweepConfig
 from nmt.errors import SweepError
+from nmt.plumbing.records import checked, parsed
 from nmt.sweep.ledger import Status
 from nmt.sweep.scores import EVENTS_FILE, validations
 from nmt.sweep.space import Value, every, in_words, size_of
@@ -228,8 +228,9 @@ def has_study(path: Path) -> bool:
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
-            whole = "op_code" in json.loads(line)
-        except (ValueError, TypeError):
+            checked(parsed(line), {"op_code": int}, {"op_code"})
+            whole = True
+        except ValueError:
             whole = False
         if not whole:
             raise SweepError(

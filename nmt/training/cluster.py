@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from nmt.errors import DeviceError
+from nmt.plumbing.records import parsed
 
 EXAMPLE = (
     """TF_CONFIG='{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}', """
@@ -38,7 +38,7 @@ def read_cluster(text: str | None) -> Cluster:
     if not text:
         _refuse("no TF_CONFIG", "it in the environment of every worker")
     try:
-        content = json.loads(text)
+        content = parsed(text)
     except ValueError as error:
         _refuse(f"a TF_CONFIG that is not JSON ({error})", "an object with cluster and task")
     workers, index = _workers(content), _index(content)

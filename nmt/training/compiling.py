@@ -16,6 +16,7 @@ import tensorflow as tf
 from nmt.config.precision import Precision
 from nmt.errors import DeviceError
 from nmt.plumbing.files import write_text
+from nmt.plumbing.records import parsed
 from nmt.training.device import Chosen
 
 OLDEST = (6, 0)  # compute capability that XLA has code for; a K80 has 3.7
@@ -67,7 +68,7 @@ def key_of(model: str, precision: Precision) -> str:
 def measurements(path: Path) -> Mapping[str, Measured]:
     """All of them, none where the file is not there. Raises DeviceError."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        told = parsed(path.read_bytes()) if path.exists() else {}
         return {key: Measured(**figures) for key, figures in told.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DeviceError(

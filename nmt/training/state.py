@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 from nmt.config.train import TrainConfig
+from nmt.errors import CheckpointError
+from nmt.plumbing.records import parsed, record_of
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,25 @@ class TrainingState:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> TrainingState:
-        """Fields that an older version did not write have their defaults. Raises TypeError for any others."""
-        fields = {"events": None, "window": {}, **json.loads(text)}
-        history, window = tuple(fields["history"]), Window(**fields["window"])
-        return TrainingState(**{**fields, "history": history, "window": window})
+    def from_json(text: str, file: str = "the checkpoint") -> TrainingState:
+        """Fields that an older version did not write have their defaults.
+
+        Raises CheckpointError, naming `file`, for text that no version up to this one wrote.
+        """
+        try:
+            told = {"events": None, "window": {}, **_object(parsed(text))}
+            if strange := told.keys() - {part.name for part in fields(TrainingState)}:
+                raise ValueError(f"an unknown {min(strange)}")
+            window = record_of(Window, told["window"], finite=False)
+            state = record_of(TrainingState, {**told, "window": asdict(window)}, finite=False)
+        except ValueError as error:
+            raise CheckpointError(
+                file,
+                found=f"something else at <state> ({error})",
+                expected="the state of a run, as this version or an older one writes it",
+                next_step="use the file that the run wrote, with the version that wrote it or a later one",
+            ) from error
+        return replace(state, history=tuple(state.history), window=window)
 
     def after_time(self, seconds: float, num_gpus: int, usd_per_hour: float | None) -> TrainingState:
         """So many seconds later, of which the price is known or not."""
@@ -114,3 +131,9 @@ class TrainingState:
     def is_best(self) -> bool:
         """Whether the validation just taken in is the best so far."""
         return bool(self.history) and self.best_step == self.step
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("no object")
+    return value

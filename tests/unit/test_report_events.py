@@ -202,7 +202,7 @@ def test_a_missing_or_unreadable_log_is_named(tmp_path):
         f"{path}: found no file that can be read, expected the metrics.jsonl of a run; name a run folder."
     )
     path.write_bytes(b"\xff\n")
-    with pytest.raises(DataError, match="found bytes that are not UTF-8"):
+    with pytest.raises(DataError, match=r"metrics.jsonl, line 1: found '\ufffd', expected a JSON object"):
         read_events(path)
 
 

@@ -11,6 +11,7 @@ import pytest
 from nmt.config.data import FilesConfig
 from nmt.config.root import Config
 from nmt.config.train import EarlyStoppingConfig, TrainConfig
+from nmt.errors import CheckpointError
 from nmt.metrics.metric import Language, Scorer
 from nmt.metrics.vectors import word_vectors
 from nmt.metrics.wmd import vocabulary_of
@@ -169,7 +170,20 @@ def test_a_state_of_an_older_version_loads():
     assert TrainingState.from_json(json.dumps(fields)) == TrainingState(step=7, events=None)
 
 
-@pytest.mark.parametrize("change", [{"speed": 3}, {"history": None}])
-def test_json_of_something_else_is_refused(change):
-    with pytest.raises(TypeError):
-        TrainingState.from_json(json.dumps({**json.loads(TrainingState().to_json()), **change}))
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"speed": 3}, "an unknown speed"),
+        ({"history": None}, "history: None"),
+        ({"history": [{"loss": "low"}]}, "history: [{'loss': 'low'}]"),
+        ({"window": {"steps": 0.5}}, "steps: 0.5"),
+        ({"step": 10**400}, f"step: {10**400}"[:60]),
+    ],
+)
+def test_json_of_something_else_is_refused(change, told):
+    with pytest.raises(CheckpointError) as refused:
+        TrainingState.from_json(json.dumps({**json.loads(TrainingState().to_json()), **change}), "a.h5")
+    assert str(refused.value).startswith(f"a.h5: found something else at <state> ({told}")
+    for text in ("[]", "[" * 100_000, "{", '"\\ud800"'):
+        with pytest.raises(CheckpointError, match=r"^a\.h5: found something else at <state> \("):
+            TrainingState.from_json(text, "a.h5")
