@@ -27,6 +27,7 @@ from nmt.compare.systems import aligned
 from nmt.errors import ConfigError, DataError
 from nmt.plumbing.edge import command
 from nmt.plumbing.files import write_text
+from nmt.plumbing.records import checked, parsed, record_of
 from nmt.plumbing.text import decode, read_bytes, read_lines
 from nmt.report.pages import render
 
@@ -46,6 +47,10 @@ class Sentence:
     reference: str | None
     translations: Mapping[str, str]  # by system
     items: Mapping[str, str]
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.source, self.reference or "", *self.translations.values()]
 
     @property
     def systems_of(self) -> dict[str, list[str]]:
@@ -97,12 +102,16 @@ def as_page(key: Key) -> str:
 def read_key(path: Path) -> Key:
     """Raises DataError for a file that is none."""
     try:
-        content: dict[str, Any] = json.loads(decode(read_bytes(path), path))
-        key = Key(content["page"], [Sentence(**one) for one in content["sentences"]])
-        if not key.sentences:
-            raise ValueError("a page has sentences")
+        content = parsed(decode(read_bytes(path), path))
+        checked(content, {"page": str, "sentences": list[Any]}, {"page", "sentences"})
+        key = Key(content["page"], [record_of(Sentence, one) for one in content["sentences"]])
+        # Names become files, and texts lines.
+        if not key.sentences or not all(map(_NAME.fullmatch, key.systems)):
+            raise ValueError("no sentences, or other names")
+        if any(list(one.translations) != key.systems or "\n" in "".join(one.texts) for one in key.sentences):
+            raise ValueError("sentences of other systems, or of several lines")
         return key
-    except (ValueError, TypeError, KeyError):
+    except ValueError:
         raise DataError(
             str(path),
             found="no key of a page",

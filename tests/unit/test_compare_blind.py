@@ -136,9 +136,18 @@ def test_mistakes_are_told_in_a_sentence(corpus, capsys):
         (corpus / "s.csv").write_text(text)
         assert read(corpus, corpus / "s.csv") == 2
         assert said in capsys.readouterr().err
-    (corpus / "page.key.json").write_text("{}")
-    assert read(corpus, corpus / "s.csv") == 2
-    assert "found no key of a page" in capsys.readouterr().err
+    key = (corpus / "page.key.json").read_text(encoding="utf-8")
+    for spoilt in (
+        "{}",
+        "[]",
+        "{",
+        key.replace('"marmot"', '"../marmot"'),
+        key.replace('"drei"', '"d\\nrei"'),
+        '"row"',
+    ):
+        (corpus / "page.key.json").write_text(spoilt, encoding="utf-8")
+        assert read(corpus, corpus / "s.csv") == 2
+        assert "found no key of a page" in capsys.readouterr().err
 
 
 @pytest.mark.long
