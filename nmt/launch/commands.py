@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nmt.config.launch import Launch
 from nmt.config.mistakes import nearest
+from nmt.config.reference import entries, reference, topic_of
 from nmt.errors import ConfigError
 from nmt.launch import remote_commands
 from nmt.launch.aws import REGION, region_of
@@ -16,7 +17,7 @@ from nmt.launch.preflight import preflight
 from nmt.launch.relaunch import relaunch
 from nmt.launch.selftest import selftest
 from nmt.launch.terminate import refresh_access, stop, terminate
-from nmt.launch.terms import Start, read_command
+from nmt.launch.terms import OverError, Start, read_command
 from nmt.launch.up import NOT_DONE, up
 from nmt.launch.watch import cost
 from nmt.plumbing import edge
@@ -96,15 +97,23 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str]) -> int | None:
-    if not argv or "--help" in argv[:2] or "-h" in argv[:2]:
-        print(page())
+    topic = topic_of(argv[: argv.index("--")] if "--" in argv else argv)
+    if not argv or topic is not None:
+        print(reference(list(entries(Launch)), topic) if topic else page())
         return 0
-    command = _command(argv[0])
-    read = read_command(argv[1:], list(command.flags), command.start)
+    try:
+        return _given(argv[0], argv[1:])
+    except OverError:
+        return _given(argv[0], argv[1:])
+
+
+def _given(name: str, words: Sequence[str]) -> int | None:
+    command = _command(name)
+    read = read_command(words, list(command.flags), command.start)
     if read is None:
         return NOT_DONE
     config, flags = read
-    aloud = argv[0] in ("preflight", "up") and "--policy" not in flags
+    aloud = name in ("preflight", "up") and "--policy" not in flags
     return command.function(located(config, aloud), flags)
 
 
@@ -135,4 +144,9 @@ def page() -> str:
     for name, command in COMMANDS.items():
         lines.append(f"  {name:<24}{command.meaning}")
         lines += [f"    {flag:<22}{meaning}" for flag, meaning in command.flags.items()]
+    lines += [
+        "",
+        "  --help all",
+        "    every option with its default, meaning, type and bounds; also of one group: --help remote",
+    ]
     return "\n".join(lines)

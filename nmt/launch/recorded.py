@@ -9,12 +9,12 @@ from nmt.config.launch import Launch, LaunchConfig
 from nmt.errors import LaunchError
 from nmt.launch.aws import Aws
 from nmt.launch.bill import Event, catch_up, events_of, iso, note, read_events
-from nmt.launch.life import Instance, instances, look_up
+from nmt.launch.life import GONE, Instance, instances, look_up
 from nmt.launch.machine import FILE as RECORD
 from nmt.launch.machine import Machine, load_machine
 from nmt.launch.prices import Prices, prices
-from nmt.launch.start import load_request, resend
-from nmt.launch.terms import load_terms
+from nmt.launch.start import load_request, look_for, resend
+from nmt.launch.terms import as_told, load_terms
 
 
 def folder_of(launch: LaunchConfig) -> Path:
@@ -68,26 +68,44 @@ def check_account(aws: Aws, launch: LaunchConfig) -> bool:
 
 
 def machines(aws: Aws, config: Launch) -> list[Instance]:
-    """Every machine of this name that has not ended: those on record, one whose start AWS never confirmed, and those
-    with our tags. What has ended is noted on its bill.
+    """Every machine of this name that has not ended: those on record, those with our tags, and one whose start AWS has
+    never confirmed. What has ended is noted on its bill.
 
     Raises LaunchError where AWS does not know a machine that may run.
     """
-    folder, known = folder_of(config.launch), []
+    known = []
     check_account(aws, config.launch)
     for instance_id in may_run(config.launch):
         found = asked(aws, config, instance_id)
         if found is not None and found.state != "terminated":
             known.append(found)
-    request = load_request(folder)
-    if request is not None and not request.instance_id:
-        answered = resend(aws, config, request, folder)
+    tagged = [one for one in instances(aws, config.launch.name) if one.id not in {other.id for other in known}]
+    if unanswered(config.launch):
+        answered = _answer(aws, config, [one for one in known + tagged if one.state not in GONE])
         if answered is not None:
-            note(folder, started(aws, config, answered, prices(aws, config)[0]))
-            catch_up(config, folder, answered.id, answered)
+            tagged = [one for one in tagged if one.id != answered.id]
             known += [answered] if answered.state != "terminated" else []
-    ids = {one.id for one in known}
-    return known + [one for one in instances(aws, config.launch.name) if one.id not in ids]
+    return known + tagged
+
+
+def unanswered(launch: LaunchConfig) -> bool:
+    """Whether a start was asked for of which no machine is on the bill yet."""
+    request = load_request(folder_of(launch))
+    return request is not None and not events_of(folder_of(launch), request.instance_id)
+
+
+def _answer(aws: Aws, config: Launch, others: list[Instance]) -> Instance | None:
+    """The machine of the unanswered request, now on its bill. Where others of the name live it is only looked for: to
+    ask for it once more might start a second one.
+    """
+    folder = folder_of(config.launch)
+    request = load_request(folder)
+    assert request is not None
+    found = resend(aws, config, request, folder) if not others else look_for(aws, request, folder)
+    if found is not None:
+        note(folder, started(aws, config, found, prices(aws, config)[0]))
+        catch_up(config, folder, found.id, found)
+    return found
 
 
 def asked(aws: Aws, config: Launch, instance_id: str) -> Instance | None:
@@ -97,7 +115,7 @@ def asked(aws: Aws, config: Launch, instance_id: str) -> Instance | None:
     """
     same = check_account(aws, config.launch)
     found = look_up(aws, config, instance_id, may_run(config.launch).get(instance_id, 0.0), same)
-    catch_up(config, folder_of(config.launch), instance_id, found)
+    catch_up(as_told(config), folder_of(config.launch), instance_id, found)
     return found
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from nmt.config.launch import Launch
 from nmt.launch.assignment import Assignment, load_assignment
+from nmt.launch.aws import connect
 from nmt.launch.fetch import fetch
 from nmt.launch.machine import Machine
 from nmt.launch.messages import options, say
-from nmt.launch.recorded import on_record
+from nmt.launch.recorded import check_account, on_record
 from nmt.launch.remote_commands import bring_home, run_words
 from nmt.launch.s3 import pull, store_of
 from nmt.launch.ssh import Ssh
@@ -25,6 +26,8 @@ def relaunch(config: Launch, flags: frozenset[str]) -> int | None:
     """Save and fetch what can be had, end the old machine, start another, go on. Raises LaunchError."""
     assignment = load_assignment(Path(config.launch.folder), config.launch.name)
     recorded = on_record(config.launch)
+    if recorded is not None:  # with other keys the training would be stopped, and nothing started
+        check_account(connect(config.launch), config.launch)
     saved = recorded is not None and _saved(config, recorded, assignment)
     if not saved:
         store = store_of(config.launch, assignment.run)

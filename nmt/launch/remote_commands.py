@@ -19,7 +19,7 @@ from nmt.launch.fetch import describe, fetch, follow
 from nmt.launch.machine import Machine, load_machine
 from nmt.launch.messages import command, options, say
 from nmt.launch.notices import NOTICE_S
-from nmt.launch.recorded import at_home, folder_of, on_record
+from nmt.launch.recorded import at_home, folder_of, on_record, unanswered
 from nmt.launch.s3 import push, signed, store_of
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
@@ -45,7 +45,7 @@ def run_training(config: Launch, flags: frozenset[str]) -> int | None:
 
 def run_words(config: Launch, words: Sequence[str]) -> None:
     """The same for given words of train.py. Raises ConfigError, LaunchError."""
-    machine, folder = _machine(config), Path(config.launch.folder)
+    machine, folder = _machine(config, "run"), Path(config.launch.folder)
     ssh = _ssh(config, machine)
     try:
         seconds = limit_s(machine, config.launch.max_hours, config.launch.max_usd)
@@ -79,7 +79,7 @@ def started(folder: Path, machine: Machine) -> float:
 
 def attach(config: Launch, flags: frozenset[str]) -> int | None:
     """attach: the session on the machine in this terminal."""
-    ssh, assignment = _reach(config)
+    ssh, assignment = _reach(config, "attach")
     if not sys.stdin.isatty():
         raise LaunchError(
             str(ssh.place("attaching")),
@@ -93,7 +93,7 @@ def attach(config: Launch, flags: frozenset[str]) -> int | None:
 
 def logs(config: Launch, flags: frozenset[str]) -> int | None:
     """logs: the end of the trainer's output; -f: and what comes."""
-    ssh, assignment = _reach(config)
+    ssh, assignment = _reach(config, "logs")
 
     def take(part: bytes) -> None:
         sys.stdout.buffer.write(part)
@@ -120,7 +120,7 @@ def ps(config: Launch, flags: frozenset[str]) -> int | None:
 
 def fetch_run(config: Launch, flags: frozenset[str]) -> int | None:
     """fetch: the run comes home; --every: again and again until training ends."""
-    ssh, assignment = _reach(config)
+    ssh, assignment = _reach(config, "fetch")
     store, sent = store_of(config.launch, assignment.run), dict[str, tuple[int, int]]()
 
     def after() -> None:
@@ -145,7 +145,7 @@ def fetch_run(config: Launch, flags: frozenset[str]) -> int | None:
 
 def halt(config: Launch, flags: frozenset[str]) -> int | None:
     """halt: training saves and leaves; the machine stays."""
-    ssh, assignment = _reach(config)
+    ssh, assignment = _reach(config, "halt")
     status = Agent(ssh, assignment.remote).ask("stop", "stopping the training")
     fetch(ssh, assignment)
     say(f"{describe(status)}; fetched to {assignment.folder}")
@@ -187,14 +187,15 @@ def _ending(config: Launch, status: dict[str, Any]) -> int | None:
     return LEFT_UNFINISHED
 
 
-def _machine(config: Launch) -> Machine:
+def _machine(config: Launch, name: str) -> Machine:
+    """The machine on record, for the command `name`. Raises LaunchError where none can be reached yet, or any more."""
     if on_record(config.launch) is None and load_request(folder_of(config.launch)) is not None:
-        check("run", State.asked, config)
+        check(name, State.asked if unanswered(config.launch) else State.pending, config)
     return load_machine(Path(config.launch.folder), config.launch.name)
 
 
-def _reach(config: Launch) -> tuple[Ssh, Assignment]:
-    machine = _machine(config)
+def _reach(config: Launch, name: str) -> tuple[Ssh, Assignment]:
+    machine = _machine(config, name)
     return _ssh(config, machine), load_assignment(Path(config.launch.folder), machine.name)
 
 

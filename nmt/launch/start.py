@@ -109,9 +109,8 @@ def send(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance:
         if not refusal.uncertain and (refusal.code not in AT_THE_DOOR or (first and not refusal.again)):
             forget_request(folder)
             raise
-        found_late = _looked_for(aws, request, LATE_S)
+        found_late = look_for(aws, request, folder, LATE_S)
         if found_late is not None:
-            _save(folder, replace(request, instance_id=found_late.id))
             return found_late
         raise _unknown(launch, refusal) from refusal
 
@@ -121,9 +120,8 @@ def resend(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance
 
     To send it again is the one way to learn which: AWS takes a token that it knows for the same request.
     """
-    found = _looked_for(aws, request, 0.0)
+    found = look_for(aws, request, folder)
     if found is not None:
-        _save(folder, replace(request, instance_id=found.id))
         return found
     try:
         return send(aws, launch, request, folder)
@@ -133,8 +131,15 @@ def resend(aws: Aws, launch: Launch, request: Request, folder: Path) -> Instance
         raise
 
 
-def _looked_for(aws: Aws, request: Request, wait_s: float) -> Instance | None:
+def look_for(aws: Aws, request: Request, folder: Path, wait_s: float = 0.0) -> Instance | None:
     """The machine of a request whose answer was lost, where AWS lists it within so many seconds."""
+    found = _looked_for(aws, request, wait_s)
+    if found is not None:
+        _save(folder, replace(request, instance_id=found.id))
+    return found
+
+
+def _looked_for(aws: Aws, request: Request, wait_s: float) -> Instance | None:
     token = {"Name": "client-token", "Values": [request.parameters["ClientToken"]]}
     ends = clock.ticks() + wait_s
     while True:

@@ -14,9 +14,9 @@ from nmt.launch.bill import catch_up, final_lines, read_events
 from nmt.launch.life import GONE, Instance, end_machines, wait_for
 from nmt.launch.machine import Machine, forget_machine
 from nmt.launch.messages import agreed, command, locked, say, told
-from nmt.launch.recorded import at_home, folder_of, machines, may_run, on_record
+from nmt.launch.recorded import at_home, folder_of, machines, may_run, on_record, unanswered
 from nmt.launch.start import forget_request
-from nmt.launch.states import AWS, check
+from nmt.launch.states import AWS, State, check
 from nmt.launch.up import KNOWN_HOSTS, NOT_DONE
 
 Fetch = Callable[[Launch, Machine], object]  # brings home what a machine made; raises LaunchError
@@ -27,6 +27,8 @@ def stop(config: Launch, flags: frozenset[str]) -> int | None:
     config = at_home(config)
     folder = folder_of(config.launch)
     with locked(folder), _recorded(config):
+        if unanswered(config.launch):  # to ask what came of it might start a machine
+            check("stop", State.asked, config)
         aws = connect(config.launch)
         found = _one(aws, config)
         if found.spot:
@@ -62,14 +64,18 @@ def terminate(config: Launch, flags: frozenset[str], fetch: Fetch) -> int | None
             if alive and "--no-fetch" not in flags:
                 _bring_home(config, alive, fetch)
             ended = end_machines(aws, config, [one.id for one in found]) if found else []
+        while unanswered(config.launch):  # with others gone it can be sent again, which tells what came of it
+            found = machines(aws, config)
+            with told(config, [one.id for one in found], aws.region):
+                ended += end_machines(aws, config, [one.id for one in found]) if found else []
         for one in ended:
             catch_up(config, folder, one.id, one)
         left = leftovers.look(aws, config.launch.name, access.made_names(config.launch, folder))
-        _check_that_this_is_the_place(aws, config, found, left)
+        _check_that_this_is_the_place(aws, config, ended, left)
         removed = leftovers.remove(aws, config, left)
         _forget(config, folder)
         say("\n".join([*removed, f"nothing of {config.launch.name} is left in {aws.region}"]))
-        for line in final_lines(read_events(folder), clock.now(), [one.id for one in found]):
+        for line in final_lines(read_events(folder), clock.now(), [one.id for one in ended]):
             say(line)
     return None
 

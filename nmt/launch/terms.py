@@ -36,6 +36,10 @@ class Start(Enum):
     renewal = "the same, but all that is other is shown and asked for: another machine is started"
 
 
+class OverError(Exception):
+    """The machine on record has ended, and so has what its `up` was told: the command is to be read anew."""
+
+
 @dataclass(frozen=True)
 class Terms:
     """`options` are those of `up` that were not the default, "launch.max_usd" -> 1.0."""
@@ -97,6 +101,17 @@ def of_machine(config: Launch, name: str) -> Launch:
         return replace(config, launch=replace(config.launch, name=name))
     found, _ = read_launch([], told=terms.options)
     return replace(found, launch=replace(found.launch, name=name, folder=config.launch.folder))
+
+
+def as_told(config: Launch) -> Launch:
+    """The same with the limits that the machine's timer was set by; others may be typed, and hold only once it is."""
+    terms = load_terms(Path(config.launch.folder) / config.launch.name)
+    if terms is None:
+        return config
+    before, _ = read_launch([], told={key: value for key, value in terms.options.items() if key in LIMITS})
+    return replace(
+        config, launch=replace(config.launch, max_hours=before.launch.max_hours, max_usd=before.launch.max_usd)
+    )
 
 
 def remember_limits(config: Launch, folder: Path) -> None:

@@ -19,10 +19,10 @@ from nmt.launch.machine import Machine, forget_machine, save_machine
 from nmt.launch.messages import agreed, command, locked, say, told, usd
 from nmt.launch.offers import as_offered, find_image, zones_with
 from nmt.launch.prices import Prices, max_hours, prices
-from nmt.launch.recorded import folder_of, machines, on_record, started
+from nmt.launch.recorded import folder_of, machines, on_record, started, unanswered
 from nmt.launch.refusals import AwsError
 from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
-from nmt.launch.terms import Terms
+from nmt.launch.terms import OverError, Terms
 from nmt.plumbing.tables import table
 
 NOT_DONE = 2  # exit status after a no
@@ -43,11 +43,16 @@ class Plan:
 
 
 def up(config: Launch, flags: frozenset[str]) -> int | None:
-    """Start the machine, or go on with one that an earlier `up` started. Raises LaunchError."""
+    """Start the machine, or go on with one that an earlier `up` started.
+
+    Raises LaunchError, and OverError where the machine on record has ended: what it was told holds no more.
+    """
     folder = folder_of(config.launch)
     with locked(folder):
         aws = connect(config.launch)
         found = existing(aws, config, folder)
+        if found is None:
+            _forget_ended(config, folder)
         if found is not None and found.type != config.machine.instance_type:
             raise LaunchError(
                 f"launch.name={config.launch.name}", found=f"a {found.type}, {found.id}, that may run and cost",
@@ -57,6 +62,8 @@ def up(config: Launch, flags: frozenset[str]) -> int | None:
         if found is not None and found.state not in ("stopping", "stopped"):
             say(f"{found.id} in {aws.region} runs already ({found.state}); nothing more is started")
         plan = _plan(aws, config if found is not None else _offered(aws, config), config, folder)
+        if found is not None:
+            _check_key(plan, found)
         if found is None:
             found = _new(aws, plan, flags)
         elif found.state in ("stopping", "stopped"):
@@ -90,10 +97,24 @@ def existing(aws: Aws, config: Launch, folder: Path) -> Instance | None:
             f"launch.name={config.launch.name}", found=f"{len(alive)} machines: {', '.join(one.id for one in alive)}",
             expected="one", next_step=f"end them: {command('terminate', config)}",
         )  # fmt: skip
+    if alive and unanswered(config.launch):
+        raise LaunchError(
+            f"launch.name={config.launch.name}", found=f"{alive[0].id}, and an unfinished start of another one",
+            expected="one machine", next_step=f"end both: {command('terminate', config)}",
+        )  # fmt: skip
     for one in [one for one in found if one.state in GONE] if not alive else []:
         say(f"{one.id} in {aws.region} is {one.state} ({one.why}); another one is started once it has ended")
         catch_up(config, folder, one.id, wait_for(aws, config, one.id, ("terminated",)))
     return alive[0] if alive else None
+
+
+def _forget_ended(config: Launch, folder: Path) -> None:
+    """Raises OverError where there was something to forget."""
+    if on_record(config.launch) is not None or load_request(folder) is not None:
+        forget_machine(Path(config.launch.folder), config.launch.name)
+        forget_request(folder)
+        say("the machine on record has ended; for another one only what is typed now holds")
+        raise OverError
 
 
 def _offered(aws: Aws, config: Launch) -> Launch:
@@ -171,18 +192,22 @@ def _again(aws: Aws, plan: Plan, found: Instance, flags: frozenset[str]) -> Inst
     return found
 
 
+def _check_key(plan: Plan, found: Instance) -> None:
+    """Before anything is started or noted: a machine of another folder is nobody's here."""
+    if found.key_name != access.names(plan.launch.launch, plan.public)[0]:
+        raise LaunchError(
+            f"the key of {found.id}", found="another one than in this folder", expected="the folder that started it",
+            next_step=f"name it with launch.folder=FOLDER, or end the machine: {command('terminate', plan.launch)}",
+        )  # fmt: skip
+
+
 def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     """Running, reachable from here alone, its keys known; then it is on record."""
     options = plan.launch.launch
     running = wait_for(aws, plan.launch, found.id, ("running",))
     event = started(aws, plan.launch, running, plan.prices)
     note(plan.folder, event)
-    key_name, group_name = access.names(options, plan.public)
-    if running.key_name != key_name:
-        raise LaunchError(
-            f"the key of {running.id}", found="another one than in this folder", expected="the folder that started it",
-            next_step=f"name it with launch.folder=FOLDER, or end the machine: {command('terminate', plan.launch)}",
-        )  # fmt: skip
+    _, group_name = access.names(options, plan.public)
     access.put_group(aws, options, group_name, plan.network)
     host = options.host or running.address
     known_hosts = plan.folder / KNOWN_HOSTS

@@ -19,10 +19,11 @@ from nmt.launch.fetch import describe
 from nmt.launch.life import PAID
 from nmt.launch.machine import Machine, list_machines
 from nmt.launch.messages import command, say
-from nmt.launch.recorded import asked, folder_of
+from nmt.launch.recorded import asked, folder_of, unanswered
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import RemoteCommandError, UnreachableError
 from nmt.launch.start import load_request
+from nmt.launch.states import ALLOWED, State, check
 from nmt.launch.terms import of_machine
 from nmt.launch.training import Agent, Say
 
@@ -34,7 +35,7 @@ Take = Callable[[bytes], None]
 def attach(ssh: Ssh, agent: Agent) -> None:
     """The session on the machine in this terminal; Ctrl-b d leaves it. Raises LaunchError."""
     status = agent.status()
-    if status["state"] != "running":
+    if (State.training if status["state"] == "running" else State.saved) not in ALLOWED["attach"]:
         raise LaunchError(
             str(ssh.place("attaching")),
             found=f"no training that runs ({describe(status)})",
@@ -136,6 +137,8 @@ def ended(config: Launch, machine: Machine) -> str | None:
 def cost(config: Launch, flags: frozenset[str]) -> int | None:
     """Print the bill of every machine that had this name. Raises LaunchError."""
     folder = folder_of(config.launch)
+    if unanswered(config.launch):
+        check("cost", State.asked, config)
     events = read_events(folder)
     if not events:
         raise LaunchError(

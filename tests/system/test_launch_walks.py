@@ -1,0 +1,99 @@
+"""Random walks through the launcher, and a small test of each fault that they have found.
+
+Never two machines of one name, none that is forgotten, no limit raised silently, each bill right to the minute. A walk
+that fails prints its number and all that happened.
+"""
+
+from __future__ import annotations
+
+import pytest
+from launch_walk import walk, walking
+from walk_tools import PLACES
+
+DESK, LAPTOP, BEN = PLACES
+YES = ("--yes", "--no-fetch")
+
+
+def test_thirty_walks(tmp_path):
+    walks(range(30), tmp_path)
+
+
+@pytest.mark.long
+def test_two_thousand_walks(tmp_path):
+    walks(range(2000), tmp_path)
+
+
+def walks(numbers, home):
+    for number in numbers:
+        with pytest.MonkeyPatch.context() as patch:
+            (home / str(number)).mkdir()
+            patch.chdir(home / str(number))
+            walk(number, patch)
+
+
+@pytest.fixture
+def it(tmp_path, monkeypatch):
+    """A walk whose steps the test takes; what must hold is held after each."""
+    monkeypatch.chdir(tmp_path)
+    with walking(0, monkeypatch) as it:
+        it.typed = dict.fromkeys(PLACES, 48.0)
+        yield it
+        it.finish()
+
+
+def test_for_another_machine_holds_what_is_typed_for_it(it):
+    """Of one that had ended by itself, `up` took its limit, 24 hours instead of 1."""
+    it.give(DESK, "up", "--yes", "launch.max_hours=24")
+    it.taken_away(DESK)
+    status, said = it.give(DESK, "up", "--yes", "launch.max_hours=1")
+    assert (status, [box.hours for box in it.ec2.alive()]) == (0, [1.0])
+    assert "the machine on record has ended; for another one only what is typed now holds\n" in said
+    assert "ends     by itself after 1 h (terminate), $0.506 at most\n" in said
+
+
+def test_a_machine_of_another_folder_is_neither_started_nor_noted(it):
+    """It was started again, and only then refused; its bill stayed, and once AWS had forgotten it nothing went on."""
+    it.give(DESK, "up", "--yes")
+    it.give(DESK, "stop")
+    status, said = it.give(LAPTOP, "up", "--yes")
+    assert (status, [box.state for box in it.ec2.alive()]) == (2, ["stopped"])
+    assert "found another one than in this folder" in said
+    assert not (LAPTOP.records / "bill.jsonl").exists()
+    it.give(DESK, "terminate", *YES)
+    it.sleep(7200.0)
+    assert it.give(LAPTOP, "up", "--yes")[0] == 0
+
+
+def test_a_client_killed_before_the_bill_is_written_leaves_a_machine_that_is_known(it, monkeypatch):
+    """Its id was in the request, and only its tags were looked for, which AWS shows late."""
+    with monkeypatch.context() as patch:
+        patch.setattr("nmt.launch.up.note", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            it.give(DESK, "up", "--yes")
+    (box,) = it.ec2.alive()
+    assert it.give(DESK, "up", "--yes")[0] == 0
+    assert it.ec2.alive() == [box]
+
+
+def test_a_start_that_was_never_sent_is_not_sent_beside_another_machine(it):
+    """`up` in another folder had started one meanwhile; the request left here started a second."""
+    sent = 12  # requests before RunInstances, files included
+    while not (DESK.records / "starting.json").exists():
+        assert it.give(DESK, "up", "--yes", fault=("killed before", sent := sent + 1))[0] == -9
+    assert it.ec2.alive() == []
+    it.give(LAPTOP, "up", "--yes")
+    (box,) = it.ec2.alive()
+    it.sleep(20.0)
+    status, said = it.give(DESK, "up", "--yes")
+    assert (status, it.ec2.alive()) == (2, [box])
+    assert f"found {box.id}, and an unfinished start of another one, expected one machine; end both: " in said
+    assert it.give(DESK, "terminate", *YES)[0] == 0
+    assert (it.ec2.alive(), it.ec2.most) == ([], 1)
+
+
+def test_a_limit_that_never_held_is_not_on_the_bill(it):
+    """`run` with another limit noted the end of a machine that was gone by that limit."""
+    it.give(DESK, "up", "--yes", "launch.max_hours=2")
+    it.sleep(36_000.0)
+    assert it.give(DESK, "run", "launch.max_hours=1", "--yes", "--", "seed=1")[0] == 2
+    assert "it ran 2.00 h" in it.give(DESK, "cost")[1]
