@@ -42,7 +42,7 @@ class Plan:
 
 def prepare(argv: Sequence[str]) -> Plan:
     """Check a command line by composing it, each value of a sweep included. Raises ConfigError."""
-    args, flags = _arguments(argv)
+    args, flags = arguments(argv)
     if args.shell_completion or args.hydra_help:
         return Plan(list(argv), runs=True, multirun=args.multirun, resumed=None)
     runs = args.cfg is None and args.info is None
@@ -68,8 +68,10 @@ def composed(words: Sequence[str]) -> Config:
         return to_config(apply_overrides(node, [one for one in overrides if not needs_hydra(one)]))
 
 
-def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Hydra's flags and overrides, in any order; the flags with their values once more, as they were written."""
+def arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Hydra's flags and overrides, in any order; the flags with their values once more, as they were written. Raises
+    ConfigError.
+    """
     args, unknown = get_args_parser().parse_known_intermixed_args(list(argv))
     if args.experimental_rerun is not None:
         unknown.append("--experimental-rerun")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 
-from nmt.config.compose import prepare
+from nmt.config.compose import arguments, prepare
 from nmt.config.overrides import parse_override
 from nmt.config.store import register
 from nmt.errors import ConfigError
@@ -26,6 +26,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "train.init_from")
 SENT = "sent.json"  # beside the machine's record: which files it has of us
 DATA = "machine/data.json"  # in a run folder at home
+OWN_CONFIGS = ("--config-dir", "-cd", "--config-name", "-cn")  # of Hydra's flags, those that say what to train
 PREFIXES = ("data.train", "data.dev", "data.test")
 PREFIX_GROUPS = ("data.tests.", "data.corpora.")  # NAME -> PREFIX
 
@@ -61,20 +62,39 @@ def plan_training(words: Sequence[str], name: str) -> TrainingPlan:
             next_step="launch one run for each machine, or sweep on the machine that you are on",
         )
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
-    folder, kept, items, resumes = Path("runs") / f"{name}-{digest}", [], list[Item](), False
-    for word in words:
-        override = None if word.startswith("-") else parse_override(word)
-        key = override.key_or_group if override else ""
-        if override and key == "hydra.run.dir":
+    overrides, kept, items = _own_configs(words)
+    folder, resumes = Path("runs") / f"{name}-{digest}", False
+    for override in map(parse_override, overrides):
+        if override.key_or_group == "hydra.run.dir":
             folder = Path(str(override.value()))
-        elif override and key == "resume" and override.value() is not None:
+        elif override.key_or_group == "resume" and override.value() is not None:
             folder, resumes = Path(str(override.value())), True
         else:
-            kept.append(_moved(override, items) if override else word)
+            kept.append(_moved(override, items))
     if resumes:
         items += remembered(folder)
         items.append(Item([f"{folder}/"], f"runs/{_plain(folder.resolve().name)}"))
     return TrainingPlan(kept, _plain(folder.resolve().name), folder, resumes, items)
+
+
+def _own_configs(words: Sequence[str]) -> tuple[list[str], list[str], list[Item]]:
+    """-> the overrides, the flags of one's own configurations as the machine will know them, and their folder.
+
+    Raises ConfigError for another flag of Hydra's: what it shows or changes is not a training there.
+    """
+    args, flags = arguments(words)
+    other = [flag for flag in flags if flag.startswith("-") and flag.partition("=")[0] not in OWN_CONFIGS]
+    if other:
+        raise ConfigError(
+            "training command", found=other[0], expected=f"overrides, {' or '.join(OWN_CONFIGS)}",
+            next_step="leave it out",
+        )  # fmt: skip
+    kept, items = [], list[Item]()
+    if args.config_dir is not None:
+        folder = Path(args.config_dir).resolve()
+        items.append(Item([f"{folder}/"], f"configs/{_place(folder)}"))
+        kept.append(f"--config-dir=../{items[0].target}")
+    return args.overrides, kept + [f"--config-name={args.config_name}"] * (args.config_name is not None), items
 
 
 def remember(plan: TrainingPlan) -> None:
@@ -135,7 +155,7 @@ def _moved(override: Override, items: list[Item]) -> str:
             expected="a folder that exists" if key in FOLDERS else "files that exist",
             next_step="correct the path: it is uploaded from this machine",
         )
-    place = f"data/{_plain(home.resolve().name)}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:8]}"
+    place = f"data/{_place(home.resolve())}"
     items.append(Item(sources, place))
     there = f"../{place}" if key in FOLDERS else f"../{place}/{path.name}"
     return f"{line.partition('=')[0]}={typed(there)}"
@@ -144,6 +164,11 @@ def _moved(override: Override, items: list[Item]) -> str:
 def typed(path: str) -> str:
     """A path as a value on Hydra's command line, whatever its characters."""
     return path if re.fullmatch(r"[\w./-]+", path) else QuotedString(path, Quote.single).with_quotes()
+
+
+def _place(folder: Path) -> str:
+    """A name for what comes from a folder: the same for the same, another one for another."""
+    return f"{_plain(folder.name)}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
 
 
 def _plain(name: str) -> str:

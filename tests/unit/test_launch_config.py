@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
@@ -163,6 +164,17 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 def test_the_page_names_every_command_and_flag(table, capsys):
     assert run([]) == run(["--help"]) == 0
     assert all(word in page() for name, command in COMMANDS.items() for word in (name, *command.flags))
+
+
+def test_help_shows_every_option_or_those_of_one_group(capsys):
+    assert run(["--help", "all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    keys = [f"{group.name}.{part.name}=" for group in fields(Launch) for part in fields(group.default_factory)]
+    assert [line.split("=")[0] + "=" for line in lines] == keys
+    assert run(["up", "--help", "remote"]) == 0
+    assert capsys.readouterr().out.splitlines() == [line for line in lines if line.startswith("remote.")]
+    assert run(["--help", "launch.nam"]) == 2
+    assert "did you mean launch.name" in capsys.readouterr().err
 
 
 def test_the_defaults_are_a_g4dn():

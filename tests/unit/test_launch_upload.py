@@ -98,6 +98,28 @@ def test_data_is_found_and_named_as_the_machine_will_know_it(corpus):
     ]
 
 
+@pytest.mark.parametrize("flags", [["--config-dir=mine"], ["--config-dir", "mine"], ["-cd", "mine"]])
+def test_one_s_own_configurations_go_with_the_command(flags, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "own.yaml").write_text("# @package _global_\nseed: 7\n")
+    plan = plan_training(["experiment=own", *flags, "train.max_steps=900"], "box")
+    (item,) = plan.items
+    assert item.sources == [f"{tmp_path}/mine/"]
+    assert item.target.startswith("configs/mine-")
+    assert plan.words == [f"--config-dir=../{item.target}", "experiment=own", "train.max_steps=900"]
+    command = specification(machine(tmp_path), RemoteConfig(), plan, 60.0)["command"]
+    assert command[3:] == ["train.usd_per_hour=0.5", *plan.words, f"hydra.run.dir=../runs/{plan.run}"]
+
+
+def test_a_file_of_one_s_own_is_named_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "my.yaml").write_text("defaults: [config, _self_]\nseed: 7\n")
+    plan = plan_training(["--config-dir=mine", "-cn", "my"], "box")
+    assert plan.words == [f"--config-dir=../{plan.items[0].target}", "--config-name=my"]
+
+
 def test_a_folder_goes_with_all_that_it_holds(corpus):
     plan = plan_training(["data=multi30k", f"data.dir='{corpus}'"], "box")
     assert plan.items[0].sources == [f"{corpus}/"]
@@ -153,6 +175,9 @@ def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
         (["-m", "seed=1,2"], "training command: found a sweep, expected one run"),
         (["--cfg", "job"], "training command: found a command that trains nothing, expected one run"),
         (["resume=nowhere"], "resume=nowhere: found no folder of this name"),
+        (["--hydra-help"], "training command: found --hydra-help, expected overrides, --config-dir or -cd or"),
+        (["--config-dir=nowhere"], "--config-dir: found nowhere, expected a folder"),
+        (["--config-name=none", "seed=1"], "--config-name"),
     ],
 )
 def test_a_mistaken_command_is_told_before_it_costs(words, sentence, tmp_path, monkeypatch):
