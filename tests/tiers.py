@@ -9,7 +9,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS_TENSORFLOW = {"tensorflow", "keras", "nmt.app.quiet"}  # `quiet` loads it by name
-STARTS_PROGRAMS = {"subprocess", "multiprocessing", "moto", "tests.system.aws_server", "tests.system.machine_tools"}
+STARTS_PROGRAMS = {
+    "subprocess",
+    "multiprocessing",
+    "moto",
+    "tests.system.aws_server",
+    "tests.system.aws_unkind",
+    "tests.system.machine_tools",
+}
 
 
 @cache

@@ -39,6 +39,10 @@ def _terminate(config: Launch, flags: frozenset[str]) -> int | None:
     return terminate(config, flags, remote_commands.bring_home)
 
 
+def _up(config: Launch, flags: frozenset[str]) -> int | None:
+    return up(config, flags, from_record=True)
+
+
 COMMANDS: dict[str, Command] = {
     "preflight": Command(
         preflight,
@@ -46,7 +50,7 @@ COMMANDS: dict[str, Command] = {
         {"--policy": "print the IAM policy"},
         Start.defaults,
     ),
-    "up": Command(up, "start the machine, or go on with the one that runs", YES),
+    "up": Command(_up, "start the machine, or go on with the one that runs", YES),
     "run": Command(remote_commands.run_training, "upload, install, train: -- OVERRIDES of train.py", YES, Start.limits),
     "attach": Command(remote_commands.attach, "the session of the training in this terminal"),
     "logs": Command(remote_commands.logs, "the output of the training", {"-f": "and what comes, until it ends"}),

@@ -42,16 +42,16 @@ class Plan:
     folder: Path
 
 
-def up(config: Launch, flags: frozenset[str]) -> int | None:
-    """Start the machine, or go on with one that an earlier `up` started.
+def up(config: Launch, flags: frozenset[str], from_record: bool = False) -> int | None:
+    """Start the machine, or go on with one that an earlier `up` started. Raises LaunchError.
 
-    Raises LaunchError, and OverError where the machine on record has ended: what it was told holds no more.
+    With options that start `from_record`, OverError says that the machine on it has ended: they are to be read anew.
     """
     folder = folder_of(config.launch)
     with locked(folder):
         aws = connect(config.launch)
         found = existing(aws, config, folder)
-        if found is None:
+        if found is None and from_record:
             _forget_ended(config, folder)
         if found is not None and found.type != config.machine.instance_type:
             raise LaunchError(

@@ -28,17 +28,8 @@ from nmt.config.launch import Launch
 from nmt.config.launching import read_launch
 from nmt.launch.aws import Aws
 from tests.hydra_answers import keep_answers
-from tests.system.aws_server import (
-    NEAR,
-    OWN_ADDRESS,
-    REGION,
-    SECRET,
-    SERVERS,
-    AwsServer,
-    CutError,
-    SlowError,
-    running_aws,
-)
+from tests.system.aws_requests import OWN_ADDRESS, REGION, SECRET, CutError, SlowError
+from tests.system.aws_server import NEAR, SERVERS, AwsServer, running_aws
 from tests.system.aws_unkind import Clock
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system.aws_server import Answer, AwsServer, Call, CutError, SlowError, refusal
+from tests.system.aws_requests import Answer, Call, CutError, SlowError, refusal
+from tests.system.aws_server import AwsServer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "launch.md"
 HEADING = "## What happens when AWS fails"

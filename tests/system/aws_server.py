@@ -7,10 +7,7 @@ promise that a request with a known client token is the same request.
 
 from __future__ import annotations
 
-import base64
-import functools
 import io
-import json
 import os
 import re
 import socket
@@ -23,35 +20,35 @@ from typing import Any
 
 import pytest
 
-SWITCHES = {  # read when moto is imported
-    "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
-    "MOTO_ENABLE_AMI_VALIDATION": "true",
-    "MOTO_ENABLE_KEYPAIR_VALIDATION": "true",
-    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # hundreds in each region, of which none is used
-}
-os.environ.update(SWITCHES)
 pytest.importorskip("moto", reason="moto is not installed")
-from moto.core.base_backend import BackendDict  # noqa: E402
-from moto.ec2.models import ec2_backends  # noqa: E402
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: E402
-from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
+from moto import settings
+from moto.core.base_backend import BackendDict
+from moto.ec2.models import ec2_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.system.aws_unkind import KIND, Nature, RealClock  # noqa: E402
+from tests.system.aws_added import ADDED, for_moto
+from tests.system.aws_requests import (
+    ACCOUNT,
+    MOTO,
+    OWN_ADDRESS,
+    REGION,
+    XML_ANSWER,
+    Answer,
+    Call,
+    Caller,
+    CutError,
+    SlowError,
+    refusal,
+)
+from tests.system.aws_unkind import KIND, Nature, RealClock
 
-ACCOUNT = "123456789012"
-REGION = "eu-west-1"
-SECRET = "wJalrXUtnFEMI7MDENGbPxRfiCYNOTAKEY"  # looked for in all that is written
-OWN_ADDRESS = "203.0.113.7"
+# As the variables of the environment do it, which count only before moto is imported.
+settings.EC2_ENABLE_INSTANCE_TYPE_VALIDATION = settings.ENABLE_AMI_VALIDATION = True
+settings.ENABLE_KEYPAIR_VALIDATION = True
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # hundreds in each region, of which none is used
+
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDxGkZwXxQ5wxJd1kQ0rN2nM3Yx0m0qgWnU4u0mB0rTe"
-IMAGE_NAME = "Deep Learning Base OSS Nvidia Driver GPU AMI (Ubuntu 22.04) 20260801"
-ON_DEMAND = {
-    "g4dn.xlarge": 0.587,
-    "g5.xlarge": 1.123,
-    "g6.xlarge": 0.8976,
-    "t3.micro": 0.0114,
-}  # stands for Amazon's list in these tests
-GP3_GB_MONTH = 0.088
-SPOT = {"eu-west-1a": 0.21, "eu-west-1b": 0.18, "eu-west-1c": 0.24}
 QUOTAS = {
     "L-DB2E81BA": 8.0,
     "L-3819A6DF": 4.0,
@@ -60,43 +57,6 @@ QUOTAS = {
     "L-1216C47A": 32.0,
     "L-34B43A08": 32.0,
 }
-JSON_ANSWER, XML_ANSWER = "application/x-amz-json-1.1", "text/xml"
-Answer = tuple[int, str, bytes]
-
-
-@dataclass(frozen=True)
-class Caller:
-    account: str
-    arn: str
-
-
-MOTO = Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/moto")
-
-
-@dataclass(frozen=True)
-class Call:
-    service: str
-    action: str
-    region: str
-    body: str
-    caller: Caller
-
-    @functools.cached_property
-    def fields(self) -> dict[str, str]:
-        """Of the query protocol, which EC2 speaks."""
-        return dict(urllib.parse.parse_qsl(self.body))
-
-    @property
-    def dry(self) -> bool:
-        return "DryRun=true" in self.body
-
-
-class CutError(ConnectionError):
-    """The connection ends without an answer."""
-
-
-class SlowError(CutError):
-    """The answer comes too late."""
 
 
 @dataclass
@@ -168,7 +128,7 @@ class AwsServer:
         ids = [value for key, value in call.fields.items() if key.startswith("InstanceId.")]
         before = {one: backend.get_instance_by_id(one).state for one in ids if backend.get_instance_by_id(one)}
         with self.nature.as_seen(backend):
-            answered = self.from_moto(call, environ, _for_moto(self, call, body))
+            answered = self.from_moto(call, environ, for_moto(self, call, body))
         if answered[0] == 200:
             self.happened(call, answered[2], before)
         return answered
@@ -273,105 +233,6 @@ class AwsServer:
         known = dict(urllib.parse.parse_qsl(text))
         action = target.rpartition(".")[2] or known.get("Action", environ["REQUEST_METHOD"])
         return Call(service, action, region, text, self.callers.get(key, MOTO))
-
-
-def refusal(call: Call, code: str, status: int, message: str = "as the test wants it") -> Answer:
-    """An error as the service's protocol writes it."""
-    if call.service in ("ec2",):
-        text = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>"
-        return status, XML_ANSWER, text.encode()
-    if call.service == "sts":
-        text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-        return status, XML_ANSWER, text.encode()
-    return status, JSON_ANSWER, json.dumps({"__type": code, "message": message}).encode()
-
-
-def _json(value: object) -> Answer:
-    return 200, JSON_ANSWER, json.dumps(value).encode()
-
-
-def _quota(server: AwsServer, call: Call) -> Answer:
-    code = json.loads(call.body)["QuotaCode"]
-    return _json({"Quota": {"QuotaCode": code, "Value": server.quotas[code]}})
-
-
-def _products(server: AwsServer, call: Call) -> Answer:
-    wanted = {one["Field"]: one["Value"] for one in json.loads(call.body)["Filters"]}
-    price = GP3_GB_MONTH if "volumeApiName" in wanted else ON_DEMAND.get(wanted["instanceType"])
-    if price is None:
-        return _json({"PriceList": []})
-    dimensions = {"a.b": {"pricePerUnit": {"USD": f"{price:.10f}"}}}
-    product = {"terms": {"OnDemand": {"a": {"priceDimensions": dimensions}}, "Reserved": {}}}
-    return _json({"PriceList": [json.dumps(product)]})
-
-
-def _parameter(server: AwsServer, call: Call) -> Answer | None:
-    if not json.loads(call.body)["Name"].startswith(("/aws/service/deeplearning/", "/aws/service/canonical/")):
-        return None
-    return _json({"Parameter": {"Value": image_id(server, call.region)}})
-
-
-def _spot_prices(server: AwsServer, call: Call) -> Answer:
-    rows = "".join(
-        f"<item><availabilityZone>{zone}</availabilityZone><spotPrice>{price}</spotPrice>"
-        f"<timestamp>2026-08-0{day}T00:00:00.000Z</timestamp></item>"
-        for zone, dollars in SPOT.items()
-        for day, price in ((2, dollars), (1, 9.9))
-    )
-    head = "<DescribeSpotPriceHistoryResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
-    text = f"{head}<spotPriceHistorySet>{rows}</spotPriceHistorySet></DescribeSpotPriceHistoryResponse>"
-    return 200, XML_ANSWER, text.encode()
-
-
-def _console(server: AwsServer, call: Call) -> Answer:
-    machine = server.backend(call.region, call.caller.account).get_instance(call.fields["InstanceId"])
-    age_s = server.nature.clock.now() - server.nature.begun.get(machine.id, float("-inf"))
-    output = base64.b64encode(server.console.encode() if age_s >= server.nature.pace.console_after_s else b"").decode()
-    head = "<GetConsoleOutputResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
-    text = f"{head}<instanceId>{machine.id}</instanceId><output>{output}</output></GetConsoleOutputResponse>"
-    return 200, XML_ANSWER, text.encode()
-
-
-def _identity(server: AwsServer, call: Call) -> Answer:
-    arn = call.caller.arn
-    if arn.endswith("/botocore-session"):  # botocore names a session of an assumed role anew in each process
-        arn = f"{arn}-{len(server.calls)}"
-    text = (
-        "<GetCallerIdentityResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><GetCallerIdentityResult>"
-        f"<Arn>{arn}</Arn><UserId>AIDA</UserId><Account>{call.caller.account}</Account>"
-        "</GetCallerIdentityResult></GetCallerIdentityResponse>"
-    )
-    return 200, XML_ANSWER, text.encode()
-
-
-def _for_moto(server: AwsServer, call: Call, body: bytes) -> bytes:
-    """The page after an empty one is the first; the filter client-token, which moto does not know, is one of ids."""
-    fields = {key: value for key, value in call.fields.items() if (key, value) != ("NextToken", "more")}
-    for key, name in call.fields.items():
-        if key.startswith("Filter.") and name == "client-token":
-            value = key.replace(".Name", ".Value.1")
-            known = server.tokens.get((call.caller.account, call.region, call.fields[value]))
-            fields |= {key: "instance-id", value: known[2] if known else "i-00000000"}
-    return body if fields == call.fields else urllib.parse.urlencode(fields).encode()
-
-
-ADDED: dict[tuple[str, str], Callable[[AwsServer, Call], Answer | None]] = {
-    ("servicequotas", "GetServiceQuota"): _quota,
-    ("pricing", "GetProducts"): _products,
-    ("ssm", "GetParameter"): _parameter,
-    ("ec2", "DescribeSpotPriceHistory"): _spot_prices,
-    ("ec2", "GetConsoleOutput"): _console,
-    ("sts", "GetCallerIdentity"): _identity,
-}
-
-
-def image_id(server: AwsServer, region: str) -> str:
-    """The Deep Learning image of a region, registered on first sight."""
-    backend = server.backend(region)
-    known = [ami for ami in backend.amis.values() if ami.name == IMAGE_NAME]
-    image = known[0] if known else backend.register_image(name=IMAGE_NAME)
-    image.architecture = "x86_64"
-    return str(image.id)
 
 
 NEAR = "http://aws.invalid"

@@ -17,8 +17,13 @@ import pytest
 from moto.ec2.models.instances import InstanceState, StateReason
 
 if TYPE_CHECKING:
-    from tests.system.aws_server import Answer, AwsServer, Call
+    from tests.system.aws_requests import Answer, Call
+    from tests.system.aws_server import AwsServer
 
+TOO_MANY = {
+    "ec2": "RequestLimitExceeded",
+    "s3": "SlowDown",  # docs/AmazonS3/latest/API/ErrorResponses.html
+}
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 XML = "xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'"
 PAGED = {  # action -> the element that holds its items
@@ -92,6 +97,12 @@ UNKIND = Pace(
     console_after_s=25.0, throttled_each=7, first_page_empty=True,
 )  # fmt: skip
 
+# The same for clients in processes of their own, which wait in truth.
+UNKIND_IN_HASTE = Pace(
+    pending_s=2.0, stopping_s=2.0, shutting_down_s=2.0, spot_pending_s=3.0, listed_after_s=1.0, tagged_after_s=2.0,
+    console_after_s=4.0, throttled_each=7, first_page_empty=True,
+)  # fmt: skip
+
 
 @dataclass
 class Nature:
@@ -105,6 +116,7 @@ class Nature:
     charged: dict[str, float] = field(default_factory=dict)  # id -> seconds that were paid for until the last stop
     gone: dict[str, float] = field(default_factory=dict)  # id -> when it was terminated
     asked: int = 0
+    refused: set[tuple[str, ...]] = field(default_factory=set)
 
     # What happens to machines.
 
@@ -194,8 +206,11 @@ class Nature:
     def refusal(self, server: AwsServer, call: Call) -> tuple[str, int] | None:
         """What AWS refuses of itself: its code, the status."""
         self.asked += 1
-        if self.pace.throttled_each and self.asked % self.pace.throttled_each == 0:
-            return ("RequestLimitExceeded" if call.service == "ec2" else "ThrottlingException"), 503
+        request = (call.service, call.action, call.region, call.body)
+        refused, self.refused = request in self.refused, self.refused - {request}
+        if self.pace.throttled_each and self.asked % self.pace.throttled_each == 0 and not refused:
+            self.refused |= {request}  # which passes when it is sent again, whatever other threads ask meanwhile
+            return TOO_MANY.get(call.service, "ThrottlingException"), 503
         backend = server.backend(call.region, call.caller.account) if call.service == "ec2" else None
         if backend is None:
             return None

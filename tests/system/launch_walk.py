@@ -16,11 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_unkind import UNKIND, Clock, Nature
-from hydra_answers import keep_answers
-from tiny_ec2 import ACCOUNT, Box, TinyEc2, answered
-from tiny_offers import PRICE, REGION
-from walk_tools import FAULTS, PLACES, Door, KilledError, Place, files, known_here, read_launch
 
 from nmt.launch import commands, machine, remote_commands, terms
 from nmt.launch.assignment import Assignment
@@ -29,6 +24,11 @@ from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import Fault, UnreachableError
 from nmt.launch.training import Agent
 from nmt.plumbing.files import write_text
+from tests.hydra_answers import keep_answers
+from tests.system.aws_unkind import UNKIND, Clock, Nature
+from tests.system.tiny_ec2 import ACCOUNT, Box, TinyEc2, answered
+from tests.system.tiny_offers import PRICE, REGION
+from tests.system.walk_tools import FAULTS, PLACES, Door, KilledError, Place, files, known_here, read_launch
 
 SLACK_S = 80.0  # a minute, and what is lost by writing hours with two figures behind the point
 
@@ -197,8 +197,13 @@ class Walk:
     def look(self, place: Place) -> None:
         before = {box.id: box.state for box in self.ec2.alive()}
         command = self.dice.choice(["ps", "cost", "fetch", "refresh-access", "halt"])
-        self.give(place, command, fault=self.fault())
+        fault = self.fault()
+        _, said = self.give(place, command, fault=fault)
         assert {box.id for box in self.ec2.alive()} <= set(before), "to look starts nothing"
+        if command == "ps" and fault is None:
+            for box_id, price in re.findall(r"(i-[0-9a-f]+) +\S+ +([\d.]+) ", said):
+                costs = self.ec2.boxes[box_id].state in ("pending", "running")
+                assert (float(price) > 0) == costs, f"ps says that {box_id} costs {price}"
 
     def time_passes(self, place: Place) -> None:
         self.sleep(60 * self.dice.choice([0.1, 1, 15, 90, 600]))

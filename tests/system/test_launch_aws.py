@@ -24,20 +24,12 @@ from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
 from nmt.launch.messages import usd
 from nmt.launch.policy import actions
+from tests.system.aws_added import ADDED, IMAGE_NAME, image_id
 from tests.system.aws_client import account, quick, words
 from tests.system.aws_client import configuration as config
 from tests.system.aws_faults import inject
-from tests.system.aws_server import (
-    ADDED,
-    HOST_KEY,
-    IMAGE_NAME,
-    OWN_ADDRESS,
-    REGION,
-    SECRET,
-    image_id,
-    near_aws,
-    refusal,
-)
+from tests.system.aws_requests import OWN_ADDRESS, REGION, SECRET, refusal
+from tests.system.aws_server import HOST_KEY, near_aws
 from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 YES = frozenset({"--yes"})

@@ -21,7 +21,8 @@ from nmt.launch.commands import COMMANDS, run
 from nmt.launch.machine import FILE as RECORD
 from tests.system.aws_client import account, configuration, quick, words
 from tests.system.aws_faults import LATER, SCENARIOS, Case, cases, changes, documented, inject, table
-from tests.system.aws_server import REGION, running_aws
+from tests.system.aws_requests import REGION
+from tests.system.aws_server import running_aws
 from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -25,7 +25,8 @@ from nmt.launch.agent.job import alive
 from nmt.launch.notices import MetadataServer
 from nmt.tools.rehearsal import SMALL, compare
 from tests.system.aws_client import account, words
-from tests.system.aws_server import SECRET, running_aws
+from tests.system.aws_requests import SECRET
+from tests.system.aws_server import running_aws
 from tests.system.machine_tools import (
     FAKE_POWER_OFF,
     HANGS_S,

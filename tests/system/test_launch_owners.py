@@ -19,7 +19,8 @@ from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
 from tests.system.aws_client import account, quick, words
 from tests.system.aws_client import configuration as config
-from tests.system.aws_server import ACCOUNT, Caller, near_aws
+from tests.system.aws_requests import ACCOUNT, Caller
+from tests.system.aws_server import near_aws
 from tests.system.aws_unkind import UNKIND, Clock, Nature
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -194,7 +195,7 @@ def test_what_aws_has_forgotten_has_ended(aws, capsys):
 def test_a_request_is_never_forgotten_for_a_refusal_at_the_door(aws, capsys):
     """Its answer was lost, then the credentials ran out: the refusal says nothing of the first try."""
     from tests.system.aws_faults import inject
-    from tests.system.aws_server import refusal
+    from tests.system.aws_requests import refusal
 
     inject(aws, "ec2:RunInstances", "dark")
     with pytest.raises(LaunchError):

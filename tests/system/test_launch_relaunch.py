@@ -8,22 +8,27 @@ import pytest
 
 from nmt.launch.assignment import Assignment
 from nmt.launch.commands import run
-from tests.system.aws_client import account, words
-from tests.system.aws_server import running_aws
+from tests.system.aws_client import account, quick, words
+from tests.system.aws_server import near_aws
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 from tests.system.machine_tools import free_port
 
 pytestmark = pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("rsync")), reason="not installed: ssh, rsync")
 
 
-def test_a_machine_that_runs_and_does_not_answer_is_kept(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("pace", [KIND, UNKIND], ids=["kind", "unkind"])
+def test_a_machine_that_runs_and_does_not_answer_is_kept(tmp_path, monkeypatch, capsys, pace):
     account(monkeypatch, tmp_path)
-    with running_aws() as aws:
+    clock = Clock()
+    quick(monkeypatch, clock)
+    with near_aws(Nature(clock, pace)) as aws:
         options = words(aws, "launch.name=box", f"launch.folder={tmp_path / 'launch'}")
         options += ["launch.host=127.0.0.1", f"launch.port={free_port()}"]
         assert run(["up", "--yes", *options]) == 0
         instance = aws.alive()[0].id
         folder = tmp_path / "runs" / "box-1"
         Assignment(["seed=2"], "box-1", str(folder), "/home/ubuntu/nmt-launch").save(tmp_path / "launch", "box")
+        clock.sleep(30.0)  # until every request shows it
         capsys.readouterr()
         assert run(["relaunch", "--yes", *options]) == 2
         told = capsys.readouterr()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nmt.config.launching import read_launch
@@ -12,14 +14,18 @@ from nmt.launch.aws import connect
 from nmt.launch.relaunch import going_on
 from nmt.launch.s3 import pull, push, signed, store_of
 from tests.system.aws_client import account, words
-from tests.system.aws_server import SECRET, running_aws
+from tests.system.aws_requests import SECRET
+from tests.system.aws_server import running_aws
+from tests.system.aws_unkind import KIND, UNKIND, Nature, RealClock
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """Of the run `box-1` under s3://checkpoints/mine, whose bucket is there."""
+@pytest.fixture(params=[KIND, replace(UNKIND, throttled_each=2)], ids=["kind", "unkind"])
+def store(tmp_path, monkeypatch, request):
+    """Of the run `box-1` under s3://checkpoints/mine, whose bucket is there; unkind: each second request is refused."""
     account(monkeypatch, tmp_path)
-    with running_aws() as aws:
+    monkeypatch.setattr("nmt.launch.agent.supervisor.PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0.0)
+    with running_aws(Nature(RealClock(), request.param)) as aws:
         config, _ = read_launch(words(aws, "launch.s3=s3://checkpoints/mine/"))
         place = {"LocationConstraint": config.launch.region}
         connect(config.launch).call("s3", "CreateBucket", {"Bucket": "checkpoints", "CreateBucketConfiguration": place})

@@ -10,7 +10,8 @@ import pytest
 from nmt.launch.commands import run
 from nmt.launch.ssh import Answer, Ssh
 from tests.system.aws_client import account, quick, words
-from tests.system.aws_server import OWN_ADDRESS, SECRET, near_aws
+from tests.system.aws_requests import OWN_ADDRESS, SECRET
+from tests.system.aws_server import near_aws
 from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 

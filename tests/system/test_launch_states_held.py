@@ -6,12 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from aws_unkind import UNKIND
-from launch_walk import walking
-from walk_tools import PLACES, files
 
 from nmt.launch.assignment import Assignment
 from nmt.launch.states import ALLOWED, State
+from tests.system.aws_unkind import UNKIND
+from tests.system.launch_walk import walking
+from tests.system.walk_tools import PLACES, files
 
 DESK = PLACES[0]
 NO_MACHINE = {"preflight", "selftest"}  # about no machine that is on record; each has tests of its own

@@ -15,7 +15,8 @@ from nmt.launch.commands import run
 from nmt.launch.ssh_faults import Fault, UnreachableError
 from nmt.launch.terms import load_terms
 from tests.system.aws_client import account, quick, words
-from tests.system.aws_server import near_aws, refusal
+from tests.system.aws_requests import refusal
+from tests.system.aws_server import near_aws
 from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 SPOT = ("machine=g5_xlarge", "launch.spot=true", "launch.disk_gb=200", "launch.max_usd=1")

@@ -7,8 +7,9 @@ that fails prints its number and all that happened.
 from __future__ import annotations
 
 import pytest
-from launch_walk import walk, walking
-from walk_tools import PLACES
+
+from tests.system.launch_walk import walk, walking
+from tests.system.walk_tools import PLACES
 
 DESK, LAPTOP, BEN = PLACES
 YES = ("--yes", "--no-fetch")

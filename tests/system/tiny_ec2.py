@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
-from aws_unkind import Clock, Nature
-from tiny_offers import REGION, Asked, TinyOffers
-
 from nmt.launch import refusals
 from nmt.launch.refusals import AwsError
+from tests.system.aws_unkind import Clock, Nature
+from tests.system.tiny_offers import REGION, Asked, TinyOffers
 
 ACCOUNT = "123456789012"
 KEYS = "-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 " + "A" * 68 + " root@ip\n-----END SSH HOST KEY KEYS-----\n"

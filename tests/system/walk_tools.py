@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tiny_ec2 import Box, lost, refused
-
 from nmt.config import launching
+from tests.system.tiny_ec2 import Box, lost, refused
 
 BEFORE = ("RequestLimitExceeded", "InternalError", "InsufficientInstanceCapacity", "UnauthorizedOperation", "cut")
 AFTER = ("slow", "broken", "killed")  # AWS has acted

@@ -16,6 +16,7 @@ from nmt.launch.agent.metadata import Metadata
 from nmt.launch.agent.timer import arm
 
 TICK_S = 0.2
+PAUSES_S = (0.5, 2.0, 8.0)  # between tries of an upload
 UPLOAD_S = 100.0  # two minutes are all that a spot machine has
 
 
@@ -124,12 +125,20 @@ def show(text: bytes) -> None:
 
 
 def upload(path: Path, address: str) -> str:
-    """Put a file where the launcher has signed a place for it; -> what became of it, without the signature."""
-    try:
-        with open(path, "rb") as file:
-            headers = {"Content-Length": str(path.stat().st_size)}
-            request = urllib.request.Request(address, data=file, headers=headers, method="PUT")
-            with urllib.request.urlopen(request, timeout=UPLOAD_S):
-                return "uploaded"
-    except (OSError, ValueError) as error:
-        return f"not uploaded ({getattr(error, 'reason', None) or type(error).__name__})"
+    """Put a file where the launcher has signed a place for it; -> what became of it, without the signature.
+
+    S3 refuses a request now and then, and says to send it again: API/ErrorResponses.html, SlowDown.
+    """
+    pauses = list(PAUSES_S)
+    while True:
+        try:
+            with open(path, "rb") as file:
+                headers = {"Content-Length": str(path.stat().st_size)}
+                request = urllib.request.Request(address, data=file, headers=headers, method="PUT")
+                with urllib.request.urlopen(request, timeout=UPLOAD_S):
+                    return "uploaded"
+        except (OSError, ValueError) as error:
+            passes = isinstance(error, OSError) and getattr(error, "code", 500) >= 500 and path.exists()
+            if not passes or not pauses:
+                return f"not uploaded ({getattr(error, 'reason', None) or type(error).__name__})"
+        time.sleep(pauses.pop(0))
