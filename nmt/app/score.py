@@ -16,7 +16,7 @@ from nmt.data.specials import EOS
 from nmt.data.subwords import Subwords, Vocabularies
 from nmt.errors import DataError
 from nmt.plumbing.text import read_lines
-from nmt.search.scoring import Scorer
+from nmt.search.likelihood import Scorer
 from nmt.search.translate import pad, plan_by_length
 from nmt.training.device import choose_device
 

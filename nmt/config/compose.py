@@ -18,7 +18,7 @@ from nmt.config.overrides import apply_overrides, known_keys, parse_override, to
 from nmt.config.resume import resumed_config
 from nmt.config.root import CommandLine, Config
 from nmt.config.store import GROUPS, register
-from nmt.config.sweeping import (
+from nmt.config.sweep_line import (
     SWEEPS,
     check_sweep,
     interval_ends,

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nmt.config import mistakes
 from nmt.config.root import CommandLine
 from nmt.config.store import CONFIGS, GROUPS
-from nmt.config.sweeping import CONFIG_NAME, SEARCH_PATH, check_packages
+from nmt.config.sweep_line import CONFIG_NAME, SEARCH_PATH, check_packages
 from nmt.errors import ConfigError
 
 VERSION_BASE = "1.3"

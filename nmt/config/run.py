@@ -29,7 +29,7 @@ from nmt.config.resume import continued
 from nmt.config.root import CommandLine, Config
 from nmt.config.saved import dump, not_writable, unbased, write_overrides, write_run_config
 from nmt.config.store import CONFIGS, register
-from nmt.config.sweeping import CONFIG_NAME
+from nmt.config.sweep_line import CONFIG_NAME
 from nmt.errors import ConfigError, NmtError
 from nmt.plumbing import edge
 from nmt.plumbing.claims import claimed, claimed_new

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nmt.config.launch import SMALLEST_DISK_GB, Launch
-from nmt.config.launching import profiles
+from nmt.config.launch_line import profiles
 from nmt.errors import LaunchError
 from nmt.launch.access import EVERYBODY, own_network
 from nmt.launch.aws import Aws

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nmt.config.launch import Family, Launch, MachineConfig
-from nmt.config.launching import profiles
+from nmt.config.launch_line import profiles
 from nmt.errors import LaunchError
 from nmt.launch.aws import Answer, Aws
 from nmt.launch.life import PAID, described

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import Launch
-from nmt.config.launching import differences, read_launch
+from nmt.config.launch_line import differences, read_launch
 from nmt.errors import LaunchError
 from nmt.launch.machine import FILE as RECORD
 from nmt.launch.machine import write_private

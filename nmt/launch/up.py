@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import Launch
-from nmt.config.launching import differences
+from nmt.config.launch_line import differences
 from nmt.errors import LaunchError
 from nmt.launch import access
 from nmt.launch.aws import Aws, connect

@@ -24,9 +24,9 @@ from nmt.model.indexing import take_per_row
 from nmt.search.banks import DEAD, candidates, in_turn, siblings_apart
 from nmt.search.history import History, walk_back
 from nmt.search.interface import Hypotheses, SearchModel, State
+from nmt.search.penalties import limits, score, upper_bound
 from nmt.search.rows import gather_rows, keep_shapes, must_change, repeat_rows, varying_rows
 from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules, Verdict
-from nmt.search.scores import limits, score, upper_bound
 from nmt.search.words import best_words
 
 

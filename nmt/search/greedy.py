@@ -11,9 +11,9 @@ from nmt.config.search import SearchConfig
 from nmt.data.specials import BOS, EOS, PAD
 from nmt.model.indexing import take_per_row
 from nmt.search.interface import Hypotheses, SearchModel, State
+from nmt.search.penalties import limits, score
 from nmt.search.rows import gather_rows, keep_shapes, repeat_rows, survivors, varying_rows
 from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules
-from nmt.search.scores import limits, score
 from nmt.search.words import best_words
 
 

@@ -43,7 +43,7 @@ class SearchModel(Protocol):
 class Hypotheses(NamedTuple):
     """What was found for each sentence, best first.
 
-    Where fewer than M were found the rest has score -inf and length 0. The scores are those of `nmt.search.scores`.
+    Where fewer than M were found the rest has score -inf and length 0. The scores are those of `nmt.search.penalties`.
     """
 
     tokens_BMT: tf.Tensor  # int32, each ending in EOS, padded with 0

@@ -13,7 +13,7 @@ class Translation:
     """One translation of one line. Row t of the attention belongs to piece t of the target, both ending in EOS."""
 
     text: str  # without line breaks
-    score: float  # `nmt.search.scores`; comparable between translations of one line
+    score: float  # `nmt.search.penalties`; comparable between translations of one line
     tokens: list[int]  # ids, EOS included
     weight_TS: np.ndarray | None  # float32; each row sums to 1
     pieces_src: list[str]  # labels of the source pieces, EOS included

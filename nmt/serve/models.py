@@ -20,7 +20,7 @@ from nmt.data.specials import EOS
 from nmt.data.subwords import Vocabularies
 from nmt.errors import ConfigError, NmtError
 from nmt.search.interface import SearchModel
-from nmt.search.scoring import Scorer
+from nmt.search.likelihood import Scorer
 from nmt.search.translate import Translator, pad
 from nmt.search.translation import Translation
 

@@ -16,7 +16,7 @@ from nmt.config.overrides import to_config
 from nmt.config.root import Config
 from nmt.config.store import folder_name
 from nmt.config.sweep import SweepConfig
-from nmt.config.sweeping import own_configs
+from nmt.config.sweep_line import own_configs
 from nmt.errors import SweepError
 from nmt.sweep.leaderboard import make_board
 from nmt.sweep.ledger import Ledger, Status, read_standings

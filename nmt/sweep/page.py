@@ -13,11 +13,11 @@ from nmt.report.pages import Cell, Column, render
 from nmt.sweep import plots
 from nmt.sweep.leaderboard import Board, brief, label_of
 from nmt.sweep.ledger import Status
+from nmt.sweep.outcome import LAST_WRITTEN, validations
 from nmt.sweep.pool import CONSOLE
 from nmt.sweep.report import cells, header, standing
 from nmt.sweep.results import Result, varying
 from nmt.sweep.runner import duration
-from nmt.sweep.scores import LAST_WRITTEN, validations
 from nmt.sweep.trials import key_of
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from nmt.config.launching import read_launch
+from nmt.config.launch_line import read_launch
 from nmt.config.root import Config
 from nmt.config.sweep import SweepConfig
 from nmt.config.train import Device

@@ -12,8 +12,8 @@ from nmt.config.train import EarlyStoppingConfig
 from nmt.errors import NmtError, SweepError
 from nmt.plumbing.records import checked, parsed
 from nmt.sweep.ledger import Status, at_work, read_standings
+from nmt.sweep.outcome import EVENTS_FILE, Scores, read_scores
 from nmt.sweep.pool import CONSOLE
-from nmt.sweep.scores import EVENTS_FILE, Scores, read_scores
 from nmt.sweep.trials import identify, key_of
 
 SEED = "seed"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from nmt.errors import SweepError
 from nmt.plumbing.signals import NUMBERS, STATUSES, StopRequest
 from nmt.sweep.ledger import Ledger, Standing, Status
+from nmt.sweep.outcome import Scores, read_scores
 from nmt.sweep.pool import CONSOLE, Pool, Running
-from nmt.sweep.scores import Scores, read_scores
 from nmt.sweep.trials import Trial, place
 
 log = logging.getLogger(__name__)

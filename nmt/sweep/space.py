@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig
 
 from nmt.config.overrides import parse_override
-from nmt.config.sweeping import interval_ends
+from nmt.config.sweep_line import interval_ends
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:

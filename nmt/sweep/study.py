@@ -16,7 +16,7 @@ from nmt.config.sweep import Sampler, SweepConfig
 from nmt.errors import SweepError
 from nmt.plumbing.records import checked, parsed
 from nmt.sweep.ledger import Status
-from nmt.sweep.scores import EVENTS_FILE, validations
+from nmt.sweep.outcome import EVENTS_FILE, validations
 from nmt.sweep.space import Value, every, in_words, size_of
 
 if TYPE_CHECKING:

@@ -47,9 +47,9 @@ def test_an_attention_touches_two_files(name):
 
 def test_a_penalty_of_the_search_touches_two_files():
     """Its option, and its place in the score that every search takes from one function."""
-    assert files_with("gnmt") == {"nmt/config/search.py", "nmt/search/scores.py"}
-    assert files_with("length_penalty", "coverage_penalty") == {"nmt/search/scores.py"}
-    assert files_with("cfg.coverage", "cfg.alpha", "cfg.normalisation") == {"nmt/search/scores.py"}
+    assert files_with("gnmt") == {"nmt/config/search.py", "nmt/search/penalties.py"}
+    assert files_with("length_penalty", "coverage_penalty") == {"nmt/search/penalties.py"}
+    assert files_with("cfg.coverage", "cfg.alpha", "cfg.normalisation") == {"nmt/search/penalties.py"}
 
 
 def test_a_schedule_touches_two_files():

@@ -13,7 +13,7 @@ from nmt.config.search import Normalisation, SearchConfig
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.greedy import GreedySearch
-from nmt.search.scoring import Scorer
+from nmt.search.likelihood import Scorer
 from tests.property.search_tools import EOS, ToyModel, Twin, found, padded
 
 SETTINGS = settings(max_examples=8, deadline=None, derandomize=True)

@@ -25,7 +25,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from werkzeug.test import EnvironBuilder
 
 from nmt.config.launch import Launch
-from nmt.config.launching import read_launch
+from nmt.config.launch_line import read_launch
 from nmt.launch.aws import Aws
 from tests.hydra_answers import keep_answers
 from tests.system.aws_requests import OWN_ADDRESS, REGION, SECRET, CutError, SlowError

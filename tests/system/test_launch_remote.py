@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.config.launching import read_launch
+from nmt.config.launch_line import read_launch
 from nmt.errors import LaunchError
 from nmt.launch.assignment import load_assignment
 from nmt.launch.fetch import fetch, follow

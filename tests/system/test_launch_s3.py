@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nmt.config.launching import read_launch
+from nmt.config.launch_line import read_launch
 from nmt.errors import LaunchError
 from nmt.launch.agent.supervisor import upload
 from nmt.launch.assignment import Assignment

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nmt.config import launching
+from nmt.config import launch_line
 from tests.system.tiny_ec2 import Box, lost, refused
 
 BEFORE = ("RequestLimitExceeded", "InternalError", "InsufficientInstanceCapacity", "UnauthorizedOperation", "cut")
@@ -85,5 +85,5 @@ def read_launch(words: Any, flags: Any = (), told: Any = None) -> Any:
     """Hydra takes longer than the command: the options follow from the words, and nobody changes them."""
     key = repr((list(words), list(flags), told))
     if key not in CACHE:
-        CACHE[key] = launching.read_launch(words, flags, told)
+        CACHE[key] = launch_line.read_launch(words, flags, told)
     return CACHE[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import nmt.config.sweeping
+import nmt.config.sweep_line
 from nmt.config.compose import prepare
 from nmt.config.resume import continued
 from nmt.config.root import Config
@@ -49,7 +49,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
 def test_each_mistake_has_its_sentence(edge, capsys, words, monkeypatch):
-    monkeypatch.setattr(nmt.config.sweeping, "_is_there", lambda module: module == "optuna")
+    monkeypatch.setattr(nmt.config.sweep_line, "_is_there", lambda module: module == "optuna")
     assert edge(*words) == 2
     assert capsys.readouterr().err == f"{MISTAKES[words]}\n"
     assert edge.calls == []

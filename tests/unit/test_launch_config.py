@@ -10,7 +10,7 @@ from dataclasses import fields
 import pytest
 
 from nmt.config.launch import Family, Lane, Launch, LaunchConfig, MachineConfig, Shutdown
-from nmt.config.launching import profiles, read_launch
+from nmt.config.launch_line import profiles, read_launch
 from nmt.config.store import LAUNCH_SCHEMAS, options
 from nmt.errors import ConfigError
 from nmt.launch.commands import COMMANDS, Command, page, run

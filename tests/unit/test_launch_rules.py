@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nmt.config.launch import Lane, Launch, LaunchConfig, MachineConfig
-from nmt.config.launching import profiles
+from nmt.config.launch_line import profiles
 from nmt.errors import LaunchError
 from nmt.launch.access import allow_only, own_network
 from nmt.launch.bill import Event, bill, iso, note, read_events, when_stopped

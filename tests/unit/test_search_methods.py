@@ -17,9 +17,9 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.greedy import GreedySearch
+from nmt.search.likelihood import Scorer
+from nmt.search.penalties import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.rows import must_change
-from nmt.search.scores import coverage_penalty, length_penalty, limits, upper_bound
-from nmt.search.scoring import Scorer
 from nmt.search.words import best_words
 from tests.unit.search_models import BOS, EOS, PAD, UNK, Copier, Table
 

@@ -15,10 +15,10 @@ from nmt.errors import SweepError
 from nmt.sweep.commands import run
 from nmt.sweep.leaderboard import brief, classes, explained, make_board
 from nmt.sweep.ledger import Ledger
+from nmt.sweep.outcome import read_scores
 from nmt.sweep.page import page
 from nmt.sweep.report import csv_text, text
 from nmt.sweep.results import read_results
-from nmt.sweep.scores import read_scores
 from tests.unit.sweep_tools import a_config, a_trial, write_run
 
 # units, seed -> scores of the validations, seconds; by hand: 32 has 10 and 14 (mean 12, deviation 2 sqrt 2), 64 has 20

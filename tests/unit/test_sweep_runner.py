@@ -11,9 +11,9 @@ import pytest
 import nmt.sweep.runner
 from nmt.errors import SweepError
 from nmt.sweep.ledger import Ledger, Status
+from nmt.sweep.outcome import read_scores
 from nmt.sweep.plan import listing
 from nmt.sweep.runner import Runner, duration, verdict
-from nmt.sweep.scores import read_scores
 from tests.unit.sweep_tools import FakePool, a_config, a_trial, write_run
 
 

@@ -11,14 +11,14 @@ from nmt.config.search import SearchConfig
 from nmt.data.specials import BOS, PAD
 from nmt.model.indexing import take_per_row
 from nmt.search.interface import SearchMemory, SearchModel, State
+from nmt.search.penalties import score
 from nmt.search.rows import keep_shapes, varying_rows
-from nmt.search.scores import score
 
 
 class Scored(NamedTuple):
     """What a model says of given targets."""
 
-    score_B: tf.Tensor  # float32: as a search would score it (`nmt.search.scores`)
+    score_B: tf.Tensor  # float32: as a search would score it (`nmt.search.penalties`)
     log_prob_B: tf.Tensor  # float32, natural logarithm: of the whole target
     log_prob_BT: tf.Tensor  # float32: of each word after those before it; 0 on padding
     weight_BTS: tf.Tensor  # float32: where the model looked; 0 on padding
