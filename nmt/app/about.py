@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from nmt.checkpoint.bundle import Bundle
+from nmt.config.data import DataConfig, MixtureConfig, Multi30kConfig, Variant
+from nmt.config.saved import load_config
 from nmt.training.state import TrainingState
 
 
 def about_run(file: str, bundle: Bundle) -> dict[str, str]:
-    """Hardware, hours and dollars of the run that wrote a checkpoint; what it does not know is left out."""
-    about: dict[str, str] = {}
+    """Data, hardware, hours and dollars of the run that wrote a checkpoint; what it does not know is left out."""
+    about = {"data": _data(load_config(bundle.config, origin=f"{file}, its configuration").data)}
+    if bundle.sizes is not None:
+        about["training pairs"], about["dev pairs"] = (f"{bundle.sizes[name]:,}" for name in ("train", "dev"))
     if bundle.versions is not None and "device" in bundle.versions:
         about["hardware"] = bundle.versions["device"]
     if bundle.state is not None:
@@ -19,6 +24,19 @@ def about_run(file: str, bundle: Bundle) -> dict[str, str]:
         if state.usd is not None:
             about["US$"] = f"{state.usd:.2f}"
     return about
+
+
+def _data(data: DataConfig) -> str:
+    """`multi30k en-de`, or the names of one's own training files."""
+    names = [data.source]
+    if isinstance(data, MixtureConfig):
+        parts = [f"{data.ratio[name]} {Path(prefix).name}" for name, prefix in data.corpora.items()]
+        names = [" : ".join(parts)]
+    elif data.train is not None:
+        names = [Path(data.train).name]
+    elif isinstance(data, Multi30kConfig) and data.variant is not Variant.raw:
+        names.append(data.variant.value)
+    return " ".join([*names, f"{data.src}-{data.tgt}"])
 
 
 def history_of(file: str, bundle: Bundle) -> Sequence[Mapping[str, float]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nmt.app.about import about_run, history_of
+from nmt.app.leaks import leaked_rows
 from nmt.app.likeness import likeness_of
 from nmt.app.models import VOTE, SystemModel, members, open_system
 from nmt.app.translated import Translated, traces_of, translate_and_score
@@ -50,11 +51,13 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
                 Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest, robust)
                 for file, one, pieces, robust in zip(files, found, runs.vocabularies, runs.worse[test], strict=True)
             ]
-            made = System(system, references_of(test, found[0].text, command), outputs, facts, history)
+            text = found[0].text
+            leaked = leaked_rows(runs.bundle, test, text)
+            made = System(system, references_of(test, text, command), outputs, facts, history, leaked)
             folder = None if command.out is None else Path(command.out) / folders[system]
-            show(made, test, found[0].text.name, own.cfg, folder, [one.seconds for one in found])
+            show(made, test, text.name, own.cfg, folder, [one.seconds for one in found])
             by_test.setdefault(test, []).append(made)
-            sources.setdefault(test, found[0].text.src)
+            sources.setdefault(test, text.src)
     assert scorer is not None, "a checkpoint has been asked for"
     add_outputs(command, by_test, scorer)
     for test, systems in by_test.items():

@@ -36,7 +36,7 @@ def finish(run: Run, state: TrainingState) -> None:
     scored, results = {}, {}
     for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
         scored[name] = translate_and_score(text, translator, run.scorer, config.metrics.bootstrap)
-        results[name] = scored[name].results(str(best), config.metrics)
+        results[name] = scored[name].results(str(best), config.metrics, (run.bundle.leaks or {}).get(name, ()))
         write_translations(folder, name, scored[name].lines)
         if name == "dev":
             continue

@@ -16,6 +16,7 @@ from nmt.app.continuation import Origin, go_on, origin_of
 from nmt.app.finish import finish
 from nmt.app.fitting import compile_or_not, fit
 from nmt.app.hooks import RunHooks
+from nmt.app.leaks import leaks_of, sizes_of
 from nmt.app.models import assign_best, build_model, vocabularies_of
 from nmt.app.run import Run
 from nmt.app.settings import flat
@@ -88,7 +89,10 @@ def _train_run(config: Config, folder: Path) -> float | None:
         if not replicas.is_chief:
             sys.exit(work_along(config, trainer, batches, state))
         scorer = learnt_scorer(config, corpora) if start is None else scorer_as_before(start, config, corpora)
-        bundle = content(config, vocabularies, origin, xla, tokens, scorer)
+        leaks = leaks_of(config, corpora, origin, before)
+        report = f"{report}\n{leaks.line}".rstrip()
+        known = content(config, vocabularies, origin, xla, tokens, scorer)
+        bundle = replace(known, sizes=sizes_of(corpora), leaks=leaks.rows)
         with EventLog(folder) as events:
             open_log(config, events, state, start)
             run = Run(config, folder, corpora, vocabularies, scored, trainer, scorer, store, events, bundle, report)

@@ -41,8 +41,8 @@ class Translated:
     def lines(self) -> list[str]:
         return [translation.text for translation in self.best]
 
-    def results(self, checkpoint: str, config: MetricsConfig) -> dict[str, Any]:
-        """The content of results.json."""
+    def results(self, checkpoint: str, config: MetricsConfig, leaked: Sequence[int] = ()) -> dict[str, Any]:
+        """The content of results.json; `leaked`: sentences that stand in the training text."""
         content = results(
             checkpoint=checkpoint,
             data=self.text.name,
@@ -50,6 +50,7 @@ class Translated:
             seconds=self.seconds,
             scores=self.scores,
             cfg=config,
+            leaked=leaked,
         )
         examined = self.examined()
         return content if examined is None else {**content, "attention": examined.as_json()}

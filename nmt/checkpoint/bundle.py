@@ -38,6 +38,8 @@ EVALUATE, GO_ON = "to evaluate", "to go on"
 
 STATE = "epoch, cursor, counters (time, GPU-seconds, dollars), best score, history, sums of the log's open window: JSON"
 VERSIONS = "versions of nmt, Python, TensorFlow, NumPy, SentencePiece, and the device: JSON"
+SIZES = "pairs of the training text (train), the dev set and each test set, by name: JSON"
+LEAKS = "sentences of the dev and each test set that stand in the training text, by name, from 0: JSON"
 MICRO_BATCH = "the micro-batches that `train.micro_batch_gb` had room for as the run began, in decimal digits"
 
 
@@ -96,6 +98,8 @@ class Bundle:
     versions: Annotated[dict[str, str] | None, Key(OBJECT, VERSIONS)] = None
     corpus: Annotated[str | None, Key(TEXT, "XXH3-128 of the training and dev text, in hexadecimal")] = None
     tests: Annotated[dict[str, str] | None, Key(OBJECT, "such a digest of each test set, by name: JSON")] = None
+    sizes: Annotated[dict[str, int] | None, Key(OBJECT, SIZES)] = None
+    leaks: Annotated[dict[str, list[int]] | None, Key(OBJECT, LEAKS)] = None
     xla: Annotated[bool | None, Key(TRUE, "whether XLA compiles the run's graphs: true or false")] = None
     micro_batch_tokens: Annotated[int | None, Key(COUNT, MICRO_BATCH)] = None
     made_by: Annotated[str | None, Key(TEXT, "of which files `average` or `graft` made it")] = None

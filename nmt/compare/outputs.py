@@ -108,6 +108,7 @@ def show(
             seconds=seconds[number] if seconds else 0.0,
             scores=one.scores,
             cfg=cfg,
+            leaked=system.leaked,
         )
         examined = examine(trace.weight_TS for trace in one.traces if trace is not None)
         if examined is not None:

@@ -52,6 +52,7 @@ class System:
     outputs: Sequence[Output]
     facts: Mapping[str, str] = field(default_factory=dict)  # for reviewers: hardware, hours, US$
     history: Sequence[Mapping[str, float]] = ()  # of its first run: an entry a validation, with its step
+    leaked: Sequence[int] = ()  # sentences that stand in the text it was trained on, as far as it knows
 
 
 @dataclass(frozen=True)

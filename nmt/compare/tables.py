@@ -12,7 +12,7 @@ from nmt.metrics.agreement import SOURCE
 from nmt.metrics.bootstrap import Interval
 from nmt.plumbing.tables import table
 
-ABOUT_RUNS = ("seeds", "hardware", "hours", "US$")
+ABOUT_RUNS = ("data", "training pairs", "dev pairs", "seeds", "hardware", "hours", "US$")
 _MARKDOWN = re.compile(r"([\\|*_`<])")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     letter: f"\\{letter}" for letter in "&%$#_{}"
@@ -153,6 +153,11 @@ def legend(comparison: Comparison) -> list[str]:
         f"Test set: {comparison.test}, {comparison.num_sentences:,} sentences. In brackets: difference from "
         f"{comparison.baseline}, and p by {tests}, corrected by Holm over all systems and metrics.",
         *(f"{name}: {signature}" for name, signature in comparison.signatures.items()),
+        *(
+            f"{system.name}: {len(system.leaked):,} of the sentences stand in its training text"
+            for system in comparison.systems
+            if system.leaked
+        ),
         *comparison.notes,
     ]
 

@@ -35,6 +35,7 @@ class DataConfig(Options, place="data"):
     dev: str | None = option(None, "PREFIX of the text that chooses the best checkpoint; null: the source's own")
     test: str | None = option(None, "PREFIX of the text that is scored at the end; null: the source's own")
     tests: dict[str, str] = option({}, "further test sets: +data.tests.NAME=PREFIX")
+    check: bool = option(True, "look through the training text for dev and test sentences as a run begins")
     max_length: int = option(
         100,
         "subwords a side; longer training pairs are dropped",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from nmt.config.metrics import LOSS
 from nmt.plumbing.tables import table
+from nmt.sweep import apart
 from nmt.sweep.leaderboard import Board, Row, Spread
 from nmt.sweep.ledger import Status
 from nmt.sweep.pool import CONSOLE
@@ -68,6 +69,7 @@ def text(board: Board) -> str:
     parts.append(table([cells(board, row) for row in shown], header(board)))
     if len(board.rows) > len(shown):
         parts.append(f"... and {len(board.rows) - len(shown)} more; --csv and --html have all of them")
+    parts += filter(None, [apart.told(board.rows)])
     if board.importance:
         parts.append(table(importance_rows(board), IMPORTANCE_HEADER))
     parts += failures(board)

@@ -19,7 +19,7 @@ FLOORS = {
 }
 # fmt: on
 # Floors that may be imported, where not all.
-ALONE = {"metrics": {0}, "report": {0}, "launch": {0, 8}, "sweep": {0, 7}, "compare": {0, 1, 6, 7}}
+ALONE = {"metrics": {0}, "report": {0}, "launch": {0, 8}, "sweep": {0, 6, 7}, "compare": {0, 1, 6, 7}}
 ENTRY_POINTS = ("train.py", "evaluate.py", "translate.py")
 WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {*ALONE, "tools"}
 PROGRAMS = "nmt/programs.py"  # the list of commands, which comes before anything is imported

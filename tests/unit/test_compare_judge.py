@@ -201,19 +201,21 @@ def test_the_json_has_the_layout_of_the_contract():
 
 def test_the_table_for_reviewers_is_markdown_and_latex():
     by = scorer(1, replace(CFG, report=["bleu"]))
+    facts = {"data": "own en-de", "training pairs": "29,000", "hardware": "1 x T4 & 4 cores", "hours": "1.50"}
     systems = [
-        replace(system("a_1", 2, by), facts={"hardware": "1 x T4 & 4 cores", "hours": "1.50", "US$": "0.79"}),
+        replace(system("a_1", 2, by), facts={**facts, "US$": "0.79"}, leaked=[3, 4]),
         system("b", 3, by),
     ]
     found = judged(systems, by)
     one = next(verdict for verdict in found.verdicts if verdict.difference is not None)
     told = f"{one.score:.2f} ({one.difference:+.2f}, p "
     markdown, latex = tables.as_markdown(found), tables.as_latex(found)
-    assert "| system | seeds | hardware | hours | US$ | BLEU |" in markdown
-    assert "| a\\_1 | 1 | 1 x T4 & 4 cores | 1.50 | 0.79 |" in markdown
+    assert "| system | data | training pairs | dev pairs | seeds | hardware | hours | US$ | BLEU |" in markdown
+    assert "| a\\_1 | own en-de | 29,000 | - | 1 | 1 x T4 & 4 cores | 1.50 | 0.79 |" in markdown
     assert told in markdown
     assert "60 sentences" in markdown
+    assert "- a\\_1: 2 of the sentences stand in its training text" in markdown
     assert "nrefs:1\\|case:mixed" in markdown
-    assert "a\\_1 & 1 & 1 x T4 \\& 4 cores & 1.50 & 0.79 &" in latex
+    assert "a\\_1 & own en-de & 29,000 & - & 1 & 1 x T4 \\& 4 cores & 1.50 & 0.79 &" in latex
     assert "US\\$" in latex
     assert told in latex

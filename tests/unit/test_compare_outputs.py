@@ -170,6 +170,28 @@ def test_marks_returns_and_separators_are_as_in_every_reader_of_text(corpus):
     assert comparison(corpus)["metrics"]["bleu"] == plain["metrics"]["bleu"]
 
 
+@pytest.mark.parametrize("name", ["references", "segments"])
+def test_so_are_those_of_references_and_segments(corpus, name):
+    """The same file with a byte order mark and CR LF; and a test set with U+2028 within a line."""
+    lines = (
+        ["0.25"] * 60
+        if name == "segments"
+        else [f"{line}\u2028" for line in (corpus / "b.txt").read_text().splitlines()]
+    )
+    for side in ("en", "de"):
+        path = corpus / f"t.{side}"
+        path.write_text(path.read_text().replace("hund ", "hund\u2028"), encoding="utf-8")
+    words_of = "+segments.comet.{0}={1}/m.txt" if name == "segments" else "+references.{0}={1}/m.txt"
+    more = [words_of.format(system, corpus) for system in "ab"]
+    (corpus / "m.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    assert run(*words(corpus, *more)) == 0
+    plain = comparison(corpus)
+    (corpus / "m.txt").write_bytes(("\ufeff" + "".join(f"{line}\r\n" for line in lines)).encode())
+    assert run(*words(corpus, *more)) == 0
+    assert comparison(corpus) == plain
+    assert plain["sentences"] == 60
+
+
 def spoil_segments(folder, text):
     write(folder / "s.txt", ["0.5"] * 6 + [text] + ["0.5"] * 53)
     return [f"+segments.comet.a={folder}/s.txt"]

@@ -179,6 +179,17 @@ def results_of(wmd, bootstrap, **options):
     )
 
 
+def test_results_without_leaked_sentences_are_the_scores_of_the_others():
+    lines, references = ["a b c d e", "x y", "a b c e d"], [["a b c d e"], ["x y"], ["a b c d e"]]
+    scores = {"bleu": bleu_of(lines, references, 0)}
+    about = {"checkpoint": "a", "data": "b", "sentences": 3, "seconds": 0.0, "scores": scores, "cfg": MetricsConfig()}
+    assert "leaked" not in results(**about)
+    others = bleu_of([lines[0], lines[2]], [references[0], references[2]], 0).value
+    assert others < 100
+    assert results(**about, leaked=[1])["leaked"] == {"sentences": 1, "without": {"bleu": pytest.approx(others)}}
+    assert results(**about, leaked=[0, 1, 2])["leaked"] == {"sentences": 3, "without": {"bleu": None}}
+
+
 def test_results_have_the_layout_of_the_contract():
     found = results_of(similarity(0.5, 0.7, Interval(0.5, 0.5)), bootstrap=100)
     assert list(found) == ["checkpoint", "data", "sentences", "seconds", "bleu", "chrf", "wmd"]

@@ -9,9 +9,11 @@ import re
 import shlex
 
 import pytest
+from scipy.stats import ttest_ind
 
 from nmt.config.saved import write_overrides
 from nmt.errors import SweepError
+from nmt.sweep.apart import p_values, told
 from nmt.sweep.commands import run
 from nmt.sweep.leaderboard import brief, classes, explained, make_board
 from nmt.sweep.ledger import Ledger
@@ -81,6 +83,30 @@ def test_the_front_is_what_no_other_beats_in_both(tmp_path):
     assert board.fronts["usd"] == ("model.units=96",)
     write_sweep(tmp_path / "free", usd=None)
     assert make_board(read_results(tmp_path / "free")).fronts.keys() == {"seconds"}
+
+
+def test_what_cannot_be_told_from_the_best():
+    """Variances 1 and 1/2 over 3 and 2 seeds: t = 3 / sqrt(1/3 + 1/4), as scipy.stats.ttest_ind has it."""
+    best, near, far = [20.0, 21.0, 22.0], [17.5, 18.5], [1.0, 1.0, 1.5]
+    found = p_values([best, near, far, [3.0]])
+    expected = [float(ttest_ind(best, other, equal_var=False).pvalue) for other in (near, far)]
+    assert found == [None, pytest.approx(expected[0]), pytest.approx(2 * expected[1]), None]
+    assert p_values([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) == [None, 1.0, 0.0]
+
+
+def test_that_is_said_below_the_table(tmp_path):
+    write_sweep(tmp_path)
+    rows = make_board(read_results(tmp_path)).rows
+    assert told(rows).startswith(
+        "units=96 has one seed, so nothing can be told from it: run more seeds (Welch's t-test"
+    )
+    assert told(rows[1:]) == (
+        "cannot be told from the best (Welch's t-test of the dev scores over seeds, Holm's correction, level 5 %): "
+        "units=32"
+    )
+    assert told([rows[1], rows[0]]).splitlines()[1] == "have one seed, so nothing is known of them: units=96"
+    assert told(rows[:1]) == ""
+    assert told(rows) in text(make_board(read_results(tmp_path)))
 
 
 def test_importance_by_hand():

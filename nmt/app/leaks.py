@@ -1,0 +1,94 @@
+"""Which sentences of dev and test sets stand in the training text: found as a run begins, kept in its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import xxhash
+
+from nmt.app.continuation import Origin, digest_of
+from nmt.checkpoint.bundle import Bundle
+from nmt.config.data import CaptionsConfig, DataConfig
+from nmt.config.root import Config
+from nmt.data.check import check
+from nmt.data.check_told import one_line
+from nmt.data.corpora import Corpora
+from nmt.data.text import ParallelText
+from nmt.plumbing.files import write_text
+from nmt.plumbing.folders import cache
+
+log = logging.getLogger(__name__)
+FORMAT = "1"  # raise it when the same text comes to have other leaks
+LEAST = 100_000  # training pairs; what was found in fewer is not kept, since looking again takes seconds
+
+
+class Leaks(NamedTuple):
+    """`rows`: the leaked sentences of each set, from 0; None where nobody has looked. `line` tells of them."""
+
+    rows: dict[str, list[int]] | None
+    line: str
+
+
+def leaks_of(config: Config, corpora: Corpora, origin: Origin, before: Bundle | None) -> Leaks:
+    """As the run found them when it began; a run that begins looks, unless `data.check` is off."""
+    if before is not None or not config.data.check or is_apart(config.data):
+        return Leaks(None if before is None else before.leaks, "")
+    pairs = sum(map(len, corpora.train))
+    asked = repr((FORMAT, origin.corpus, sorted(origin.tests.items()), config.data.max_ratio))
+    name = xxhash.xxh3_128_hexdigest(asked)
+    path = cache("subwords", config.subword.cache) / "checks" / f"{name}.json"
+    leaks = (_recalled(path) if pairs >= LEAST else None) or _look(config, corpora)
+    if pairs >= LEAST:
+        _keep(path, leaks)
+    log.info("%s", leaks.line)
+    return leaks
+
+
+def sizes_of(corpora: Corpora) -> dict[str, int]:
+    """Pairs of the training text, dev and test sets, as they were read."""
+    sets = {"dev": corpora.dev, **corpora.tests}
+    return {"train": sum(map(len, corpora.train)), **{name: len(text) for name, text in sets.items()}}
+
+
+def is_apart(data: DataConfig) -> bool:
+    """The embedded grammar writes no English sentence twice, and its few words make most of them near to another."""
+    return isinstance(data, CaptionsConfig) and data.dev is None and data.test is None and not data.tests
+
+
+def _look(config: Config, corpora: Corpora) -> Leaks:
+    found = check(corpora.train, {"dev": corpora.dev, **corpora.tests}, config.data.max_ratio)
+    return Leaks({name: one.rows for name, one in found.sets.items()}, one_line(found))
+
+
+def _recalled(path: Path) -> Leaks | None:
+    """What was found in this text before; None where nothing was kept, or it cannot be read."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Leaks(kept["rows"], kept["line"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("What is kept in %s cannot be read (%s); the training text is looked through anew.", path, error)
+        return None
+
+
+def _keep(path: Path, leaks: Leaks) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(leaks._asdict()))
+    except OSError as error:
+        log.warning("What was found in the training text cannot be kept in %s (%s).", path, error)
+
+
+def leaked_rows(bundle: Bundle, name: str, text: ParallelText) -> Sequence[int]:
+    """Of a test set, as the run of a checkpoint found them; says so where it cannot know."""
+    rows: Mapping[str, list[int]] = bundle.leaks or {}
+    if name in rows and (bundle.tests or {}).get(name) == digest_of(text):
+        return rows[name]
+    if bundle.leaks is not None:
+        log.warning("%s: not looked for in the training text, since its run had another; see nmt check", name)
+    return ()
