@@ -35,8 +35,10 @@ class Leaks(NamedTuple):
 
 def leaks_of(config: Config, corpora: Corpora, origin: Origin, before: Bundle | None) -> Leaks:
     """As the run found them when it began; a run that begins looks, unless `data.check` is off."""
-    if before is not None or not config.data.check or is_apart(config.data):
-        return Leaks(None if before is None else before.leaks, "")
+    if before is not None:
+        return Leaks(before.leaks, "" if before.leaks is None else f"leaked sentences: {_counts(before.leaks)}")
+    if not config.data.check or is_apart(config.data):
+        return Leaks(None, "")
     pairs = sum(map(len, corpora.train))
     asked = repr((FORMAT, origin.corpus, sorted(origin.tests.items()), config.data.max_ratio))
     name = xxhash.xxh3_128_hexdigest(asked)
@@ -46,6 +48,10 @@ def leaks_of(config: Config, corpora: Corpora, origin: Origin, before: Bundle | 
         _keep(path, leaks)
     log.info("%s", leaks.line)
     return leaks
+
+
+def _counts(rows: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"{len(leaked):,} of {name}" for name, leaked in rows.items())
 
 
 def sizes_of(corpora: Corpora) -> dict[str, int]:

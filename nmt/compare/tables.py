@@ -142,22 +142,51 @@ def _with_difference(verdict: Verdict) -> str:
     return f"{told} ({verdict.measure.figure.told(verdict.difference, '+')}, {p_holm})"
 
 
-def legend(comparison: Comparison) -> list[str]:
-    """Below the table for reviewers: the data, the tests, the signatures."""
+def paragraph(comparison: Comparison) -> str:
+    """For a paper: every system beside the baseline, by every metric, and what the scores depend on."""
+    others = [system.name for system in comparison.systems[1:]]
+    sentences = [
+        f"We compare {', '.join(others)} with {comparison.baseline} on the {comparison.num_sentences:,} sentences of "
+        f"{comparison.test}."
+    ]
+    for name in dict.fromkeys(verdict.measure.name for verdict in comparison.verdicts):
+        own, *rest = [verdict for verdict in comparison.verdicts if verdict.measure.name == name]
+        sure = f"{100 * comparison.confidence:g} %"
+        parts = [
+            f"{one.system} {score_of(one)} ({difference}, {interval} at {sure}, p = {p_holm})"
+            for one in rest
+            for _, _, _, difference, interval, _, _, p_holm, _ in [cells(one)]
+        ]
+        sentences.append(f"{own.measure.figure.label}: {own.system} {score_of(own)}; {'; '.join(parts)}.")
+    told = "; ".join(f"{name} {signature}" for name, signature in comparison.signatures.items())
+    sentences.append(f"In brackets: difference, its interval, and p by {_test(comparison)}. Signatures: {told}.")
+    return " ".join([*sentences, *(f"{line}." for line in _leaked(comparison))])
+
+
+def _test(comparison: Comparison) -> str:
     tests = (
         "hierarchical bootstrap over sentences and seeds"
         if any(verdict.num_seeds > 1 for verdict in comparison.verdicts)
         else "paired approximate randomisation over sentences"
     )
+    return f"{tests}, corrected by Holm over all systems and metrics"
+
+
+def _leaked(comparison: Comparison) -> list[str]:
+    return [
+        f"{system.name}: {len(system.leaked):,} of the sentences stand in its training text"
+        for system in comparison.systems
+        if system.leaked
+    ]
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Below the table for reviewers: the data, the tests, the signatures."""
     return [
         f"Test set: {comparison.test}, {comparison.num_sentences:,} sentences. In brackets: difference from "
-        f"{comparison.baseline}, and p by {tests}, corrected by Holm over all systems and metrics.",
+        f"{comparison.baseline}, and p by {_test(comparison)}.",
         *(f"{name}: {signature}" for name, signature in comparison.signatures.items()),
-        *(
-            f"{system.name}: {len(system.leaked):,} of the sentences stand in its training text"
-            for system in comparison.systems
-            if system.leaked
-        ),
+        *_leaked(comparison),
         *comparison.notes,
     ]
 

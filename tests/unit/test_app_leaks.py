@@ -44,7 +44,11 @@ def test_a_run_that_begins_looks_and_one_that_goes_on_knows(config, caplog):
         "`nmt check` with the same words shows them"
     ]
     known = replace(BUNDLE, leaks={"dev": [0], "test": []})
-    assert leaks_of(config, CORPORA, ORIGIN, known).rows == {"dev": [0], "test": []}
+    assert leaks_of(config, CORPORA, ORIGIN, known) == (
+        {"dev": [0], "test": []},
+        "leaked sentences: 1 of dev, 0 of test",
+    )
+    assert leaks_of(config, CORPORA, ORIGIN, replace(BUNDLE, leaks=None)) == (None, "")
 
 
 def test_it_can_be_turned_off_and_is_off_where_the_grammar_keeps_its_sets_apart(config):

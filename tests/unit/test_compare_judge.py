@@ -214,6 +214,13 @@ def test_the_table_for_reviewers_is_markdown_and_latex():
     assert "| a\\_1 | own en-de | 29,000 | - | 1 | 1 x T4 & 4 cores | 1.50 | 0.79 |" in markdown
     assert told in markdown
     assert "60 sentences" in markdown
+    assert tables.paragraph(found) == (
+        f"We compare b with a_1 on the 60 sentences of test. BLEU: a_1 {found.verdicts[0].score:.2f}; "
+        f"b {one.score:.2f} ({tables.cells(one)[3]}, {tables.cells(one)[4]} at 90 %, p = {one.p_holm:.4f}). "
+        "In brackets: difference, its interval, and p by paired approximate randomisation over sentences, corrected by "
+        f"Holm over all systems and metrics. Signatures: bleu {found.signatures['bleu']}. "
+        "a_1: 2 of the sentences stand in its training text."
+    )
     assert "- a\\_1: 2 of the sentences stand in its training text" in markdown
     assert "nrefs:1\\|case:mixed" in markdown
     assert "a\\_1 & own en-de & 29,000 & - & 1 & 1 x T4 \\& 4 cores & 1.50 & 0.79 &" in latex
