@@ -45,7 +45,7 @@ def offers() -> dict[str, Offered]:
     groups = {group: options(group) for group in GROUPS}
     train = Offered(groups | {entry.key: values_of(entry) for entry in entries(CommandLine)})
     rest = {name: Offered({entry.key: values_of(entry) for entry in entries_of(kind)}) for name, kind in KINDS}
-    return {"train": train, **rest}
+    return {"train": train, "check": train, **rest}
 
 
 def values_of(entry: Entry) -> list[str]:
