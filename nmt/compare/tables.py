@@ -157,7 +157,7 @@ def paragraph(comparison: Comparison) -> str:
             for one in rest
             for _, _, _, difference, interval, _, _, p_holm, _ in [cells(one)]
         ]
-        sentences.append(f"{own.measure.figure.label}: {own.system} {score_of(own)}; {'; '.join(parts)}.")
+        sentences.append(f"{own.measure.figure.label}: {'; '.join([f'{own.system} {score_of(own)}', *parts])}.")
     told = "; ".join(f"{name} {signature}" for name, signature in comparison.signatures.items())
     sentences.append(f"In brackets: difference, its interval, and p by {_test(comparison)}. Signatures: {told}.")
     return " ".join([*sentences, *(f"{line}." for line in _leaked(comparison))])
