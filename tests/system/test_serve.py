@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,12 +13,22 @@ import sys
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
+import schemathesis
 from deep_translator import LibreTranslator
+from hypothesis import HealthCheck, given, settings
 from libretranslatepy import LibreTranslateAPI
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from tests.system.app_tools import tiny, translate_py
 
@@ -94,6 +105,76 @@ def test_clients_that_others_wrote_are_served_unchanged(running, expected):
     assert other.translate_batch(LINES[:3]) == [expected[line] for line in LINES[:3]]
 
 
+NPM_CLIENT = "libretranslate@1.0.1"
+ASK = """
+const { translate } = require("libretranslate");
+const [apiurl, query] = process.argv.slice(1);
+translate({ apiurl, query, source: "en", target: "de" }).then((text) => console.log(text));
+"""
+
+
+def test_a_client_of_another_language_is_served_unchanged(running, expected, tmp_path):
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("no npm and node on this machine")
+    (tmp_path / "package.json").write_text("{}", encoding="utf-8")
+    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", NPM_CLIENT]
+    try:
+        installed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm does not get {NPM_CLIENT} in two minutes")
+    if installed.returncode:
+        pytest.skip(f"npm cannot install {NPM_CLIENT}: {installed.stderr[-200:]}")
+    asked = ["node", "-e", ASK, running.url.rstrip("/"), LINES[5]]
+    answer = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout == f"{expected[LINES[5]]}\n"
+
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_what_its_own_description_allows_and_what_it_does_not_is_answered_as_described(running, expected, mode):
+    asked = 0
+    for found in schemathesis.openapi.from_url(f"{running.url}openapi.json").get_all_operations():
+        operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and not list(operation.body):
+            continue  # nothing that could be wrong
+
+        @settings(
+            max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case):
+            nonlocal asked
+            asked += 1
+            case.call_and_validate(checks=CHECKS)
+
+        ask()
+    assert asked > 60
+    assert running.ask(LINES[6]) == expected[LINES[6]]
+
+
+def test_ten_thousand_requests_leave_memory_as_it_is(running, expected):
+    host = running.url.removeprefix("http://").rstrip("/")
+
+    def ask(number: int) -> int:
+        """One client: so many requests over one connection; -> wrong answers."""
+        connection, wrong = HTTPConnection(host, timeout=60), 0
+        for place in range(number):
+            line = LINES[place % len(LINES)]
+            body = json.dumps({"q": line, "source": "en", "target": "de"})
+            connection.request("POST", "/translate", body, {"content-type": "application/json"})
+            wrong += json.loads(connection.getresponse().read()) != {"translatedText": expected[line]}
+        connection.close()
+        return wrong
+
+    with ThreadPoolExecutor(64) as clients:
+        assert sum(clients.map(ask, [32] * 64)) == 0
+        before = running.resident_mb()
+        assert sum(clients.map(ask, [125] * 64)) == 0
+    assert running.resident_mb() < before + 40
+
+
 def test_many_clients_at_once_get_their_own_answers_and_memory_stays(running, expected):
     work = LINES * 5
     with ThreadPoolExecutor(64) as clients:
@@ -124,8 +205,12 @@ def test_clients_that_leave_or_crawl_hold_up_nobody(running, expected):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff" * 100, b"x" * 1_000_000, json.dumps({"q": "\ud800", "source": "en", "target": "de"}).encode()],
-    ids=["nothing", "half", "bytes", "a megabyte", "surrogate"],
+    [
+        *(b"", b"{", b"\xff" * 100, b"x" * 1_000_000),
+        json.dumps({"q": "\ud800", "source": "en", "target": "de"}).encode(),
+        json.dumps({"q": "\n" * 50_000, "source": "en", "target": "de"}).encode(),
+    ],
+    ids=["nothing", "half", "bytes", "a megabyte", "surrogate", "fifty thousand empty lines"],
 )
 def test_what_is_no_request_is_refused_and_the_next_one_is_answered(running, expected, body):
     request = urllib.request.Request(f"{running.url}translate", body, {"content-type": "application/json"})
@@ -134,6 +219,15 @@ def test_what_is_no_request_is_refused_and_the_next_one_is_answered(running, exp
     assert refused.value.code in (400, 413)
     assert set(json.loads(refused.value.read())) == {"error"}
     assert running.ask(LINES[4]) == expected[LINES[4]]
+
+
+def test_empty_lines_stay_and_characters_of_any_kind_are_answered(running, expected):
+    assert running.ask("\n" * 5_000) == "\n" * 5_000
+    for text in ("a\0b", "\u202eA dog\u202c\u200f", "\ufdd0\ufdef\uffff \U0010ffff", "e" + "\u0301" * 300, "￭▁⁇"):
+        answer = running.ask(text)
+        assert isinstance(answer, str)
+        assert "\n" not in answer
+    assert running.ask(LINES[7]) == expected[LINES[7]]
 
 
 def test_sigterm_loses_nothing_that_was_accepted_and_a_new_model_no_request(checkpoint, tmp_path, expected):
