@@ -1,4 +1,4 @@
-"""What each command says and leaves: a machine of a local AWS whose uv and trainer are small programs."""
+"""What each command says and leaves: an unkind local AWS, and a machine whose uv and trainer are small programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from nmt.launch.commands import run
-from tests.system.aws_client import account, words
-from tests.system.aws_server import running_aws
+from tests.system.aws_client import account, quick, words
+from tests.system.aws_server import near_aws
+from tests.system.aws_unkind import UNKIND, Clock, Nature
 from tests.system.machine_tools import fake_machine, needs_a_server
 
 pytestmark = [needs_a_server(), pytest.mark.long]
@@ -19,7 +20,9 @@ pytestmark = [needs_a_server(), pytest.mark.long]
 def test_a_training_is_halted_moved_and_finished(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     account(monkeypatch, tmp_path)
-    with running_aws() as aws, fake_machine(tmp_path, steps=150) as box:
+    clock = Clock()
+    quick(monkeypatch, clock)
+    with near_aws(Nature(clock, UNKIND)) as aws, fake_machine(tmp_path, steps=150) as box:
         key = box.server.folder / "user_key"
         aws.console = "-----BEGIN SSH HOST KEY KEYS-----\n{}-----END SSH HOST KEY KEYS-----\n".format(
             (box.server.folder / "host_key.pub").read_text()
