@@ -1,7 +1,7 @@
 """A whole life without an account: rented, trained on, cut off, taken away, gone on with elsewhere, ended.
 
-AWS is moto behind a server on a loopback address, the machines are OpenSSH servers there; uv, rsync, tmux and training
-are real, and the machines install from uv's cache alone.
+AWS is moto behind a server on a loopback address, in its unkind nature, the machines are OpenSSH servers there; uv,
+rsync, tmux and training are real, and the machines install from uv's cache alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from nmt.tools.rehearsal import SMALL, compare
 from tests.system.aws_client import account, words
 from tests.system.aws_requests import SECRET
 from tests.system.aws_server import running_aws
+from tests.system.aws_unkind import UNKIND_IN_HASTE, Nature, RealClock
 from tests.system.machine_tools import (
     FAKE_POWER_OFF,
     HANGS_S,
@@ -167,7 +168,7 @@ def test_from_an_offer_to_nothing_left(places, tmp_path, monkeypatch):
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     key = first.server.folder / "user_key"
-    with running_aws() as aws, MetadataServer() as service:
+    with running_aws(Nature(RealClock(), UNKIND_IN_HASTE)) as aws, MetadataServer() as service:
         aws.console = console(first)
         common = words(aws, "launch.name=box", f"launch.folder={tmp_path / 'launch'}", "launch.spot=true")
         common += [f"launch.public_key={key}.pub", f"launch.key_file={key}", "launch.max_hours=0.5"]
@@ -207,7 +208,7 @@ def test_from_an_offer_to_nothing_left(places, tmp_path, monkeypatch):
         assert first.job()["ended"] - noticed < 120
         assert not (home / "results.json").exists()
 
-        aws.backend().terminate_instances([instance])
+        aws.end(aws.alive()[0], "Server.SpotInstanceTermination")
         first.vanish()
         aws.console = console(second)
         options = [*common, *second.options("null")]
