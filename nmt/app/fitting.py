@@ -45,7 +45,7 @@ def fit(config: Config, vocabulary: int, model: tf.Module, device: Chosen, befor
     else:
         num_bytes = sum(int(weight.shape.num_elements()) * weight.dtype.size for weight in model.trainable_variables)
         room = asked or free_gigabytes(device.kind, max(1, device.count), num_bytes)
-        tokens = micro_batch_tokens(room, config.model, vocabulary, train.precision)
+        tokens = micro_batch_tokens(room, config.model, vocabulary, train.precision, train.consistency.passes)
         why = f"for {room:.2f} GB" + ("" if asked else ", which are free")
     log.info("micro-batches of at most %s subwords a side, %s", f"{tokens:,}", why)
     return tokens

@@ -96,6 +96,11 @@ class ModelConfig(Options, place="model"):
             )
 
     @property
+    def drops(self) -> bool:
+        """Whether anything is dropped out in training."""
+        return max(self.dropout_embedding, self.dropout_state, self.dropout_output) > 0
+
+    @property
     def readout(self) -> int:
         """Width of what is multiplied with the output's table."""
         return self.output_units or self.embedding

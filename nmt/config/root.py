@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nmt.config.consistency import Consistency
 from nmt.config.data import CaptionsConfig, DataConfig
 from nmt.config.metrics import LOSS, MetricsConfig
 from nmt.config.model import ModelConfig, Tie
@@ -47,6 +48,13 @@ class Config(Options):
                 found=f"{chosen}, which metrics.report=[{','.join(self.metrics.report)}] does not compute",
                 expected=f"one of {', '.join([LOSS.key, *computed])}",
                 next_step="choose one of these, or add the metric to metrics.report",
+            )
+        if self.train.consistency is Consistency.rdrop and not self.model.drops:
+            raise ConfigError(
+                "train.consistency",
+                found="rdrop without dropout: both passes are the same",
+                expected="a dropout rate above 0",
+                next_step="set model.dropout_embedding, model.dropout_state or model.dropout_output, or use simcut",
             )
 
 

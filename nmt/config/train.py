@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nmt.arithmetic import largest_divisor
+from nmt.config.consistency import Consistency
 from nmt.config.metrics import FIGURES, Figure
 from nmt.config.option import Options, option
 from nmt.config.precision import Precision
@@ -152,6 +153,19 @@ class TrainConfig(Options, place="train"):
     label_smoothing: float = option(
         0.1, "mass spread evenly over the vocabulary", at_least=0, below=1, hint="0.1 is usual, 0 is off"
     )
+    consistency: Consistency = option(
+        Consistency.none, "two noisy passes over a batch made to agree: rdrop, simcut; about twice the time a step"
+    )
+    consistency_weight: float | None = option(
+        None,
+        "of their divergence; null: 5 for rdrop and 3 for simcut, as the papers have",
+        above=0,
+        null="for the papers' weight",
+        hint="1 to 5 are usual",
+    )
+    token_cutoff: float = option(
+        0.05, "of simcut: share of words cut on either side", above=0, below=1, hint="0.05 is usual"
+    )
     average: float = option(
         0.0,
         "decay of the moving average of the weights, 0 is off; validated and saved when on",
@@ -237,6 +251,11 @@ class TrainConfig(Options, place="train"):
                 expected="0 or 1",
                 next_step="use train.devices=0, or train.distribution=mirrored for several devices of this machine",
             )
+
+    @property
+    def agreement(self) -> float:
+        """What the divergence of two passes counts."""
+        return self.consistency.usual_weight if self.consistency_weight is None else self.consistency_weight
 
     def splits_batches(self) -> bool:
         """Whether a batch may be computed in micro-batches."""

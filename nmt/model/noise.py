@@ -18,6 +18,7 @@ class Noise(NamedTuple):
     part: tf.Tensor | int = (
         0  # number of the micro-batch or replica, from 0; the first part's masks are an undivided batch's
     )
+    cutoff: float = 0.0  # share of words cut in the second half of a batch that is two passes over the same sentences
 
     def mask(self, place: str, shape: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
         """0 with probability `rate`, else 1 / (1 - rate), so that the mean is 1 (inverted dropout, Srivastava 2014)."""
@@ -32,6 +33,15 @@ def dropout(x: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Te
     if noise is None or rate == 0:
         return x
     return x * noise.mask(place, tf.shape(x), rate, x.dtype)
+
+
+def cut_words(x_TBE: tf.Tensor, noise: Noise, place: str) -> tf.Tensor:
+    """`x_TBE` with a share `noise.cutoff` of the vectors in the second half of the batch set to 0 (token cutoff,
+    Shen et al. 2020); what stays is not scaled."""
+    shape = tf.shape(x_TBE)[:2]
+    drawn_TB = noise.mask(f"{place} words", shape, noise.cutoff, x_TBE.dtype) > 0
+    first_B = tf.range(shape[1]) < shape[1] // 2
+    return x_TBE * tf.cast(drawn_TB | first_B, x_TBE.dtype)[:, :, tf.newaxis]
 
 
 def state_mask(like_BU: tf.Tensor, rate: float, noise: Noise | None, place: str) -> tf.Tensor | None:

@@ -13,7 +13,7 @@ from nmt.model.decoder import Decoder, DecoderState, Memory
 from nmt.model.embedding import Embedded, Embedding, take
 from nmt.model.encoder import Encoder
 from nmt.model.initial import Existing, Initial
-from nmt.model.noise import Noise, dropout
+from nmt.model.noise import Noise, cut_words, dropout
 from nmt.model.output import DeepOutput
 
 PAD, BOS = 0, 1
@@ -95,7 +95,10 @@ class Seq2Seq(tf.Module):
     def _embed(self, embedding: Embedding, ids: tf.Tensor, noise: Noise | None, place: str) -> Embedded:
         """Each distinct word once, where nothing tells its places apart."""
         rate = self.config.dropout_embedding
-        return embedding.distinct(ids) if noise is None or rate == 0 else dropout(embedding(ids), rate, noise, place)
+        if noise is None or not (rate or noise.cutoff):
+            return embedding.distinct(ids)
+        x_TBE = dropout(embedding(ids), rate, noise, place)
+        return cut_words(x_TBE, noise, place) if noise.cutoff else x_TBE
 
     def teach(self, source_BS: tf.Tensor, target_BT: tf.Tensor, noise: Noise | None = None) -> Teaching:
         """Force the targets [B, T] (int32, padded with 0) and return what the loss is taken of: real words only."""

@@ -16,13 +16,13 @@ GATES = {Cell.gru: 3, Cell.lstm: 4}
 COPIES = 3  # of the weights within a step: gradients, those summed over micro-batches, and those clipped
 
 
-def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision) -> float:
+def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision, passes: int = 1) -> float:
     """Of a pair of subwords, one on either side, padding included, at the worst moment of a step.
 
     What a loop over time keeps grows with the gates (products, inputs and the gradients of both), what the loss keeps
-    with the vocabulary (logits and softmax). The factors are measured: TensorFlow's own count of the peak of a step,
-    which rounds up by as much as it finds free in its pool, lies between 0.4 and 1 times the result
-    (tests/unit/test_training_footprint.py).
+    with the vocabulary (logits and softmax); two `passes` over a batch keep a few more such arrays. The factors are
+    measured: TensorFlow's own count of the peak of a step, which rounds up by as much as it finds free in its pool,
+    lies between 0.4 and 1 times the result (tests/unit/test_training_footprint.py).
     """
     gates = GATES[model.cell]
     encoder = 2 * model.encoder_units * (3 * gates + 1) * model.encoder_layers
@@ -30,17 +30,20 @@ def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision) -> 
     second = 5 * model.units if model.decoder is Decoder.conditional else 0
     upper = 3 * gates * model.units * (model.decoder_layers - 1)
     loops = encoder + first + second + upper + 4 * model.embedding + 3 * model.readout
+    more = 6 * vocabulary * (passes - 1)
     if precision is Precision.float32:
-        return 4.0 * (loops + 3 * vocabulary)
-    return 4.0 * (0.8 * loops + 2 * vocabulary)
+        return 4.0 * (passes * (loops + 3 * vocabulary) + more)
+    return 4.0 * (passes * (0.8 * loops + 2 * vocabulary) + more)
 
 
-def micro_batch_tokens(gigabytes: float, model: ModelConfig, vocabulary: int, precision: Precision) -> int:
+def micro_batch_tokens(
+    gigabytes: float, model: ModelConfig, vocabulary: int, precision: Precision, passes: int = 1
+) -> int:
     """Most subwords of either side, padding included, whose step takes so much beside weights and gradients.
 
     Raises DeviceError where that is not one subword.
     """
-    each = bytes_a_token(model, vocabulary, precision)
+    each = bytes_a_token(model, vocabulary, precision, passes)
     tokens = int(gigabytes * 1e9 / each)
     if tokens < 1:
         raise DeviceError(

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from nmt.arithmetic import largest_divisor
+from nmt.config.consistency import Consistency
 from nmt.config.train import TrainConfig
 from nmt.model.noise import Noise
 from nmt.model.seq2seq import PAD, Seq2Seq
+from nmt.training.consistency import consistent_loss, two_passes
 from nmt.training.loss import output_loss
 from nmt.training.loss_scale import LossScale
 
@@ -116,12 +118,16 @@ def _at_once(
     weights = list(model.trainable_variables)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(weights)
-        taught = model.teach(source_BS, target_BT, noise)
-        loss_N, nll_N = output_loss(model.output, taught.readout_NR, taught.target_N, config.label_smoothing)
+        if config.consistency is Consistency.none:
+            taught = model.teach(source_BS, target_BT, noise)
+            loss_N, nll_N = output_loss(model.output, taught.readout_NR, taught.target_N, config.label_smoothing)
+        else:
+            passes = two_passes(model, config, source_BS, target_BT, noise)
+            loss_N, nll_N = consistent_loss(model.output, passes, config)
         if num_tokens is None:
             loss = tf.reduce_mean(loss_N)
         else:
             loss = tf.reduce_sum(loss_N) / tf.cast(num_tokens, loss_N.dtype)
         scaled = scale.up(loss)
     gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, weights)]
-    return Gradients(loss, tf.reduce_sum(nll_N), tf.size(taught.target_N), gradients)
+    return Gradients(loss, tf.reduce_sum(nll_N), tf.size(nll_N), gradients)

@@ -46,10 +46,10 @@ def output_loss(
             mean_N = tf.linalg.matvec(t_NR, tf.reduce_mean(table_VR, axis=0)) + tf.reduce_mean(bias_V)
             loss_N += smoothing * (take_per_row(logits_NV, target_N) - mean_N)
         with tf.control_dependencies([nll_N]):  # its last reader: from here on softmax may be changed where it lies
-            difference_NV = _take_away(softmax_NV, target_N, 1.0 - smoothing)
+            difference_NV = take_away(softmax_NV, target_N, 1.0 - smoothing)
 
         def backward(g_N: tf.Tensor, unused: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return _backward(output.compute, difference_NV, t_NR, table_VR, g_N, smoothing)
+            return logit_products(output.compute, difference_NV, t_NR, table_VR, g_N, smoothing)
 
         return (loss_N, nll_N), backward
 
@@ -58,7 +58,7 @@ def output_loss(
     return loss_N, tf.stop_gradient(nll_N)
 
 
-def _take_away(x_NV: tf.Tensor, column_N: tf.Tensor, amount: float) -> tf.Tensor:
+def take_away(x_NV: tf.Tensor, column_N: tf.Tensor, amount: float) -> tf.Tensor:
     """x less `amount` at one place of each row; x itself is changed, so nobody may read it any more.
 
     Scattering copies all of x first, and takes as long as the softmax; in place it is N subtractions. Places are told
@@ -91,7 +91,7 @@ def _nll(logits_NV: tf.Tensor, softmax_NV: tf.Tensor, target_N: tf.Tensor) -> tf
     return tf.cond(tf.reduce_all(right_N > _SMALL), lambda: -tf.math.log(right_N), by_maxima)
 
 
-def _backward(
+def logit_products(
     compute: tf.DType | None,
     difference_NV: tf.Tensor,
     t_NR: tf.Tensor,
@@ -99,7 +99,7 @@ def _backward(
     g_N: tf.Tensor,
     smoothing: float,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Gradients in readout, table and bias, given those in the losses."""
+    """Gradients in readout, table and bias, given those in the losses: of g (difference - smoothing / V)."""
     kind, g_N1 = compute or t_NR.dtype, g_N[:, tf.newaxis]
     rounded_NV, weighted_NR = tf.cast(difference_NV, kind), g_N1 * t_NR
     d_t_NR = tf.cast(rounded_NV @ tf.cast(table_VR, kind), t_NR.dtype)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import get_type_hints
 
 import pytest
 
+from nmt.config.consistency import Consistency
 from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
 from nmt.config.launch import Launch
 from nmt.config.metrics import FIGURES, TOKENIZERS, BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
@@ -303,6 +304,25 @@ def test_training_chooses_by_what_it_computes():
     for metric in ("ter", "loss"):
         config.train.early_stopping.metric = metric
         config.check_training()
+
+
+def test_two_passes_that_cannot_differ_are_refused():
+    config = Config(train=TrainConfig(consistency=Consistency.rdrop))
+    with pytest.raises(ConfigError) as caught:
+        config.check_training()
+    assert str(caught.value) == (
+        "train.consistency: found rdrop without dropout: both passes are the same, expected a dropout rate above 0; "
+        "set model.dropout_embedding, model.dropout_state or model.dropout_output, or use simcut."
+    )
+    for rate in ("dropout_embedding", "dropout_state", "dropout_output"):
+        replace(config, model=ModelConfig(**{rate: 0.1})).check_training()
+    replace(config, train=TrainConfig(consistency=Consistency.simcut)).check_training()
+
+
+def test_the_weight_of_two_passes_is_the_papers_unless_it_is_said():
+    weights = {kind: TrainConfig(consistency=kind).agreement for kind in Consistency}
+    assert weights == {Consistency.none: 0.0, Consistency.rdrop: 5.0, Consistency.simcut: 3.0}
+    assert TrainConfig(consistency=Consistency.rdrop, consistency_weight=1.5).agreement == 1.5
 
 
 def _kinds(kind: type) -> list[type]:

@@ -114,7 +114,7 @@ def test_taken_away_in_place_and_from_a_copy(monkeypatch, places):
 
     @tf.function(autograph=False)
     def taken(x_NV):
-        return loss._take_away(tf.nn.softmax(x_NV), tf.constant([1, 0, 1]), 0.75)
+        return loss.take_away(tf.nn.softmax(x_NV), tf.constant([1, 0, 1]), 0.75)
 
     x_NV = drawn(3, 2, scale=1)
     expected_NV = tf.nn.softmax(x_NV).numpy()
