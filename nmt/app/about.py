@@ -14,8 +14,8 @@ from nmt.training.state import TrainingState
 def about_run(file: str, bundle: Bundle) -> dict[str, str]:
     """Data, hardware, hours and dollars of the run that wrote a checkpoint; what it does not know is left out."""
     about = {"data": _data(load_config(bundle.config, origin=f"{file}, its configuration").data)}
-    if bundle.sizes is not None:
-        about["training pairs"], about["dev pairs"] = (f"{bundle.sizes[name]:,}" for name in ("train", "dev"))
+    sizes, labels = bundle.sizes or {}, {"train": "training pairs", "dev": "dev pairs"}
+    about |= {label: f"{sizes[name]:,}" for name, label in labels.items() if name in sizes}
     if bundle.versions is not None and "device" in bundle.versions:
         about["hardware"] = bundle.versions["device"]
     if bundle.state is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import xxhash
 
@@ -20,13 +20,15 @@ from nmt.data.corpora import Corpora
 from nmt.data.text import ParallelText
 from nmt.plumbing.files import write_text
 from nmt.plumbing.folders import cache
+from nmt.plumbing.records import parsed, record_of
 
 log = logging.getLogger(__name__)
 FORMAT = "1"  # raise it when the same text comes to have other leaks
 LEAST = 100_000  # training pairs; what was found in fewer is not kept, since looking again takes seconds
 
 
-class Leaks(NamedTuple):
+@dataclass(frozen=True)
+class Leaks:
     """`rows`: the leaked sentences of each set, from 0; None where nobody has looked. `line` tells of them."""
 
     rows: dict[str, list[int]] | None
@@ -73,11 +75,10 @@ def _look(config: Config, corpora: Corpora) -> Leaks:
 def _recalled(path: Path) -> Leaks | None:
     """What was found in this text before; None where nothing was kept, or it cannot be read."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return Leaks(kept["rows"], kept["line"])
+        return record_of(Leaks, parsed(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("What is kept in %s cannot be read (%s); the training text is looked through anew.", path, error)
         return None
 
@@ -85,16 +86,17 @@ def _recalled(path: Path) -> Leaks | None:
 def _keep(path: Path, leaks: Leaks) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(leaks._asdict()))
+        write_text(path, json.dumps(asdict(leaks)))
     except OSError as error:
         log.warning("What was found in the training text cannot be kept in %s (%s).", path, error)
 
 
 def leaked_rows(bundle: Bundle, name: str, text: ParallelText) -> Sequence[int]:
     """Of a test set, as the run of a checkpoint found them; says so where it cannot know."""
-    rows: Mapping[str, list[int]] = bundle.leaks or {}
-    if name in rows and (bundle.tests or {}).get(name) == digest_of(text):
-        return rows[name]
+    rows = (bundle.leaks or {}).get(name)
+    known = rows is not None and (bundle.tests or {}).get(name) == digest_of(text)
+    if rows is not None and known and all(0 <= row < len(text) for row in rows):
+        return rows
     if bundle.leaks is not None:
         log.warning("%s: not looked for in the training text, since its run had another; see nmt check", name)
     return ()

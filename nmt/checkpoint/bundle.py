@@ -53,16 +53,21 @@ class Kind:
     write: Callable[[Any], Value] = lambda value: value
 
 
-def _words(text: str) -> dict[str, str]:
-    """Raises ValueError."""
-    words: dict[str, str] = parsed(text)
-    checked({"words": words}, {"words": dict[str, str]}, set())
-    return words
+def _object(of: Any) -> Kind:
+    """JSON, by name a value of that type."""
+
+    def read(text: str) -> Any:
+        """Raises ValueError."""
+        found = {"words": parsed(text)}
+        checked(found, {"words": dict[str, of]}, set())
+        return found["words"]
+
+    return Kind("text", str, read, json.dumps)
 
 
 TEXT, BYTES, WHOLE, NUMBERS = Kind("text", str), Kind("bytes", bytes), Kind("int", int), Kind("numbers", np.ndarray)
 COUNT = Kind("text", str, int, str)
-OBJECT = Kind("text", str, _words, json.dumps)
+OBJECT, COUNTS, ROWS = _object(str), _object(int), _object(list[int])
 YES = Kind("text", str, {"yes": True, "no": False}.__getitem__, lambda yes: "yes" if yes else "no")
 KIND = Kind("text", str, SubwordKind, lambda kind: kind.value)
 TRUE = Kind("text", str, {"true": True, "false": False}.__getitem__, lambda true: "true" if true else "false")
@@ -98,8 +103,8 @@ class Bundle:
     versions: Annotated[dict[str, str] | None, Key(OBJECT, VERSIONS)] = None
     corpus: Annotated[str | None, Key(TEXT, "XXH3-128 of the training and dev text, in hexadecimal")] = None
     tests: Annotated[dict[str, str] | None, Key(OBJECT, "such a digest of each test set, by name: JSON")] = None
-    sizes: Annotated[dict[str, int] | None, Key(OBJECT, SIZES)] = None
-    leaks: Annotated[dict[str, list[int]] | None, Key(OBJECT, LEAKS)] = None
+    sizes: Annotated[dict[str, int] | None, Key(COUNTS, SIZES)] = None
+    leaks: Annotated[dict[str, list[int]] | None, Key(ROWS, LEAKS)] = None
     xla: Annotated[bool | None, Key(TRUE, "whether XLA compiles the run's graphs: true or false")] = None
     micro_batch_tokens: Annotated[int | None, Key(COUNT, MICRO_BATCH)] = None
     made_by: Annotated[str | None, Key(TEXT, "of which files `average` or `graft` made it")] = None

@@ -10,7 +10,7 @@ import pytest
 
 from nmt.app import leaks
 from nmt.app.continuation import Origin, digest_of
-from nmt.app.leaks import is_apart, leaked_rows, leaks_of
+from nmt.app.leaks import Leaks, is_apart, leaked_rows, leaks_of
 from nmt.checkpoint.bundle import Bundle
 from nmt.config.data import CaptionsConfig, FilesConfig
 from nmt.config.root import Config
@@ -44,16 +44,14 @@ def test_a_run_that_begins_looks_and_one_that_goes_on_knows(config, caplog):
         "`nmt check` with the same words shows them"
     ]
     known = replace(BUNDLE, leaks={"dev": [0], "test": []})
-    assert leaks_of(config, CORPORA, ORIGIN, known) == (
-        {"dev": [0], "test": []},
-        "leaked sentences: 1 of dev, 0 of test",
-    )
-    assert leaks_of(config, CORPORA, ORIGIN, replace(BUNDLE, leaks=None)) == (None, "")
+    told = Leaks({"dev": [0], "test": []}, "leaked sentences: 1 of dev, 0 of test")
+    assert leaks_of(config, CORPORA, ORIGIN, known) == told
+    assert leaks_of(config, CORPORA, ORIGIN, replace(BUNDLE, leaks=None)) == Leaks(None, "")
 
 
 def test_it_can_be_turned_off_and_is_off_where_the_grammar_keeps_its_sets_apart(config):
-    assert leaks_of(replace(config, data=FilesConfig(check=False)), CORPORA, ORIGIN, None) == (None, "")
-    assert leaks_of(replace(config, data=CaptionsConfig()), CORPORA, ORIGIN, None) == (None, "")
+    assert leaks_of(replace(config, data=FilesConfig(check=False)), CORPORA, ORIGIN, None) == Leaks(None, "")
+    assert leaks_of(replace(config, data=CaptionsConfig()), CORPORA, ORIGIN, None) == Leaks(None, "")
     assert not is_apart(CaptionsConfig(test="PREFIX"))
     assert not is_apart(CaptionsConfig(dev="PREFIX"))
     assert not is_apart(CaptionsConfig(tests={"more": "PREFIX"}))
@@ -81,7 +79,8 @@ def test_a_checkpoint_knows_of_the_test_sets_of_its_run_alone(caplog):
     assert not caplog.messages
     assert leaked_rows(BUNDLE, "test", ParallelText("test", ["other"], ["anderer"])) == ()
     assert leaked_rows(BUNDLE, "more", TEST) == ()
-    assert len(caplog.messages) == 2
+    assert leaked_rows(replace(BUNDLE, leaks={"test": [2]}), "test", TEST) == (), "it has two sentences"
+    assert len(caplog.messages) == 3
 
 
 @pytest.mark.parametrize(
