@@ -63,7 +63,7 @@ def _update(node: DictConfig, key: str, value: Any) -> None:
         raise ConfigError(key, found="no option of this name", expected="one of this version", next_step="leave it out")
     try:
         OmegaConf.update(node, key, value, merge=False)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, OverflowError) as error:
         raise mistakes.wrong_value(key, value, place.hint, place.default) from error
 
 

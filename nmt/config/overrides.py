@@ -28,7 +28,7 @@ def parse_override(text: str, parser: OverridesParser | None = None) -> Override
         raise mistakes.unreadable(text)
     try:
         return (parser or OverridesParser.create()).parse_overrides([text])[0]  # it alone hands the loader on
-    except HydraException as error:
+    except (HydraException, ValueError, RecursionError) as error:  # the latter two: too many digits, too many brackets
         raise mistakes.unreadable(text) from error
 
 
@@ -176,6 +176,8 @@ def _apply(node: DictConfig, override: Override) -> None:
                 del entries[place.name]
         else:
             OmegaConf.update(node, key, value, merge=True, force_add=override.is_add() or override.is_force_add())
+    except OverflowError as error:  # an integer that no float can be
+        raise mistakes.wrong_value(key, value, place.hint, place.default) from error
     except OmegaConfBaseException as error:  # its key may lie inside a value in braces
         inner = locate(node, error.full_key or key)
         if inner is None:

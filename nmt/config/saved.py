@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path  # its questions have an answer for a name that is too long, unlike those of Path
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,10 @@ FILE = "config.yaml"
 PATHS = {"data": ("dir", "train", "dev", "test", "tests", "corpora"), "metrics.wmd": ("vectors",)}  # that may move
 OVERRIDES = "overrides.json"  # of a sweep's job: the words of its command line
 ORIGIN = "saved configuration"
+# Of text that is no YAML. PyYAML has no words of its own for a tag on what does not fit it, thousands of levels, and
+# a number of thousands of digits.
+_BROKEN: tuple[type[Exception], ...] = (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError)
+_BROKEN += (AssertionError, RecursionError)
 
 
 def dump(config: Config) -> str:
@@ -79,14 +84,14 @@ def read_run_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        found = "a file" if folder.is_file() else "no folder of this name"
+        found = "a file" if os.path.isfile(folder) else "no folder of this name"
         step = f"name the folder that holds its {FILE} and checkpoints"
         for run in folder.parents[:2]:  # RUN/checkpoints/last.h5
-            if (run / FILE).is_file():
+            if os.path.isfile(run / FILE):
                 step = f"write {mistakes.argument('resume', str(run))}, which goes on from its newest checkpoint"
         raise ConfigError(
             f"resume={folder}",
-            found=f"no readable {FILE} in it" if folder.is_dir() else found,
+            found=f"no readable {FILE} in it" if os.path.isdir(folder) else found,
             expected="the folder of an earlier run",
             next_step=step,
         ) from error
@@ -106,21 +111,26 @@ def not_writable(path: Path, error: OSError) -> ConfigError:
 def _read(text: str, origin: str) -> DictConfig:
     """Saved text as a typed node, so that changes of it are checked as those of the command line are."""
     try:
+        if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            # A few of them may stand for millions of values.
+            raise _not_a_configuration(origin, "an alias (*), which no configuration of ours has")
         saved = OmegaConf.create(text)
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        data = saved.get("data") if isinstance(saved, DictConfig) else None
+        source = data.get("source") if isinstance(data, DictConfig) else None
+    except _BROKEN as error:
         mark = getattr(error, "problem_mark", None)
         raise _not_a_configuration(
             f"{origin}, line {mark.line + 1}" if mark else origin, "text that is not YAML"
         ) from error
-    data = saved.get("data") if isinstance(saved, DictConfig) else None
-    source = data.get("source") if isinstance(data, DictConfig) else None
-    if source not in SOURCES:
+    if not isinstance(source, str) or source not in SOURCES:
         raise _not_a_configuration(origin, "no data.source that is known")
     node: DictConfig = OmegaConf.structured(Config(data=SOURCES[source]()))
     assert isinstance(saved, DictConfig)
     saved.pop("sweep", None)  # `train.py --cfg job` shows it; it is no part of a run
     try:
         node.merge_with(saved)
+    except OverflowError as error:
+        raise _not_a_configuration(origin, "an integer that is too large for a number") from error
     except OmegaConfBaseException as error:
         key = error.full_key
         if not key:

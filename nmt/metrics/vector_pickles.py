@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import io
 import pickle
+import struct
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from nmt.metrics.vector_stream import HashedStream
 _TYPES: dict[str, np.dtype[Any]] = {"f4": np.dtype(np.float32), "f8": np.dtype(np.float64)}
 _BROKEN = (
     pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, LookupError, MemoryError,
-    OverflowError, RecursionError, TypeError, ValueError,
+    OverflowError, RecursionError, TypeError, ValueError, AssertionError, struct.error,
 )  # fmt: skip
 
 
@@ -70,7 +71,9 @@ for _name in ("int", "float", "set", "frozenset", "bytearray", "complex", "slice
     _KNOWN["builtins", _name] = _Record
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):
+    """The one in Python: that in C makes room for as many objects as a file says, up to 64 GB for five bytes of it."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _KNOWN:
             return _KNOWN[module, name]

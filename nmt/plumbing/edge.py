@@ -118,11 +118,18 @@ class _Input(io.FileIO):
 
 
 def _done(work: Callable[[], int | None]) -> int:
-    """Raises NmtError also for a file that cannot be written, where nobody else has said so."""
+    """Raises NmtError also for a file that cannot be written or named, where nobody else has said so."""
     try:
         with signals_raise():
             return work() or 0
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise NmtError(
+                str(error.filename or "a file"),
+                found="a name that is too long",
+                expected="one that the file system takes",
+                next_step="shorten it",
+            ) from error
         if not isinstance(error, NotWrittenError) and error.errno not in _FULL:
             raise
         raise NmtError(

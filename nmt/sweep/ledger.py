@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from nmt.plumbing.locks import Lock, is_locked
 from nmt.plumbing.records import checked, parsed
 
 FILE = "ledger.jsonl"
+_NAME = re.compile(r"(?!\.{1,2}$)[^/\0]{1,255}")  # of a folder inside the sweep's
 _TYPES: Mapping[str, Mapping[str, Any]] = {
     "start": {
         "trial": str,
@@ -191,6 +193,8 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
         checked(event, wanted, wanted.keys() - {"flags"})
         if event["event"] == "end":
             Status(event["status"])
+        elif not _NAME.fullmatch(event["folder"]):
+            raise ValueError("a folder elsewhere")
     except (ValueError, KeyError) as error:
         raise SweepError(
             place,

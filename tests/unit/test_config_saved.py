@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nmt.config.data import FilesConfig, MixtureConfig, Multi30kConfig, Variant
@@ -146,3 +148,33 @@ def test_leaves_have_full_keys():
     found = dict(leaves(Config(data=FilesConfig(tests={"a": "P"}))))
     assert (found["data.tests.a"], found["metrics.bleu.tokenize"], found["seed"]) == ("P", "13a", 1)
     assert "data.tests" not in found
+
+
+def test_a_folder_whose_name_is_too_long_is_none():
+    with pytest.raises(ConfigError, match="found no folder of this name, expected the folder of an earlier run"):
+        read_run_config(Path("x" * 300))
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        *((sign * 3_000, "text that is not YAML") for sign in ("[", "- ", "{a: ")),
+        *((f"a: !!{tag}", "text that is not YAML") for tag in ("int x", "float x", "timestamp x", "set [x]")),
+        *((f"data: {part}", "text that is not YAML") for part in ("${data}", "{source: '${data.source}'}")),
+        ("data: {source: captions}\nseed: " + "9" * 5_000, "text that is not YAML"),
+        (f"data: {{source: captions}}\ntrain: {{beta1: {'9' * 400}}}", "an integer that is too large for a number"),
+        ("data: {source: [captions]}", "no data.source that is known"),
+        ("a: &a {b: *a}", "an alias (*), which no configuration of ours has"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\ndata: {source: captions}", "an alias (*), which no configuration of ours has"),
+    ],
+)
+def test_hostile_text_is_no_configuration(text, found):
+    with pytest.raises(ConfigError) as refused:
+        load_config(text)
+    assert (refused.value.found, refused.value.place.partition(",")[0]) == (found, "saved configuration")
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5_000, "[" * 2_000 + "]" * 2_000])
+def test_hostile_words_of_a_command_line(value):
+    with pytest.raises(ConfigError, match=r"^train.learning_rate: found [9\[]+ \.\.\. [9\]]+, expected"):
+        load_config("data: {source: captions}", [f"train.learning_rate={value * 3 if len(value) == 400 else value}"])

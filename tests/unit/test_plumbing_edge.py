@@ -201,6 +201,13 @@ def test_a_file_that_cannot_be_written_is_said_at_the_latest_here(error, said, c
     assert capsys.readouterr().err == f"{said}expected a file that can be written; name another, or mend that.\n"
 
 
+def test_a_name_that_no_file_can_have(tmp_path, capsys):
+    long = tmp_path / ("x" * 300)
+    assert edge.command(lambda: open(long).close()) == 2
+    said = f"{long}: found a name that is too long, expected one that the file system takes; shorten it.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_another_error_of_the_system_is_a_bug():
     def work() -> None:
         raise FileNotFoundError(errno.ENOENT, "none", "ours")

@@ -64,6 +64,7 @@ def test_a_log_is_cut_into_lines_at_line_feeds_alone(tmp_path):
     "event",
     [
         *({**BEGUN, **change} for change in ({"trial": []}, {"number": "0"}, {"overrides": [1]}, {"overrides": "x"})),
+        *({**BEGUN, "folder": folder} for folder in ("", "..", "/etc", "a/b", "x" * 256, "\0")),
         *({**ENDED, **change} for change in ({"status": "won"}, {"seconds": "2"}, {"seconds": 10**400}, {"usd": []})),
         *({"event": []}, [], None),
     ],
@@ -157,3 +158,9 @@ def test_the_assignment_and_the_keys_of_a_machine(tmp_path):
     (tmp_path / "known_hosts").write_bytes(b"\xff\n")
     with pytest.raises(LaunchError, match=r"known_hosts: found nothing that can be read, expected the keys"):
         read_keys(tmp_path / "known_hosts")
+
+
+def test_a_pickle_that_asks_for_room_for_four_billion_objects(tmp_path):
+    (tmp_path / "table").write_bytes(b"\x80\x04]r\xfe\xff\xff\xff.")
+    with pytest.raises(MetricError, match="found a pickle of list without a list of words"):
+        load_vectors(tmp_path / "table", None)
