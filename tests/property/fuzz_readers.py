@@ -15,7 +15,6 @@ from typing import Any
 import h5py
 import numpy as np
 from gensim.models import KeyedVectors
-from nmt.sweep.scores import read_scores, validations
 from numpy.testing import assert_array_equal
 
 from nmt.checkpoint.bundle import Bundle, opened
@@ -46,6 +45,7 @@ from nmt.report.tensorboard import forget_after
 from nmt.search.unknowns import read_dictionary
 from nmt.sweep import ledger, report
 from nmt.sweep.leaderboard import make_board
+from nmt.sweep.outcome import read_scores, validations
 from nmt.sweep.results import read_results
 from nmt.sweep.study import JOURNAL, has_study
 from nmt.training.state import TrainingState
