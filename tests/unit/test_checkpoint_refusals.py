@@ -9,6 +9,7 @@ import os
 import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from nmt.checkpoint import foreign
-from nmt.checkpoint.file import load, read_extras, read_parameters, verify
+from nmt.checkpoint.file import load, read_extras, read_parameters, save, verify
 from nmt.checkpoint.header import Region
 from nmt.errors import CheckpointError
 from tests.unit.checkpoint_tools import blank, forge, forge_with_h5py, header_of, saved, sealed
@@ -540,3 +541,24 @@ def test_the_child_has_little_memory(tmp_path, monkeypatch):
         file["x"][0] = 1
     with pytest.raises(CheckpointError, match=r"more memory|broken HDF5 file|library fails"):
         read_parameters(tmp_path / "f.h5")
+
+
+def test_a_header_larger_than_its_table_needs_is_refused(tmp_path):
+    data = saved(tmp_path / "a.h5").read_bytes()
+    header = header_of(data)
+    moved = tuple(replace(region, offset=region.offset + header.num_bytes) for region in header.regions)
+    wider = replace(header, num_bytes=2 * header.num_bytes, regions=moved)
+    (tmp_path / "a.h5").write_bytes(sealed(wider.pack() + data[header.num_bytes :]))
+    with pytest.raises(CheckpointError, match="a damaged header"):
+        read_parameters(tmp_path / "a.h5")
+
+
+def test_numbers_do_not_count_as_bytes_of_no_dataset(tmp_path, monkeypatch):
+    """A file of any size is read; what is bounded is what lies between its numbers."""
+    save(tmp_path / "a.h5", {"x": np.zeros(50_000, np.float32), "y": np.ones(50_000, np.float32)}, {})
+    size = (tmp_path / "a.h5").stat().st_size
+    monkeypatch.setattr("nmt.checkpoint.header.LARGEST_STRUCTURE", size - 400_000)
+    assert read_parameters(tmp_path / "a.h5").keys() == {"x", "y"}
+    monkeypatch.setattr("nmt.checkpoint.header.LARGEST_STRUCTURE", 1_000)
+    with pytest.raises(CheckpointError, match="bytes that belong to no dataset"):
+        read_parameters(tmp_path / "a.h5")

@@ -159,3 +159,35 @@ def test_a_test_without_draws_is_refused():
     assert str(caught.value) == (
         "significance: found 0 draws, expected at least 1; set metrics.bootstrap to 1000, or compare without a test."
     )
+
+
+def test_one_draw_is_enough_for_a_test():
+    baseline, system = mean_statistics(np.arange(4.0)), mean_statistics(np.arange(4.0) + 1)
+    (found,) = paired_bootstrap(baseline, [system], mean_from_statistics, resamples=1, confidence=0.9, seed=1)
+    assert found.p_value == 1 / 2  # the only shifted difference is 0, so the observed one alone reaches it
+
+
+def test_the_centred_test_is_of_differences_with_their_sign():
+    baseline, system = np.array([0.0, 4.0, 1.0, 2.0]), np.array([3.0, 1.0, 2.0, 4.0])
+    systems, draws = [mean_statistics(system)], {"resamples": 400, "seed": 3}
+    (found,) = paired_bootstrap(mean_statistics(baseline), systems, mean_from_statistics, confidence=0.9, **draws)
+    counts_KN = np.concatenate(list(resample_counts(4, 400, 3)))
+    apart_K = counts_KN @ (system - baseline) / 4
+    for p_value, shifted_K in (
+        (found.p_centred, np.abs(apart_K - apart_K.mean())),
+        (found.p_value, np.abs(apart_K) - np.abs(apart_K).mean()),
+    ):
+        assert p_value == (1 + np.count_nonzero(shifted_K >= 0.75 - 1e-9)) / 401
+    assert found.p_centred != found.p_value
+
+
+def test_p_values_do_not_depend_on_the_scale_of_a_score():
+    def p_value(scale):
+        first, second = (
+            mean_statistics(np.array(values) * scale) for values in ([0.1, 0.3, 0.2, 0.5], [0.2, 0.2, 0.5, 0.4])
+        )
+        (found,) = paired_randomisation(first, [second], mean_from_statistics, trials=500, seed=2)
+        return found.p_value
+
+    assert p_value(2.0**-40) == p_value(1.0) == p_value(2.0**40)
+    assert p_value(1.0) < 1.0
