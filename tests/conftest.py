@@ -50,10 +50,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if _quick_only(config) and test and not is_quick(collection_path) else None
 
 
+def _minutes(item: pytest.Item) -> float:
+    long = item.get_closest_marker("long")
+    return 0.0 if long is None else float(long.kwargs.get("minutes", 0.0))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if is_quick(item.path) and item.get_closest_marker("long") is None:
+        if is_quick(item.path) and not any(item.get_closest_marker(name) for name in ("long", "slow")):
             item.add_marker("quick")
+    items.sort(key=_minutes, reverse=True)  # begun last, the longest would be alone at the end
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS_TENSORFLOW = {"tensorflow", "keras", "nmt.app.quiet"}  # `quiet` loads it by name
+# Each of their tests composes a command line with Hydra, makes up a sweep or draws: a third of a second and more.
+TAKES_LONG = {"tests.unit.config_tools", "tests.unit.sweep_tools", "matplotlib"}
 STARTS_PROGRAMS = {
     "subprocess",
     "multiprocessing",
     "moto",
+    "nmt.checkpoint.foreign",
     "tests.system.aws_server",
     "tests.system.aws_unkind",
     "tests.system.machine_tools",
@@ -35,8 +38,10 @@ def reached(path: Path) -> frozenset[str]:
 
 
 def is_quick(path: Path) -> bool:
-    """No TensorFlow, and no program started by the module itself."""
-    return not LOADS_TENSORFLOW & reached(path) and not STARTS_PROGRAMS & _imported(path)
+    """No TensorFlow, no program started by the module itself, and nothing that takes long."""
+    if path.parent.name == "property" or (STARTS_PROGRAMS | TAKES_LONG) & _imported(path):
+        return False
+    return not LOADS_TENSORFLOW & reached(path)
 
 
 @cache
@@ -46,7 +51,7 @@ def _imported(path: Path) -> frozenset[str]:
 
 def _names(tree: ast.Module) -> Iterator[str]:
     """`from a.b import c` gives a, a.b and a.b.c: whichever of them are modules."""
-    for node in ast.walk(tree):
+    for node in _statements(tree.body):
         full: list[str] = []
         if isinstance(node, ast.Import):
             full = [alias.name for alias in node.names]
@@ -55,6 +60,16 @@ def _names(tree: ast.Module) -> Iterator[str]:
         for name in full:
             parts = name.split(".")
             yield from (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _statements(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """All of them, those inside others too. Expressions are most of a tree, and import nothing."""
+    for node in body:
+        yield node
+        for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+            inside = getattr(node, part, ())
+            if isinstance(inside, list):  # that of a lambda or a conditional expression is an expression
+                yield from _statements(inside)
 
 
 @cache

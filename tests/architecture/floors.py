@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 # fmt: off
@@ -70,6 +71,7 @@ class Module:
         return FLOORS.get(self.part) if self.path.startswith("nmt/") else max(FLOORS.values()) + 1
 
 
+@cache
 def read_project(root: Path) -> list[Module]:
     """Every module of the product, entry points included."""
     paths = [*sorted((root / "nmt").rglob("*.py")), *(root / name for name in ENTRY_POINTS)]

@@ -66,7 +66,7 @@ def all_at_work(folder: Path, runs: dict[int, subprocess.Popen[str]]) -> list[Pa
     return list(held.values())
 
 
-@pytest.mark.long
+@pytest.mark.long(minutes=6)
 def test_twenty_runs_at_once_are_twenty_whole_runs(tmp_path, start):
     runs = {seed: start(*SHORT, "train.max_steps=3", f"seed={seed}") for seed in range(1, 21)}
     folders = all_at_work(tmp_path, runs)

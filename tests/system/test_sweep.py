@@ -20,7 +20,7 @@ from tests.system.sweep_tools_long import SHORT, count, figures, finish, kill, l
 UNITS, SEEDS = (16, 24, 32), (1, 2, 3, 4)
 
 
-@pytest.mark.long
+@pytest.mark.long(minutes=10)
 def test_a_sweep_whose_launcher_is_killed_ends_as_one_that_was_not(tmp_path):
     words = ["-m", *SHORT, "model.units=16,24,32", "seed=1,2,3,4", "hydra.sweep.dir=sweep", "sweep.jobs=2"]
     sweep = tmp_path / "sweep"

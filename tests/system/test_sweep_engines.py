@@ -27,18 +27,19 @@ def ours(tmp_path_factory):
     return folder / "sweep"
 
 
-def is_there(package):
+def if_installed(package):
+    """Else it is skipped before `ours` is swept for it."""
     try:
-        return find_spec(f"hydra_plugins.{package}") is not None
+        missing = find_spec(f"hydra_plugins.{package}") is None
     except ModuleNotFoundError:
-        return False
+        missing = True
+    reason = f"{package} is not installed: uv run --group engines pytest ..."
+    return pytest.param(package, marks=pytest.mark.skipif(missing, reason=reason))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("package", ENGINES)
+@pytest.mark.parametrize("package", [if_installed(package) for package in ENGINES])
 def test_another_engine_finds_the_same(tmp_path, ours, package):
-    if not is_there(package):
-        pytest.skip(f"{package} is not installed: uv run --group engines pytest ...")
     words = [*SWEEP, *ENGINES[package], "hydra.sweep.dir=sweep"]
     finish(start(tmp_path, *words))
     for number, (units, seed) in enumerate([(16, 1), (16, 2), (24, 1), (24, 2)]):

@@ -300,6 +300,7 @@ def multi30k(tmp_path_factory) -> EncodedCorpus:
     return encode_corpus(src, tgt, learn_vocabularies(cfg, src, tgt), max_length=100, max_ratio=9.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_sentences", [None, 80])
 def test_padding_on_multi30k_is_under_ten_percent(multi30k, batch_sentences):
     cells = real = 0

@@ -68,6 +68,7 @@ def test_nouns_that_change_with_their_case():
     assert {key: nouns[key[0]].german(*key[1:]) for key in forms} == forms
 
 
+@pytest.mark.slow
 def test_a_sentence_has_one_translation():
     rng = random.Random(5)
     translations: dict[str, str] = {}
@@ -141,6 +142,7 @@ def word_for_word(sources: list[str], targets: list[str], rounds: int = 5) -> di
     return {word: german[prob[i].argmax()] for word, i in ids_src.items()}
 
 
+@pytest.mark.slow
 def test_a_dictionary_is_not_enough(default_sets):
     train, _, test = default_sets
     dictionary = word_for_word(train.src, train.tgt)

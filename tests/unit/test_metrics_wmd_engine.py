@@ -321,6 +321,7 @@ def test_no_pairs_are_no_distances():
     assert pair_distances([], np.zeros((0, 3))).shape == (0,)
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_distances(monkeypatch, capsys):
     monkeypatch.setattr(engine, "_CELLS", 200)
     pairs, bags = known_pairs(random_texts(80, 40, 10, seed=9), random_vectors(40, 7, seed=7))
