@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -19,6 +20,7 @@ def load_tensorflow() -> None:
 
     Whoever has set TF_CPP_MIN_LOG_LEVEL gets what it says. Otherwise it becomes 3 for this process.
     """
+    logging.getLogger("tensorflow").addFilter(_is_no_count_of_graphs)
     if "tensorflow" in sys.modules:
         return
     arenas.limit_arenas()
@@ -29,6 +31,11 @@ def load_tensorflow() -> None:
         _import_silently()
     mapped.release_files()
     atexit.register(gc.freeze)  # Python would look through all that TensorFlow made for cycles, twice, before it ends
+
+
+def _is_no_count_of_graphs(record: logging.LogRecord) -> bool:
+    """TensorFlow warns of the fifth graph of a function, which it counts over all models of a process: each has one."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _import_silently() -> None:

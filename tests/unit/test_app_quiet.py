@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import tensorflow as tf
+
+from nmt.app.quiet import load_tensorflow
 
 ROOT = Path(__file__).parents[2]
 LOUD = """
@@ -52,3 +57,13 @@ def test_where_the_import_fails_they_are_shown(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("a line from C++\nTraceback")
     assert "ImportError: no library" in done.stderr
+
+
+def test_many_models_in_one_process_are_no_warning(caplog):
+    load_tensorflow()
+    scaled = tf.function(lambda scale: tf.constant(1.0) * scale, autograph=False)
+    for scale in range(8):
+        scaled(scale)  # a number of Python's is a graph of its own
+    assert caplog.messages == []
+    logging.getLogger("tensorflow").warning("anything else")
+    assert caplog.messages == ["anything else"]
