@@ -52,6 +52,6 @@ def score_panels(results_by_name: Mapping[str, Mapping[str, Any]]) -> list[Whisk
             value = content[facts.value]
             low, high = next((v for k, v in content.items() if k.startswith("ci") and v is not None), (None, None))
             told = with_interval(content, facts.value, facts.figure.digits)
-            rows[f"{name}  {told}"] = [Point(0, name, value, low, high, told)]
+            rows[name] = [Point(0, name, value, low, high, told)]
         panels.append(whiskers(facts.figure.label, rows))
     return [panel for panel in panels if panel is not None]

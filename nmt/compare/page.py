@@ -76,7 +76,7 @@ def _scores(comparison: Comparison, measures: Sequence[Measure]) -> list[Whisker
                 low, high = one.interval.low, one.interval.high
                 said = f"{tables.score_of(one)} [{measure.figure.told(low)}, {measure.figure.told(high)}]"
                 point = Point(names.index(one.system), one.system, one.score, low, high, said)
-                rows[f"{one.system}  {said}"] = [point]
+                rows[one.system] = [point]
         panels.append(whiskers(measure.figure.label, rows))
     return [panel for panel in panels if panel is not None]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 WIDTH = 360
 COLOURS = 8  # series beyond that have the last one's
 HEAD, BAR, FOOT = 20, 15, 26  # heights: of a row's label, of a point, of the axis
-LEFT, RIGHT = 8, 8  # margins of the axis
+LEFT, RIGHT = 18, 18  # margins of the axis, room for half a label
 CURVES_HEIGHT, CURVES_LEFT = 190, 46
 
 
@@ -44,6 +44,7 @@ class Whisker:
 @dataclass(frozen=True)
 class Row:
     label: str
+    value: str  # beside it, where it is of one point
     y: float
     whiskers: Sequence[Whisker]
 
@@ -131,7 +132,9 @@ def whiskers(caption: str, rows: Mapping[str, Sequence[Point]]) -> Whiskers | No
     y = 0.0
     for label, points in rows.items():
         own = y + (HEAD if label else 0)
-        drawn.append(Row(label, y + 14, [_whisker(point, scale, own + BAR * k + 8) for k, point in enumerate(points)]))
+        value = points[0].told if len(points) == 1 else ""
+        bars = [_whisker(point, scale, own + BAR * k + 8) for k, point in enumerate(points)]
+        drawn.append(Row(label, value, y + 14, bars))
         y = own + BAR * len(points) + 4
     about = "; ".join(
         ": ".join([label] * bool(label) + [", ".join(f"{point.name} {point.told}" for point in points)])

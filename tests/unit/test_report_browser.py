@@ -101,7 +101,7 @@ def test_a_sentence_opens_with_all_that_is_known_of_it(page):
     assert long.all_text_contents() == [f"{EVIL[:17]}…{EVIL}"] * 2  # the second is a title
     assert page.locator("#shown .band").count() == 2
     assert page.locator("#shown .band title").first.text_content() == f"eins → {EVIL}: mass 0.500, cost 0.500"
-    assert page.locator("#shown ol li").all_inner_texts() == ["one -1.000", "two -2.000"]
+    assert page.locator("#shown ol li").all_inner_texts() == ["-1.000 one", "-2.000 two"]
     cells = page.locator("#shown table").first.locator("tbody td").all_inner_texts()
     assert cells == ["10.00", "0.1000", "17.00 (+7.00)", "–"]
 

@@ -142,21 +142,23 @@ def test_an_axis_has_round_numbers(low, high, expected):
 
 
 def test_whiskers_lie_where_their_values_are():
-    """9 to 11 with 6 % of room to each side on pixels 8 to 352: 8.88 to 11.12, so 10 is at 180."""
+    """9 to 11 with 6 % of room to each side on pixels 18 to 342: 8.88 to 11.12, so 10 is at 180."""
     panel = whiskers("BLEU", {"A": [Point(0, "A", 10.0, 9.0, 11.0, "10.00"), Point(1, "B", None, None, None, "none")]})
     (row,) = panel.rows
-    assert (row.whiskers[0].x, row.whiskers[0].low, row.whiskers[0].high) == (180.0, 26.4, 333.6)
+    assert (row.whiskers[0].x, row.whiskers[0].low, row.whiskers[0].high) == (180.0, 35.4, 324.6)
     assert row.whiskers[1].x is None
+    assert row.value == ""
+    assert whiskers("BLEU", {"A": [Point(0, "A", 10.0, 9.0, 11.0, "10.00")]}).rows[0].value == "10.00"
     assert panel.about == "BLEU: A: A 10.00, B none"
     assert whiskers("BLEU", {"A": [Point(0, "A", None, None, None, "none")]}) is None
 
 
 def test_what_is_not_finite_leaves_a_gap_in_a_curve():
-    """Steps 0 to 4 on pixels 46 to 352; a point alone becomes a dot."""
+    """Steps 0 to 4 on pixels 46 to 342; a point alone becomes a dot."""
     nan = float("nan")
     panel = curves("loss", [(0, "A", [(0, 1.0), (1, 2.0), (2, nan), (4, 1.0)]), (1, "B", [(1, nan)])])
     (line,) = panel.lines
-    assert re.fullmatch(r"M46 [\d.]+L122.5 [\d.]+", line.path)
-    assert [x for x, _ in line.dots] == [352.0]
+    assert re.fullmatch(r"M46 [\d.]+L120 [\d.]+", line.path)
+    assert [x for x, _ in line.dots] == [342.0]
     assert panel.about == "loss over steps; at the end A 1"
     assert curves("loss", [(0, "A", [(1, nan)])]) is None

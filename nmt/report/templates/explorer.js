@@ -190,7 +190,7 @@ function about(row, system) {
   if (extra.moves) parts.push(html("h5", {}, "How its words move onto those of the nearest reference (WMD)"), ...bands(extra.moves, extra.distance, line, references));
   if (extra.weights) parts.push(html("h5", {}, "Where it looked: a row for each piece that it wrote, a column for each that it read"), heatMap(extra));
   if (extra.nbest) parts.push(html("h5", {}, "What else the search found, with scores"),
-    html("ol", {}, ...extra.nbest.map(([text, score]) => html("li", {}, html("span", { class: "text", dir: "auto" }, text), ` ${told(score, 3)}`))));
+    html("ol", {}, ...extra.nbest.map(([text, score]) => html("li", {}, `${told(score, 3)} `, html("span", { class: "text", dir: "auto" }, text)))));
   return parts.length ? [html("section", {}, html("h4", { dir: "auto" }, data.systems[system]), ...parts)] : [];
 }
 
