@@ -9,12 +9,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS_TENSORFLOW = {"tensorflow", "keras", "nmt.app.quiet"}  # `quiet` loads it by name
+LOADS_MUCH = {"moto", "playwright"}  # a second of imports for each process
 # Each of their tests composes a command line with Hydra, makes up a sweep or draws: a third of a second and more.
 TAKES_LONG = {"tests.unit.config_tools", "tests.unit.sweep_tools", "matplotlib"}
 STARTS_PROGRAMS = {
     "subprocess",
     "multiprocessing",
-    "moto",
     "nmt.checkpoint.foreign",
     "tests.system.aws_server",
     "tests.system.aws_unkind",
@@ -41,7 +41,7 @@ def is_quick(path: Path) -> bool:
     """No TensorFlow, no program started by the module itself, and nothing that takes long."""
     if path.parent.name == "property" or (STARTS_PROGRAMS | TAKES_LONG) & _imported(path):
         return False
-    return not LOADS_TENSORFLOW & reached(path)
+    return not (LOADS_TENSORFLOW | LOADS_MUCH) & reached(path)
 
 
 @cache
