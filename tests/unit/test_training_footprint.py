@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
+from nmt.config.consistency import Consistency
 from nmt.config.model import Attention, Cell, Decoder, ModelConfig
 from nmt.config.precision import Precision
 from nmt.config.train import TrainConfig
@@ -17,19 +18,21 @@ from nmt.training.loss_scale import LossScale
 
 SMALL = {"embedding": 256, "encoder_units": 256, "units": 512, "attention_units": 256, "output_units": 512}
 OTHERS = [kind.value for kind in Attention if kind is not Attention.bahdanau]
-HALF = {name: size // 2 for name, size in SMALL.items()}  # as good for measuring, at a quarter of the time
+PASSES = ["large vocabulary", "two passes", "two passes, small vocabulary", "two passes, bfloat16"]
 ROWS, WIDTH = 40, 30
 
 
-def measured(config, vocabulary, precision):
+def measured(config, vocabulary, precision, consistency):
     """Peak of a step's gradients in bytes, and bytes of the weights."""
     compute = None if precision is Precision.float32 else tf.as_dtype(precision.value)
     model = Seq2Seq(config, vocabulary, vocabulary, 1, tf.float32, compute)
 
+    train = TrainConfig(precision=precision, consistency=consistency)
+
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def step(ids_BT):
         noise = Noise(tf.constant(1, tf.int64), tf.constant(1, tf.int64))
-        found = batch_gradients(model, TrainConfig(precision=precision), LossScale(precision), ids_BT, ids_BT, noise)
+        found = batch_gradients(model, train, LossScale(precision), ids_BT, ids_BT, noise)
         return tf.add_n([tf.reduce_sum(gradient) for gradient in found.gradients])
 
     ids_BT = tf.random.stateless_uniform([ROWS, WIDTH], [1, 2], 3, vocabulary, tf.int32)
@@ -42,25 +45,32 @@ def measured(config, vocabulary, precision):
 
 
 @pytest.mark.parametrize(
-    "more, vocabulary, precision",
+    "more, vocabulary, precision, consistency",
     [
-        ({}, 8_000, Precision.float32),
-        ({}, 100, Precision.float32),
-        ({}, 8_000, Precision.bfloat16),
-        ({"decoder": Decoder.conditional, "encoder_layers": 2}, 100, Precision.float32),
-        ({"cell": Cell.lstm, "decoder_layers": 2}, 100, Precision.float32),
-        *(({"attention": kind}, 100, Precision.float32) for kind in Attention if kind is not Attention.bahdanau),
+        ({}, 8_000, Precision.float32, Consistency.none),
+        ({}, 8_000, Precision.float32, Consistency.rdrop),
+        ({}, 100, Precision.float32, Consistency.simcut),
+        ({}, 8_000, Precision.bfloat16, Consistency.rdrop),
+        ({}, 100, Precision.float32, Consistency.none),
+        ({}, 8_000, Precision.bfloat16, Consistency.none),
+        ({"decoder": Decoder.conditional, "encoder_layers": 2}, 100, Precision.float32, Consistency.none),
+        ({"cell": Cell.lstm, "decoder_layers": 2}, 100, Precision.float32, Consistency.none),
+        *(
+            ({"attention": kind}, 100, Precision.float32, Consistency.none)
+            for kind in Attention
+            if kind is not Attention.bahdanau
+        ),
     ],
-    ids=["large vocabulary", "small vocabulary", "bfloat16", "conditional, two layers", "LSTM, two layers", *OTHERS],
+    ids=[*PASSES, "small vocabulary", "bfloat16", "conditional, two layers", "LSTM, two layers", *OTHERS],
 )
-def test_a_step_takes_what_the_formula_says(more, vocabulary, precision):
+def test_a_step_takes_what_the_formula_says(more, vocabulary, precision, consistency):
     try:
         tf.config.experimental.get_memory_info("CPU:0")
     except ValueError as error:
         pytest.skip(f"this TensorFlow does not count a CPU's memory: {error}")
-    config = ModelConfig(**{**HALF, **more})
-    peak, weights = measured(config, vocabulary, precision)
-    told = ROWS * WIDTH * footprint.bytes_a_token(config, vocabulary, precision)
+    config = ModelConfig(**{**SMALL, **more})
+    peak, weights = measured(config, vocabulary, precision, consistency)
+    told = ROWS * WIDTH * footprint.bytes_a_token(config, vocabulary, precision, consistency.passes)
     assert 0.4 * told < peak - weights < 1.1 * told
 
 
