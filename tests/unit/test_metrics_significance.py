@@ -21,7 +21,7 @@ from nmt.metrics.bootstrap import (
     row_blocks,
 )
 from nmt.metrics.chrf import Chrf
-from nmt.metrics.significance import paired_bootstrap, paired_randomisation
+from nmt.metrics.significance import holm, paired_bootstrap, paired_randomisation
 from tests.unit.metrics_tools import make_metric
 
 SEED = 12345  # sacreBLEU's own
@@ -191,3 +191,7 @@ def test_p_values_do_not_depend_on_the_scale_of_a_score():
 
     assert p_value(2.0**-40) == p_value(1.0) == p_value(2.0**40)
     assert p_value(1.0) < 1.0
+
+
+def test_an_adjusted_p_value_is_a_probability():
+    assert holm([0.6, None, 0.9]) == [1.0, None, 1.0]  # twice 0.6 is no probability
