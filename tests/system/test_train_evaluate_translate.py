@@ -11,6 +11,7 @@ import signal
 from typing import Any
 
 import pytest
+import sacrebleu
 
 from nmt.app.evaluate import folders_for
 from nmt.app.hooks import RunHooks
@@ -287,6 +288,22 @@ def test_a_checkpoint_with_itself_is_an_ensemble_that_says_the_same(trained, alo
     answer = translate_py(f"checkpoint=[{alone},{alone}]", stdin=source)  # a last line may lack its end
     assert answer.status == 0, answer.err
     assert answer.out == (trained[0] / "translations" / "test.txt").read_text(encoding="utf-8").split("\n")[0] + "\n"
+
+
+@pytest.mark.long
+def test_an_ensemble_is_scored_on_what_it_translates(alone, tmp_path):
+    tiny(tmp_path / "second", *RUN, "seed=2")
+    other, out = tmp_path / "second" / "checkpoints" / "best.h5", tmp_path / "out"
+    answer = evaluate_py(f"checkpoint={alone}+{other}", f"out={out}")
+    assert answer.status == 0, answer.err
+    test = write_captions(CaptionsConfig(train_pairs=300, dev_pairs=30, test_pairs=30))[2]
+    source = "".join(f"{line}\n" for line in test.src)
+    both, first = (translate_py(f"checkpoint={names}", stdin=source) for names in (f"[{alone},{other}]", alone))
+    assert (both.status, first.status) == (0, 0), both.err + first.err
+    assert both.out != first.out
+    assert (out / "translations" / "test.txt").read_text(encoding="utf-8") == both.out
+    bleu = sacrebleu.corpus_bleu(both.out.split("\n")[:-1], [list(test.tgt)])
+    assert read_results(out)["bleu"]["score"] == pytest.approx(bleu.score, rel=1e-12, abs=1e-12)
 
 
 def test_a_run_stopped_by_a_signal_and_resumed_is_the_run_that_was_not_stopped(trained, tmp_path, monkeypatch):
