@@ -20,6 +20,7 @@ from nmt.metrics.vector_table import LeftOut, WordVectors, fault_of, unusable_ro
 from nmt.plumbing.steady import SteadyFile
 
 _NUMBERS = b"+-.0123456789eE "  # bytes of finite numbers
+_FAR = re.compile(rb"[eE][-+]?[0-9]{3}|[0-9]{300}")  # beyond the range of numbers, perhaps
 _NOT_ZERO = re.compile(rb"(?:^| )[-+]?[0.]*[1-9]")
 
 
@@ -125,7 +126,8 @@ class _Records:
 
 def _is_fine_text(values: bytes) -> bool:
     """Whether these are finite numbers that are not all 0, at a glance; what is not is looked at closely."""
-    return not values.translate(None, _NUMBERS) and _NOT_ZERO.search(values) is not None
+    usual = not values.translate(None, _NUMBERS) and _FAR.search(values) is None
+    return usual and _NOT_ZERO.search(values) is not None
 
 
 def _is_fine_binary(values: bytes) -> bool:

@@ -106,7 +106,8 @@ def word_vectors(words: Sequence[str], matrix_WD: NDArray[np.floating], source: 
 
 def unusable_rows(matrix_WD: NDArray[np.floating]) -> NDArray[np.intp]:
     """The rows that are 0 or not finite: they have no direction, or no distance to anything."""
-    fine_W = np.isfinite(matrix_WD).all(axis=1) & matrix_WD.any(axis=1)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        fine_W = np.isfinite(matrix_WD).all(axis=1) & matrix_WD.any(axis=1)
     return np.flatnonzero(~fine_W)
 
 

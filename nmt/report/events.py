@@ -23,6 +23,7 @@ _REQUIRED = ("event", "step", "epoch", "seconds")
 _TYPES: dict[str, Any] = {"event": str, "step": int, "epoch": float, "seconds": float}
 _MAYBE: Any = float | None
 _TYPES |= dict.fromkeys((*FIGURES, "perplexity", "usd"), _MAYBE)
+_MOST = 1e100  # of losses, scores, seconds and dollars
 _NOT_DRAWN = ("step", "seconds")  # TensorBoard has axes for both
 
 
@@ -136,6 +137,8 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
     try:
         event: dict[str, Any] = parsed(line)
         checked(event, _TYPES, {*_REQUIRED})
+        if any(abs(event.get(key) or 0) > _MOST for key in _TYPES if key not in ("event", "perplexity")):
+            raise ValueError("a number that no run has, and that has no mean")
         if event["event"] == "test":
             checked(event, {"data": str}, {"data"})
     except ValueError as error:

@@ -15,7 +15,7 @@ from nmt.launch import bill, start, terms
 from nmt.launch.access import read_keys
 from nmt.launch.assignment import load_assignment
 from nmt.launch.upload import remembered
-from nmt.metrics.vectors import load_vectors
+from nmt.metrics.vectors import load_vectors, open_vectors
 from nmt.report.events import read_events
 from nmt.report.tensorboard import forget_after
 from nmt.sweep.ledger import Ledger, read_standings
@@ -45,7 +45,15 @@ PAID = bill.Event("2026-11-28T10:00:00+00:00", "started", "i-01", "t3", "eu-west
 
 @pytest.mark.parametrize(
     "change",
-    [{"step": "6"}, {"step": [6]}, {"seconds": None}, {"bleu": "high"}, {"event": "test"}, {"epoch": "\ud800"}],
+    [
+        {"step": "6"},
+        {"step": [6]},
+        {"seconds": None},
+        {"bleu": "high"},
+        {"event": "test"},
+        {"seconds": 1e300},
+        {"epoch": "\ud800"},
+    ],
 )
 def test_an_event_of_a_log(tmp_path, change):
     (tmp_path / "metrics.jsonl").write_text(f"{json.dumps(EVENT)}\n{json.dumps({**EVENT, **change})}\n")
@@ -164,3 +172,17 @@ def test_a_pickle_that_asks_for_room_for_four_billion_objects(tmp_path):
     (tmp_path / "table").write_bytes(b"\x80\x04]r\xfe\xff\xff\xff.")
     with pytest.raises(MetricError, match="found a pickle of list without a list of words"):
         load_vectors(tmp_path / "table", None)
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 400, "0." + "0" * 400 + "1"])
+def test_a_number_beyond_the_range_leaves_its_word_out_however_a_table_is_read(tmp_path, number):
+    """Read at a glance it is a number like any other."""
+    (tmp_path / "table").write_text(f"dog {number} {number}\ncat 1 2\n")
+    assert load_vectors(tmp_path / "table", None).words == ["cat"]
+    assert "dog" not in open_vectors(tmp_path / "table")
+
+
+def test_a_nan_that_signals_is_left_out_without_a_word_of_numpy(tmp_path):
+    signalling = struct.pack("<2I", 0x7F800001, 0x3F800000)
+    (tmp_path / "table").write_bytes(b"2 2\ndog " + signalling + b"cat " + np.ones(2, "<f4").tobytes())
+    assert load_vectors(tmp_path / "table", None).words == ["cat"]
