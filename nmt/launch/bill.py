@@ -157,6 +157,9 @@ def catch_up(config: Launch, folder: Path, instance_id: str, found: Instance | N
     last = own[-1]
     if last.what == "ended":
         return
+    if found is not None and last.what == "stopped" and found.launched.timestamp() > last.seconds:
+        last = replace(last, what="started", time=iso(found.launched.timestamp()))  # again, and nobody noted it
+        note(folder, last)
     if found is None:  # its own timer has ended it at the latest
         timer = last.seconds + 3600 * max_hours(config, last.hourly) if last.what == "started" else clock.now()
         note(folder, replace(last, what="ended", time=iso(min(clock.now(), timer))))

@@ -136,7 +136,8 @@ class Walk:
     # What may be given.
 
     def step(self) -> None:
-        place = self.dice.choice(PLACES)
+        used = [box.by for box in self.ec2.alive()]
+        place = self.dice.choice(used if used and self.dice.random() < 0.5 else PLACES)  # where something can go wrong
         if self.last.setdefault(place.user, place) != place:
             self.last[place.user] = place
             self.sleep(20.0)  # who goes to another folder takes longer than AWS to show its tags
@@ -147,7 +148,9 @@ class Walk:
         self.dice.choices(list(choices), list(choices.values()))[0](place)
 
     def fault(self) -> tuple[str, int] | None:
-        return (self.dice.choice(FAULTS), self.dice.randrange(20)) if self.dice.random() < 0.5 else None
+        """Early ones more often: most commands ask AWS a few times only."""
+        answered = self.dice.randrange(self.dice.choice([5, 10, 20]))
+        return (self.dice.choice(FAULTS), answered) if self.dice.random() < 0.5 else None
 
     def up(self, place: Place) -> None:
         hours, usd = self.dice.choice([1, 2, 24]), self.dice.choice([None, None, 1])

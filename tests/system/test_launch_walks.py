@@ -98,3 +98,16 @@ def test_a_limit_that_never_held_is_not_on_the_bill(it):
     it.sleep(36_000.0)
     assert it.give(DESK, "run", "launch.max_hours=1", "--yes", "--", "seed=1")[0] == 2
     assert "it ran 2.00 h" in it.give(DESK, "cost")[1]
+
+
+def test_a_start_that_nobody_noted_is_on_the_bill(it):
+    """`up` had started a stopped machine and was cut off: its second life was not on the bill once it had ended."""
+    it.give(DESK, "up", "--yes")
+    it.give(DESK, "stop")
+    it.sleep(600.0)
+    (box,) = it.ec2.alive()
+    it.ec2.start_instances({"InstanceIds": [box.id]})
+    it.sleep(1800.0)
+    it.taken_away(DESK)
+    it.sleep(60.0)
+    assert "ran 0.5" in it.give(DESK, "cost")[1]
