@@ -116,6 +116,7 @@ def test_workers_that_do_not_come_together(monkeypatch):
         seen.extend(signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM))
         raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
 
+    monkeypatch.setattr(placement, "meet", lambda cluster, wait_s: None)  # they did, and then the port is taken
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", fails)
     assert sentence(TrainConfig(distribution=Distribution.multi_worker), CPU) == (
         "train.distribution=multi_worker: found that the 2 workers do not come together (UnknownError), expected a "
