@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +12,20 @@ from nmt.data.published import DOWNLOADS, Published
 from nmt.data.text import ParallelText
 from nmt.errors import DataError
 from nmt.plumbing.files import write_bytes
+from nmt.plumbing.locks import Lock
+from nmt.plumbing.text import read_lines
 
 SOURCE = "https://raw.githubusercontent.com/odashi/small_parallel_enja/bc6f160498e5f97a286ff679173e7f6ba9321d9f"
 PARTS = tuple(f".{number:03}" for number in range(5))  # that the repository cuts each side of the training set into
 SPLITS = {"train": 50_000, "dev": 500, "test": 500}
 # Words of each side as the repository's page has them: a check for the test set, whose digest stands nowhere.
 WORDS = {
-    "train": {"en": 391_047, "ja": 565_618},
-    "dev": {"en": 3_931, "ja": 5_668},
-    "test": {"en": 3_998, "ja": 5_635},
+    "train.en": 391_047,
+    "train.ja": 565_618,
+    "dev.en": 3_931,
+    "dev.ja": 5_668,
+    "test.en": 3_998,
+    "test.ja": 5_635,
 }
 SHA256 = {
     "train.en": "148b05dcd28638fe20ee84f2b1127001c80982be352007dda241fb759adadc76",
@@ -49,27 +55,50 @@ def read_split(
     corpus = Published("small_parallel_enja", ("en", "ja"), partial(_download, source))
     text = corpus.read(config, split, split, SPLITS[split], downloads)
     for language, lines in ((config.src, text.src), (config.tgt, text.tgt)):
-        if (words := sum(len(line.split()) for line in lines)) != WORDS[split][language]:
-            raise DataError(
-                f"{Path(config.dir or downloads) / split}.{language}",
-                found=f"{words} words",
-                expected=f"{WORDS[split][language]}, as small_parallel_enja has",
-                next_step="take the file from the data set's repository, or use data=files for a corpus of your own",
-            )
+        _check_words(Path(config.dir or downloads) / f"{split}.{language}", lines)
     return text
 
 
+def _check_words(path: Path, lines: Iterable[str]) -> None:
+    """Raises DataError unless the words of the file (SPLIT.LANGUAGE) are as many as the corpus has."""
+    expected = WORDS[path.name]
+    if (words := sum(len(line.split()) for line in lines)) != expected:
+        raise DataError(
+            str(path),
+            found=f"{words} words",
+            expected=f"{expected}, as small_parallel_enja has",
+            next_step="take the file from the data set's repository, or use data=files for a corpus of your own",
+        )
+
+
 def _download(source: str, name: str, downloads: Path) -> None:
-    """One file, put together where the repository has it in parts."""
-    if not name.startswith("train."):
-        fetch(f"{source}/{name}", downloads / name, SHA256.get(name))
-        return
-    whole = downloads / name
-    if whole.exists() and digest(whole) == SHA256[name]:
-        return
-    parts = [name + part for part in PARTS]
+    """One file, put together where the repository has it in parts, by one process at a time."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    with Lock(downloads / ".lock", wait=True):
+        path = downloads / name
+        if name in SHA256 and path.exists() and digest(path) == SHA256[name]:
+            return
+        if name.startswith("train."):
+            _join(source, path)
+        elif name in SHA256 or not path.exists():
+            fetch(f"{source}/{name}", path, SHA256.get(name))
+        if name not in SHA256:
+            _keep_if_right(path)
+
+
+def _join(source: str, path: Path) -> None:
+    parts = [path.with_name(path.name + part) for part in PARTS]
     for part in parts:
-        fetch(f"{source}/{part}", downloads / part, SHA256[part])
-    write_bytes(whole, b"".join((downloads / part).read_bytes() for part in parts))
+        fetch(f"{source}/{part.name}", part, SHA256[part.name])
+    write_bytes(path, b"".join(part.read_bytes() for part in parts))
     for part in parts:
-        (downloads / part).unlink()
+        part.unlink()
+
+
+def _keep_if_right(path: Path) -> None:
+    """A file without a digest: what else may have come under its name does not stay for the next run."""
+    try:
+        _check_words(path, read_lines(path))
+    except DataError:
+        path.unlink()
+        raise

@@ -9,6 +9,7 @@ from nmt.config.data import Multi30kConfig, Variant
 from nmt.data.download import fetch
 from nmt.data.published import DOWNLOADS, Published
 from nmt.data.text import ParallelText
+from nmt.plumbing.locks import Lock
 
 # A fixed revision: later ones correct some English training sentences, so their digests differ and their text is not
 # the one that papers report on.
@@ -48,4 +49,6 @@ def _download(source: str, name: str, downloads: Path) -> None:
     """One file: raw text lies packed in the repository, tokenised text plain."""
     tokenised = Variant.tok.value in name
     place = f"tok/{name}" if tokenised else f"raw/{name}.gz"
-    fetch(f"{source}/{place}", downloads / Path(place).name, SHA256[name])
+    downloads.mkdir(parents=True, exist_ok=True)
+    with Lock(downloads / ".lock", wait=True):  # the runs of a sweep begin at once
+        fetch(f"{source}/{place}", downloads / Path(place).name, SHA256[name])

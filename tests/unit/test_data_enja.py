@@ -1,6 +1,7 @@
 """small_parallel_enja from a folder and from where it is published."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="small_parallel_en
 def test_each_set_has_its_pairs_and_words(split, src, tgt):
     text = read_split(EnjaConfig(dir=str(CORPUS), src=src, tgt=tgt), split)
     assert (text.name, len(text)) == (split, SPLITS[split])
-    assert sum(len(line.split()) for line in text.src) == WORDS[split][src]
+    assert sum(len(line.split()) for line in text.src) == WORDS[f"{split}.{src}"]
 
 
 @needs_corpus
@@ -43,9 +44,7 @@ def published(monkeypatch) -> dict[str, bytes]:
     known = {name: hashlib.sha256(content).hexdigest() for name, content in files.items() if name in SHA256}
     monkeypatch.setattr(enja, "SHA256", known)
     monkeypatch.setattr(enja, "SPLITS", {"train": 10, "dev": 2, "test": 2})
-    monkeypatch.setattr(
-        enja, "WORDS", {split: {"en": 3 * pairs, "ja": 3 * pairs} for split, pairs in enja.SPLITS.items()}
-    )
+    monkeypatch.setattr(enja, "WORDS", {name: len(content.split()) for name, content in files.items()})
     return {name: content for name, content in files.items() if name not in ("train.en", "train.ja")}
 
 
@@ -73,7 +72,7 @@ def test_the_training_set_is_put_together_from_its_parts_once(asked, tmp_path):
     assert list(text.src) == [f"en {n} ." for n in range(10)]
     assert list(text.tgt) == [f"ja {n} ." for n in range(10)]
     assert asked == [f"http://host/train.{language}{part}" for language in ("en", "ja") for part in PARTS]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["train.en", "train.ja"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "train.en", "train.ja"]
     assert len(read_split(EnjaConfig(), "train", "http://host", tmp_path)) == 10
     assert len(asked) == 10, "what is there and right is not fetched again"
 
@@ -101,6 +100,18 @@ def test_another_test_set_of_as_many_lines_is_refused(asked, published, tmp_path
         f"{tmp_path}/test.ja: found 7 words, expected 6, as small_parallel_enja has; take the file from the data set's "
         "repository, or use data=files for a corpus of your own."
     )
+    published["test.ja"] = b"ja 0 .\nja 1 .\n"
+    assert len(read_split(EnjaConfig(), "test", "http://host", tmp_path)) == 2, "what was wrong does not stay"
+    assert len(read_split(EnjaConfig(), "test", "http://host", tmp_path)) == 2
+    assert len(asked) == 3
+
+
+def test_runs_that_begin_at_once_wait_for_one_another(asked, tmp_path):
+    config = EnjaConfig()
+    with ThreadPoolExecutor() as pool:
+        texts = list(pool.map(lambda _: read_split(config, "train", "http://host", tmp_path), range(4)))
+    assert [len(text) for text in texts] == [10] * 4
+    assert len(asked) == 10
 
 
 def test_other_languages_are_refused():
