@@ -93,6 +93,7 @@ COMMANDS: dict[str, Command] = {
         start=Start.defaults,
     ),
 }
+ANEW = replace(COMMANDS["up"], function=up, start=Start.defaults)  # where no machine of an earlier one is left
 
 
 def run(argv: Sequence[str]) -> int:
@@ -108,11 +109,11 @@ def _run(argv: Sequence[str]) -> int | None:
     try:
         return _given(argv[0], argv[1:])
     except OverError:
-        return _given(argv[0], argv[1:])
+        return _given(argv[0], argv[1:], ANEW)
 
 
-def _given(name: str, words: Sequence[str]) -> int | None:
-    command = _command(name)
+def _given(name: str, words: Sequence[str], other: Command | None = None) -> int | None:
+    command = other or _command(name)
     read = read_command(words, list(command.flags), command.start)
     if read is None:
         return NOT_DONE

@@ -37,7 +37,7 @@ class Start(Enum):
 
 
 class OverError(Exception):
-    """The machine on record has ended, and so has what its `up` was told: the command is to be read anew."""
+    """No machine on record is left, and what its `up` was told is over: the command is to be read anew."""
 
 
 @dataclass(frozen=True)

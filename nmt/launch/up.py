@@ -19,7 +19,7 @@ from nmt.launch.machine import Machine, forget_machine, save_machine
 from nmt.launch.messages import agreed, command, locked, say, told, usd
 from nmt.launch.offers import as_offered, find_image, zones_with
 from nmt.launch.prices import Prices, max_hours, prices
-from nmt.launch.recorded import folder_of, machines, on_record, started, unanswered
+from nmt.launch.recorded import folder_of, machines, may_run, on_record, started, unanswered
 from nmt.launch.refusals import AwsError
 from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
 from nmt.launch.terms import OverError, Terms
@@ -45,14 +45,16 @@ class Plan:
 def up(config: Launch, flags: frozenset[str], from_record: bool = False) -> int | None:
     """Start the machine, or go on with one that an earlier `up` started. Raises LaunchError.
 
-    With options that start `from_record`, OverError says that the machine on it has ended: they are to be read anew.
+    With options that start `from_record`, OverError says that no machine of it is left: they are to be read anew.
     """
     folder = folder_of(config.launch)
     with locked(folder):
         aws = connect(config.launch)
+        begun = on_record(config.launch) is not None or load_request(folder) is not None  # asking may forget a request
         found = existing(aws, config, folder)
-        if found is None and from_record:
-            _forget_ended(config, folder)
+        if found is None and from_record and begun:
+            say("no machine of an earlier `up` is left; for another one only what is typed now holds")
+            raise OverError
         if found is not None and found.type != config.machine.instance_type:
             raise LaunchError(
                 f"launch.name={config.launch.name}", found=f"a {found.type}, {found.id}, that may run and cost",
@@ -79,13 +81,14 @@ def up(config: Launch, flags: frozenset[str], from_record: bool = False) -> int 
 
 def existing(aws: Aws, config: Launch, folder: Path) -> Instance | None:
     """The machine of this name, from its record, an unfinished start, or its tags; None where there is none."""
-    recorded, request = on_record(config.launch), load_request(folder)
-    if recorded is not None and recorded.region != aws.region:
+    recorded, request, open_ids = on_record(config.launch), load_request(folder), may_run(config.launch)
+    if recorded is not None and recorded.instance_id in open_ids and recorded.region != aws.region:
         raise LaunchError(
             f"launch.name={config.launch.name}", found=f"a machine in {recorded.region}",
             expected=f"another name in {aws.region}", next_step="choose one with launch.name=NAME",
         )  # fmt: skip
-    if request is not None and (request.region, request.type) != (aws.region, config.machine.instance_type):
+    asked = request is not None and (request.instance_id in open_ids or unanswered(config.launch))
+    if request is not None and asked and (request.region, request.type) != (aws.region, config.machine.instance_type):
         raise LaunchError(
             f"launch.name={config.launch.name}", found=f"an unfinished start of {request.type} in {request.region}",
             expected="the same type and region again", next_step=f"end it first: {command('terminate', config)}",
@@ -106,15 +109,6 @@ def existing(aws: Aws, config: Launch, folder: Path) -> Instance | None:
         say(f"{one.id} in {aws.region} is {one.state} ({one.why}); another one is started once it has ended")
         catch_up(config, folder, one.id, wait_for(aws, config, one.id, ("terminated",)))
     return alive[0] if alive else None
-
-
-def _forget_ended(config: Launch, folder: Path) -> None:
-    """Raises OverError where there was something to forget."""
-    if on_record(config.launch) is not None or load_request(folder) is not None:
-        forget_machine(Path(config.launch.folder), config.launch.name)
-        forget_request(folder)
-        say("the machine on record has ended; for another one only what is typed now holds")
-        raise OverError
 
 
 def _offered(aws: Aws, config: Launch) -> Launch:

@@ -141,6 +141,21 @@ def test_up_after_the_end_starts_from_the_defaults(aws):
     assert [one.instance_type for one in aws.alive()] == ["g4dn.xlarge"]
 
 
+def test_a_no_to_another_machine_forgets_nothing(aws, monkeypatch, capsys):
+    """The record of the one that had ended was gone, and `terminate` looked in the default region."""
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    aws.end(held, "Server.SpotInstanceTermination")
+    aws.nature.clock.sleep(60.0)
+    elsewhere = [word for word in words(aws) if "region" not in word]
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    capsys.readouterr()
+    assert run(["up", *elsewhere]) == 2
+    assert "where    us-east-1, us-east-1" in capsys.readouterr().out, "what is typed holds"
+    assert run(["terminate", "--yes", "--no-fetch", *elsewhere]) == 0
+    assert "nothing of nmt is left in eu-west-1\n" in capsys.readouterr().out
+
+
 # AWS's own words.
 
 

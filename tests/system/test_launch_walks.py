@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.system.launch_walk import walk, walking
+from tests.system.tiny_ec2 import refused
 from tests.system.walk_tools import PLACES
 
 DESK, LAPTOP, BEN = PLACES
@@ -48,7 +49,26 @@ def test_for_another_machine_holds_what_is_typed_for_it(it):
     it.taken_away(DESK)
     status, said = it.give(DESK, "up", "--yes", "launch.max_hours=1")
     assert (status, [box.hours for box in it.ec2.alive()]) == (0, [1.0])
-    assert "the machine on record has ended; for another one only what is typed now holds\n" in said
+    assert "no machine of an earlier `up` is left; for another one only what is typed now holds\n" in said
+    assert "ends     by itself after 1 h (terminate), $0.506 at most\n" in said
+
+
+def test_a_lower_limit_holds_though_the_start_on_record_is_refused_only_now(it, monkeypatch):
+    """To ask forgot the request, and another machine was started with the limit of the first one."""
+    start, refusals = it.ec2.run_instances, []
+
+    def full_once(asked):
+        if not refusals:
+            refusals.append(refused("RunInstances", "InsufficientInstanceCapacity"))
+            raise refusals[0]
+        return start(asked)
+
+    sent = 12  # requests before RunInstances, files included
+    while not (DESK.records / "starting.json").exists():
+        it.give(DESK, "up", "--yes", "launch.max_hours=24", fault=("killed before", sent := sent + 1))
+    monkeypatch.setattr(it.ec2, "run_instances", full_once)
+    status, said = it.give(DESK, "up", "--yes", "launch.max_hours=1")
+    assert (status, len(refusals), [box.hours for box in it.ec2.alive()]) == (0, 1, [1.0])
     assert "ends     by itself after 1 h (terminate), $0.506 at most\n" in said
 
 
