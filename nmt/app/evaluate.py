@@ -10,13 +10,13 @@ from pathlib import Path
 from nmt.app.about import about_run, history_of
 from nmt.app.leaks import leaked_rows
 from nmt.app.likeness import likeness_of
-from nmt.app.models import VOTE, SystemModel, members, open_system
+from nmt.app.models import SystemModel, members, open_system
 from nmt.app.translated import Translated, traces_of, translate_and_score
 from nmt.app.vectors import scorer_of_checkpoint
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
 from nmt.compare.outputs import TEST, conclude, outputs_of, show, training_words
 from nmt.compare.robustness import worse
-from nmt.compare.systems import Output, References, System, Worse, with_references
+from nmt.compare.systems import Output, References, System, Worse, short_names, with_references
 from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.subwords import Vocabularies
@@ -167,22 +167,7 @@ def references_of(test: str, text: ParallelText, command: EvaluateConfig) -> Ref
 
 
 def folders_for(files: list[str], several: bool = False) -> dict[str, str]:
-    """Where in `out` the results of each file go: right there, or for several systems a folder for each.
-
-    `runs/a/checkpoints/best.h5` gives `a-best`; a name that is taken gets a number.
-    """
+    """Where in `out` the results of each file go: right there, or for several systems a folder for each."""
     if len(files) == 1 and not several:
         return {files[0]: "."}
-    names: dict[str, str] = {}
-    for file in files:
-        name = wanted = VOTE.join(map(_short, file.split(VOTE)))
-        number = 2
-        while name in names.values():
-            name, number = f"{wanted}-{number}", number + 1
-        names[file] = name
-    return names
-
-
-def _short(file: str) -> str:
-    path = Path(file)
-    return f"{path.parent.parent.name}-{path.stem}" if path.parent.name == "checkpoints" else path.stem
+    return short_names(files)

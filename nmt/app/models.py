@@ -13,6 +13,7 @@ from nmt.checkpoint.file import assign
 from nmt.checkpoint.names import is_parameter, name_of
 from nmt.checkpoint.parameters import param_setters
 from nmt.checkpoint.reader import OpenCheckpoint
+from nmt.config.commands import VOTE
 from nmt.config.precision import Precision
 from nmt.config.root import Config
 from nmt.config.saved import load_config
@@ -23,8 +24,6 @@ from nmt.search.ensembles import Ensemble
 from nmt.search.interface import SearchModel
 from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
-
-VOTE = "+"  # between the files of an ensemble
 
 
 @dataclass(frozen=True)

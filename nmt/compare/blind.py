@@ -24,6 +24,7 @@ import numpy as np
 
 from nmt.compare.folder import writable
 from nmt.compare.systems import aligned
+from nmt.config.mistakes import argument
 from nmt.errors import ConfigError, DataError
 from nmt.plumbing.edge import command
 from nmt.plumbing.files import write_text
@@ -197,6 +198,8 @@ def _work(asked: argparse.Namespace) -> None:
 
 
 def _write(asked: argparse.Namespace) -> None:
+    if not asked.out.name:  # of ".", "" and "/"
+        raise ConfigError("-o", found=asked.out, expected="a file", next_step="name the page, such as -o page.html")
     for name, given in (("--systems", asked.systems), ("--source", asked.source)):
         if not given:
             raise ConfigError(name, found="nothing", expected="a value", next_step="or --read what came back")
@@ -240,15 +243,16 @@ def _read(asked: argparse.Namespace) -> None:
     _lines(asked.out / f"test.{src}", [one.source for one in kept])
     if kept[0].reference is not None:
         _lines(asked.out / f"test.{tgt}", [str(one.reference) for one in kept])
-    words = []
+    words, test = [], argument("data.test", f"{asked.out}/test")
     for name, values in scores.items():
         _lines(asked.out / f"{name}.txt", [one.translations[name] for one in kept])
         _lines(asked.out / f"{name}.human", [f"{value:g}" for value in values])
-        words.append(f"+outputs.{name}={asked.out}/{name}.txt +segments.human.{name}={asked.out}/{name}.human")
+        words.append(argument(f"+outputs.{name}", f"{asked.out}/{name}.txt"))
+        words.append(argument(f"+segments.human.{name}", f"{asked.out}/{name}.human"))
         print(f"{name}: {np.mean(values):.2f}")
     print(f"{len(kept)} of {len(key.sentences)} sentences have all their scores; {asked.out} has them alone")
     if kept[0].reference is not None:
-        print(f"python evaluate.py data.src={src} data.tgt={tgt}", f"data.test={asked.out}/test", *words)
+        print("python evaluate.py", argument("data.src", src), argument("data.tgt", tgt), test, *words)
 
 
 def _lines(path: Path, lines: Sequence[str]) -> None:

@@ -9,7 +9,8 @@ In `comparison.json`:
 
 A bin holds the same sentences for every system. A property of translations (`of` a system) bins by what that system
 wrote, and shows what all others score on the same sentences. Bins without a sentence, and properties of none, are left
-out; a score that is no number is null. In memory a bin has its sentences too (`Bin.rows`).
+out; a score that is no number is null, and so are the bounds of a single sentence. In memory
+a bin has its sentences too (`Bin.rows`).
 
     N sentence, F statistic, K resample
 """
@@ -226,7 +227,9 @@ def scores_of(
     for key, several in runs.items():
         value = _mean(score(one_NF.sum(axis=0, keepdims=True)) for one_NF, score in several)[0]
         interval = percentile_interval(np.concatenate(drawn[key]), draws.confidence)
-        figure = Figure(_number(value), _number(interval.low), _number(interval.high))
+        # All resamples of one sentence are that sentence: they tell nothing of how sure its score is.
+        low, high = (_number(interval.low), _number(interval.high)) if len(rows) > 1 else (None, None)
+        figure = Figure(_number(value), low, high)
         found.setdefault(key[0], {})[key[1]] = figure
     return found
 

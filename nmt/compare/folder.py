@@ -33,7 +33,7 @@ def claimed_out(out: str | None) -> Iterator[None]:
 
 def write_comparison(folder: Path, name: str, comparison: Comparison, report: Report) -> None:
     """report.html for the test set called test, report-NAME.html for another; of several systems also comparison.json,
-    table.md, table.tex and paragraph.txt. Raises DataError where the folder cannot be written."""
+    table.md, table.tex, paragraph.txt and paragraph.tex. Raises DataError where the folder cannot be written."""
     end = "" if name == TEST else f"-{name}"
     with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,9 @@ def write_comparison(folder: Path, name: str, comparison: Comparison, report: Re
             write_text(folder / f"comparison{end}.json", _json(tables.as_json(comparison)))
             write_text(folder / f"table{end}.md", tables.as_markdown(comparison))
             write_text(folder / f"table{end}.tex", tables.as_latex(comparison))
-            write_text(folder / f"paragraph{end}.txt", f"{tables.paragraph(comparison)}\n")
+            paragraph = f"{tables.paragraph(comparison)}\n"
+            write_text(folder / f"paragraph{end}.txt", paragraph)
+            write_text(folder / f"paragraph{end}.tex", tables.latex(paragraph))
 
 
 def write_system(folder: Path, name: str, content: dict[str, Any], lines: Sequence[str]) -> None:

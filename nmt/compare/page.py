@@ -137,7 +137,7 @@ def _words(system: str, baseline: str, more: Sequence[Differing], less: Sequence
     header = ("words", baseline, system)
     return [
         Words(
-            f"{system} has right {word} often",
+            f"What {system} gets right {word} often",
             Table(header, [(x.ngram, f"{x.baseline:g}", f"{x.system:g}") for x in found]),
         )
         for word, found in (("more", more), ("less", less))

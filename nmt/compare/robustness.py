@@ -1,7 +1,7 @@
 """The test set made worse: how much of its score does a system keep? Nothing is drawn, so every system has the same.
 
     typos           of the words with four letters and more every fourth, counted through the test set, has a fault
-                    at its middle: in turn two letters swapped, a letter left out, a letter doubled
+                    at its middle: in turn two letters swapped (the nearest two that differ), one left out, one doubled
     capitals        all letters large
     lowercase       all letters small
     no_punctuation  without marks, but those within a word ("don't", "1,5")
@@ -65,8 +65,17 @@ def _each(change: Callable[[str], str]) -> Callable[[Sequence[str]], list[str]]:
     return lambda source: [change(line) for line in source]
 
 
+def _swapped(word: str, middle: int) -> str:
+    """At the place nearest to the middle where that changes the word, if there is one."""
+    places = [at for at in range(1, len(word)) if word[at - 1] != word[at]]
+    if not places:
+        return word
+    at = min(places, key=lambda place: abs(place - middle))
+    return word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :]
+
+
 FAULTS: Sequence[Callable[[str, int], str]] = (
-    lambda word, at: word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :],
+    _swapped,
     lambda word, at: word[:at] + word[at + 1 :],
     lambda word, at: word[:at] + word[at] + word[at:],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nmt.compare.sentences import Trace
+from nmt.config.commands import MODEL, VOTE
 from nmt.config.metrics import METRICS, Figure
 from nmt.errors import DataError
 from nmt.metrics.bootstrap import CorpusScore, mean_from_statistics, mean_statistics
@@ -52,7 +53,7 @@ class System:
     outputs: Sequence[Output]
     facts: Mapping[str, str] = field(default_factory=dict)  # for reviewers: hardware, hours, US$
     history: Sequence[Mapping[str, float]] = ()  # of its first run: an entry a validation, with its step
-    leaked: Sequence[int] = ()  # sentences that stand in the text it was trained on, as far as it knows
+    leaked: Sequence[int] = ()  # sentences that stand in its training text, exactly or nearly, on either side
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,24 @@ class Measure:
     settings: str  # what a score depends on beside the text
     curve: tuple[float, float] | None = None  # see nmt.metrics.agreement
     ours: bool = True
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """`runs/a/checkpoints/best.h5` is `a-best`; a name that is taken gets a number."""
+    found: dict[str, str] = {}
+    for name in names:
+        short = wanted = VOTE.join(map(_short, name.split(VOTE)))
+        number = 2
+        while short in found.values():
+            short, number = f"{wanted}-{number}", number + 1
+        found[name] = short
+    return found
+
+
+def _short(name: str) -> str:
+    path = Path(name)
+    own = path.name.removesuffix(MODEL)
+    return f"{path.parent.parent.name}-{own}" if path.parent.name == "checkpoints" else own
 
 
 def our_measures(names: Iterable[str]) -> list[Measure]:

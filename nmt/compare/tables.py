@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from nmt.compare.buckets import plain
 from nmt.compare.judge import Comparison, Verdict
+from nmt.compare.systems import short_names
 from nmt.metrics.agreement import SOURCE
 from nmt.metrics.bootstrap import Interval
 from nmt.plumbing.tables import table
 
 ABOUT_RUNS = ("data", "training pairs", "dev pairs", "seeds", "hardware", "hours", "US$")
 _MARKDOWN = re.compile(r"([\\|*_`<])")
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
-    letter: f"\\{letter}" for letter in "&%$#_{}"
+_LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
 }
 
 
@@ -42,9 +50,13 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
         score_of(verdict),
         figure.told(verdict.difference, "+"),
         f"[{figure.told(low, '+')}, {figure.told(high, '+')}]",
-        *("-" if p is None else f"{p:.4f}" for p in (verdict.p_bootstrap, verdict.p_randomisation, verdict.p_holm)),
+        *("-" if p is None else _rounded(p) for p in (verdict.p_bootstrap, verdict.p_randomisation, verdict.p_holm)),
         "no curve" if verdict.agreement is None else f"{verdict.agreement:.0f} %",
     )
+
+
+def _rounded(p: float, equals: str = "") -> str:
+    return "< 0.001" if p < 0.001 else f"{equals}{p:.3f}"
 
 
 def score_of(verdict: Verdict) -> str:
@@ -70,7 +82,8 @@ def remarks(comparison: Comparison) -> list[str]:
     """What has to be known to read the table."""
     found = list(comparison.notes)
     if any(verdict.num_seeds > 1 for verdict in comparison.verdicts):
-        found.append("p (bootstrap): sentences and seeds resampled together; ±: standard deviation over seeds")
+        resampled = "where p (randomisation) is -: p (bootstrap) resamples sentences and seeds together"
+        found.append(f"{resampled}; ±: standard deviation over seeds")
     if any(verdict.agreement is not None for verdict in comparison.verdicts):
         found.append(f"people agree: with a difference of that size, by {SOURCE}; 50 % is a coin toss")
     for verdict in comparison.verdicts:
@@ -138,12 +151,20 @@ def _with_difference(verdict: Verdict) -> str:
     told = score_of(verdict)
     if verdict.difference is None or verdict.p_holm is None:
         return told
-    p_holm = "p < 0.001" if verdict.p_holm < 0.001 else f"p = {verdict.p_holm:.3f}"
-    return f"{told} ({verdict.measure.figure.told(verdict.difference, '+')}, {p_holm})"
+    return f"{told} ({verdict.measure.figure.told(verdict.difference, '+')}, p {_rounded(verdict.p_holm, '= ')})"
 
 
 def paragraph(comparison: Comparison) -> str:
-    """For a paper: every system beside the baseline, by every metric, and what the scores depend on."""
+    """For a paper: every system beside the baseline, by every metric, and what the scores depend on.
+
+    Checkpoints have short names in it, since a path is nothing to read.
+    """
+    short = short_names(system.name for system in comparison.systems)
+    comparison = replace(
+        comparison,
+        systems=[replace(system, name=short[system.name]) for system in comparison.systems],
+        verdicts=[replace(verdict, system=short[verdict.system]) for verdict in comparison.verdicts],
+    )
     others = [system.name for system in comparison.systems[1:]]
     sentences = [
         f"We compare {', '.join(others)} with {comparison.baseline} on the {comparison.num_sentences:,} sentences of "
@@ -153,9 +174,10 @@ def paragraph(comparison: Comparison) -> str:
         own, *rest = [verdict for verdict in comparison.verdicts if verdict.measure.name == name]
         sure = f"{100 * comparison.confidence:g} %"
         parts = [
-            f"{one.system} {score_of(one)} ({difference}, {interval} at {sure}, p = {p_holm})"
+            f"{one.system} {score_of(one)} ({difference}, {interval} at {sure}, p {_rounded(one.p_holm, '= ')})"
             for one in rest
-            for _, _, _, difference, interval, _, _, p_holm, _ in [cells(one)]
+            if one.p_holm is not None
+            for _, _, _, difference, interval, *_ in [cells(one)]
         ]
         sentences.append(f"{own.measure.figure.label}: {'; '.join([f'{own.system} {score_of(own)}', *parts])}.")
     told = "; ".join(f"{name} {signature}" for name, signature in comparison.signatures.items())
@@ -164,17 +186,20 @@ def paragraph(comparison: Comparison) -> str:
 
 
 def _test(comparison: Comparison) -> str:
-    tests = (
-        "hierarchical bootstrap over sentences and seeds"
-        if any(verdict.num_seeds > 1 for verdict in comparison.verdicts)
-        else "paired approximate randomisation over sentences"
+    paired, grouped = (
+        "paired approximate randomisation over sentences",
+        "hierarchical bootstrap over sentences and seeds",
     )
+    used = {one.p_randomisation is None for one in comparison.verdicts if one.difference is not None}
+    both = f"{paired} where both systems have one run, {grouped} elsewhere"
+    tests = both if len(used) == 2 else grouped if used == {True} else paired
     return f"{tests}, corrected by Holm over all systems and metrics"
 
 
 def _leaked(comparison: Comparison) -> list[str]:
     return [
-        f"{system.name}: {len(system.leaked):,} of the sentences stand in its training text"
+        f"{system.name}: {len(system.leaked):,} of the sentences stand in its training text, exactly or nearly, on "
+        "either side"
         for system in comparison.systems
         if system.leaked
     ]
@@ -212,20 +237,20 @@ def as_latex(comparison: Comparison) -> str:
             "\\bottomrule",
             "\\end{tabular}",
             "",
-            *(f"{_latex(line)}\\\\" for line in legend(comparison)),
+            *(f"{latex(line)}\\\\" for line in legend(comparison)),
             "",
         ]
     )
 
 
 def _latex_row(cells_of_row: Sequence[str]) -> str:
-    return " & ".join(map(_latex, cells_of_row)) + r" \\"
+    return " & ".join(map(latex, cells_of_row)) + r" \\"
 
 
 def _markdown(text: str) -> str:
     return text if set(text) == {"-"} else _MARKDOWN.sub(r"\\\1", text)
 
 
-def _latex(text: str) -> str:
-    told = "".join(_LATEX.get(letter, letter) for letter in text)
-    return told.replace("±", r"$\pm$").replace("<", r"$<$")
+def latex(text: str) -> str:
+    """The text as LaTeX prints it."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)

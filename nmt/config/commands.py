@@ -23,6 +23,7 @@ from nmt.errors import ConfigError
 from nmt.plumbing import edge
 
 MODEL = ".h5"  # the ending of a checkpoint
+VOTE = "+"  # between the files of an ensemble
 # Changes of a test set's source; how each is made: nmt.compare.robustness.
 WORSE = ("typos", "capitals", "lowercase", "no_punctuation", "doubled", "nfd")
 EVERY = "all"

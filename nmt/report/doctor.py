@@ -15,9 +15,9 @@ from nmt.config.model import DEGENERATE
 ALIKE = 1e-5  # rows nearer than that are one row: of working attentions they were 16 times as far apart, untrained
 LOOKED_AT = 0.1  # of one step's attention, over all steps
 WHY = (
-    "degenerate: the rows of all steps are alike, since the scores do not depend on the decoder's state, and every "
-    f"target word sees the same mixture of the source. model.attention={DEGENERATE.value} does so by construction, and "
-    "no training mends it: choose bahdanau (docs/article.md)"
+    "degenerate: the rows of all steps are alike, and every target word sees the same mixture of the source. "
+    f"model.attention={DEGENERATE.value} does so by construction, and no training mends it: choose bahdanau "
+    "(docs/article.md); with another attention lower train.learning_rate, or look at the data"
 )
 
 

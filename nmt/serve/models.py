@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from nmt.app.models import VOTE, members, open_system
+from nmt.app.models import members, open_system
+from nmt.config.commands import VOTE
 from nmt.config.languages import language_of
 from nmt.config.search import SearchConfig, Utility
 from nmt.data.specials import EOS

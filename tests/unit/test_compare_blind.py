@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from html import unescape
 from pathlib import Path
@@ -119,7 +120,20 @@ def test_a_sentence_without_all_its_scores_is_left_out(corpus, capsys):
     assert "4 of 5 sentences have all their scores" in capsys.readouterr().out
 
 
+def test_the_command_that_is_printed_is_quoted(corpus, capsys):
+    assert write(corpus) == 0
+    scores, folder = csv(corpus, entries(corpus)), corpus / "my people, 2"
+    words = ["--read", str(scores), "--key", f"{corpus}/page.key.json", "--languages", "en", "de", "-o", str(folder)]
+    assert run(words) == 0
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])[2:]
+    assert f'+segments.human.lynx="{folder}/lynx.human"' in command
+    assert evaluate([*command, "metrics.report=[chrf]", "metrics.bootstrap=20"]) == 0
+
+
 def test_mistakes_are_told_in_a_sentence(corpus, capsys):
+    for nameless in (".", "", "/"):
+        assert run(["--systems", "a=x", "--source", f"{corpus}/t.en", "-o", nameless]) == 2
+        assert "expected a file; name the page, such as -o page.html" in capsys.readouterr().err
     assert run(["--systems", "a/b=x", "--source", f"{corpus}/t.en", "-o", "x.html"]) == 2
     assert "--systems: found a/b=x, expected NAME=FILE, each name once" in capsys.readouterr().err
     assert write(corpus) == 0

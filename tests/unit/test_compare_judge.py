@@ -55,7 +55,7 @@ def test_any_number_of_systems_stands_beside_the_first():
     assert "90 % interval" in tables.as_text(found)
     cells = tables.rows(found)
     assert [row[:2] for row in cells] == [(m, name) for m in ("BLEU", "chrF", "WMD similarity") for name in "bcd"]
-    assert all(row[3:7] == (row[3], f"[{row[3]}, {row[3]}]", "1.0000", "1.0000") for row in cells if row[1] == "d")
+    assert all(row[3:7] == (row[3], f"[{row[3]}, {row[3]}]", "1.000", "1.000") for row in cells if row[1] == "d")
     base, *others = (one.outputs[0].scores["wmd"].statistics_NF for one in systems)
     boot = paired_bootstrap(base, others, mean_from_statistics, resamples=200, confidence=0.9, seed=CFG.seed)
     shuffled = paired_randomisation(base, others, mean_from_statistics, trials=10_000, seed=CFG.seed)
@@ -63,8 +63,9 @@ def test_any_number_of_systems_stands_beside_the_first():
         low, high = one.difference_interval.low, one.difference_interval.high
         assert row[2:4] == (f"{one.score:.4f}", f"{one.difference:+.4f}")
         assert row[4] == f"[{low:+.4f}, {high:+.4f}]"
-        assert row[5:7] == (f"{one.p_value:.4f}", f"{two.p_value:.4f}")
-    assert float(cells[7][6]) < 0.05  # c is much better than a
+        p_values = [f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in (one.p_value, two.p_value)]
+        assert list(row[5:7]) == p_values
+    assert shuffled[1].p_value < 0.05  # c is much better than a
 
 
 def test_the_correction_is_over_all_systems_and_metrics():
@@ -209,6 +210,7 @@ def test_the_table_for_reviewers_is_markdown_and_latex():
     found = judged(systems, by)
     one = next(verdict for verdict in found.verdicts if verdict.difference is not None)
     told = f"{one.score:.2f} ({one.difference:+.2f}, p "
+    told_p = "< 0.001" if one.p_holm < 0.001 else f"= {one.p_holm:.3f}"
     markdown, latex = tables.as_markdown(found), tables.as_latex(found)
     assert "| system | data | training pairs | dev pairs | seeds | hardware | hours | US$ | BLEU |" in markdown
     assert "| a\\_1 | own en-de | 29,000 | - | 1 | 1 x T4 & 4 cores | 1.50 | 0.79 |" in markdown
@@ -216,13 +218,44 @@ def test_the_table_for_reviewers_is_markdown_and_latex():
     assert "60 sentences" in markdown
     assert tables.paragraph(found) == (
         f"We compare b with a_1 on the 60 sentences of test. BLEU: a_1 {found.verdicts[0].score:.2f}; "
-        f"b {one.score:.2f} ({tables.cells(one)[3]}, {tables.cells(one)[4]} at 90 %, p = {one.p_holm:.4f}). "
+        f"b {one.score:.2f} ({tables.cells(one)[3]}, {tables.cells(one)[4]} at 90 %, p {told_p}). "
         "In brackets: difference, its interval, and p by paired approximate randomisation over sentences, corrected by "
         f"Holm over all systems and metrics. Signatures: bleu {found.signatures['bleu']}. "
-        "a_1: 2 of the sentences stand in its training text."
+        "a_1: 2 of the sentences stand in its training text, exactly or nearly, on either side."
     )
     assert "- a\\_1: 2 of the sentences stand in its training text" in markdown
     assert "nrefs:1\\|case:mixed" in markdown
     assert "a\\_1 & own en-de & 29,000 & - & 1 & 1 x T4 \\& 4 cores & 1.50 & 0.79 &" in latex
     assert "US\\$" in latex
     assert told in latex
+
+
+def test_small_p_values_are_not_told_as_nought():
+    by = scorer(1, replace(CFG, report=["bleu"]))
+    found = judged([system("runs/x/checkpoints/best.h5", 2, by), system("b", 3, by)], by)
+    for p, cell, told in (
+        (3e-6, "< 0.001", "p < 0.001)"),
+        (0.0124, "0.012", "p = 0.012)"),
+        (1.0, "1.000", "p = 1.000)"),
+    ):
+        verdicts = [one if one.difference is None else replace(one, p_holm=p) for one in found.verdicts]
+        again = replace(found, verdicts=verdicts)
+        assert tables.rows(again)[0][7] == cell
+        assert told in tables.paragraph(again)
+    assert tables.paragraph(found).startswith("We compare b with x-best on the 60 sentences of test. BLEU: x-best ")
+    assert tables.latex("1 % < a|b > c_d ± 0") == r"1 \% \textless{} a\textbar{}b \textgreater{} c\_d $\pm$ 0"
+
+
+def test_each_test_that_was_used_is_named():
+    """Beside one run of the baseline stand one run and three."""
+    by = scorer(1, replace(CFG, report=["bleu"]))
+    several = System("c", [[line] for line in REFERENCES], [output(every, by) for every in (3, 4, 5)])
+    mixed = judged([system("a", 2, by), system("b", 3, by), several], by)
+    paired, grouped = (
+        "paired approximate randomisation over sentences",
+        "hierarchical bootstrap over sentences and seeds",
+    )
+    both = f"p by {paired} where both systems have one run, {grouped} elsewhere, corrected by Holm"
+    assert both in tables.paragraph(mixed)
+    assert f"p by {grouped}, corrected" in tables.paragraph(judged([system("a", 2, by), several], by))
+    assert any(one.startswith("where p (randomisation) is -: p (bootstrap)") for one in tables.remarks(mixed))

@@ -96,7 +96,7 @@ def test_a_folder_has_all_of_it(corpus, capsys):
     names = sorted(path.relative_to(corpus / "out").as_posix() for path in (corpus / "out").rglob("*.*"))
     assert names == [
         *("a/results.json", "a/translations/test.txt", "b/results.json", "b/translations/test.txt"),
-        *("comparison.json", "paragraph.txt", "report.html", "table.md", "table.tex"),
+        *("comparison.json", "paragraph.tex", "paragraph.txt", "report.html", "table.md", "table.tex"),
     ]
     assert list(comparison(corpus)["metrics"]) == ["bleu", "chrf"]
     results = json.loads((corpus / "out" / "b" / "results.json").read_text())

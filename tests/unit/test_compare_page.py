@@ -108,7 +108,7 @@ def test_the_page_has_a_picture_for_each_metric_and_bucket(scorer):
     assert (length.heading, [row.label for row in length.panels[0].rows]) == ("source length", ["1-9 (3)"])
     assert found.sentences.groupings[0].bins == {"1-9": [0, 1, 2]}
     assert "repeats of B" in [group.heading for group in found.groups]
-    assert [one.heading for one in found.words] == ["B has right more often", "B has right less often"]
+    assert [one.heading for one in found.words] == ["What B gets right more often", "What B gets right less often"]
     assert set(found.copies) == {"Markdown", "LaTeX"}
     assert list(found.signatures) == ["BLEU", "chrF", "WMD similarity"]
 
