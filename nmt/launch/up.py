@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import Launch
 from nmt.config.launch_line import differences
 from nmt.errors import LaunchError
-from nmt.launch import access
+from nmt.launch import access, clock
 from nmt.launch.aws import Aws, connect
-from nmt.launch.bill import catch_up, note
+from nmt.launch.bill import catch_up, iso, note
 from nmt.launch.hostkeys import host_keys
 from nmt.launch.life import GONE, PAID, Instance, wait_for
 from nmt.launch.machine import Machine, forget_machine, save_machine
@@ -182,6 +182,8 @@ def _again(aws: Aws, plan: Plan, found: Instance, flags: frozenset[str]) -> Inst
         if found.state == "stopping":
             found = wait_for(aws, plan.launch, found.id, ("stopped",))
         catch_up(plan.launch, plan.folder, found.id, found)
+        event = started(aws, plan.launch, found, plan.prices)
+        note(plan.folder, replace(event, time=iso(clock.now())))  # before it is asked for: who is cut off now pays too
         aws.call("ec2", "StartInstances", {"InstanceIds": [found.id]})
     return found
 

@@ -6,6 +6,8 @@ that fails prints its number and all that happened.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.system.launch_walk import walk, walking
@@ -131,3 +133,17 @@ def test_a_start_that_nobody_noted_is_on_the_bill(it):
     it.taken_away(DESK)
     it.sleep(60.0)
     assert "ran 0.5" in it.give(DESK, "cost")[1]
+
+
+def test_a_start_that_was_cut_off_is_on_the_bill_of_a_machine_that_aws_has_forgotten(it):
+    it.give(DESK, "up", "--yes", "launch.max_hours=1")
+    it.give(DESK, "stop")
+    (box,), sent = it.ec2.alive(), 0
+    while box.state == "stopped":
+        it.give(DESK, "up", "--yes", fault=("killed", sent := sent + 1))
+    it.sleep(4 * 3600.0)
+    status, said = it.give(DESK, "cost")
+    charged = it.ec2.nature.seconds_charged(box.id)
+    assert (status, round(charged / 3600, 1), it.ec2.nature.listed(box.id)) == (0, 1.0, False)
+    hours = float(re.search(r"it ran ([\d.]+) h", said)[1])
+    assert charged - 20 <= 3600 * hours <= charged + 80
