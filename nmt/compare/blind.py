@@ -34,7 +34,7 @@ from nmt.report.pages import render
 
 ABOUT = "Ask people how good translations are, without telling them which system wrote which."
 TEMPLATES = Path(__file__).parent / "templates"
-HEADER = ["page", "item", "score"]
+HEADER = ["page", "item", "score", "annotator"]  # without the last in files of older pages
 MOST = 100
 _NAME = re.compile(r"[\w-][\w.-]*")
 
@@ -121,29 +121,45 @@ def read_key(path: Path) -> Key:
         ) from None
 
 
-def read_scores(path: Path, key: Key) -> dict[str, float]:
-    """By item. Raises DataError for what no annotator of this page has entered."""
+def read_all(paths: Sequence[Path], key: Key) -> list[dict[str, float]]:
+    """Of each annotator by item: of several files of one the fullest. Raises DataError as `read_scores` does."""
+    found: dict[str, dict[str, float]] = {}
+    for path in paths:
+        for annotator, entered in read_scores(path, key).items():
+            if len(entered) >= len(found.get(annotator, {})):
+                found[annotator] = entered
+    return list(found.values())
+
+
+def read_scores(path: Path, key: Key) -> dict[str, dict[str, float]]:
+    """By annotator, then by item; a file that names nobody is of an annotator of its own.
+
+    Raises DataError for what no annotator of this page has entered.
+    """
     known = {item for one in key.sentences for item in one.items}
-    found: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {}
 
     def refuse(line: int, what: str, expected: str) -> DataError:
         place = f"{path}, line {line}"
         return DataError(place, found=what, expected=expected, next_step="take the file as the page gave it")
 
     rows = [line.split(",") for line in read_lines(path)]
-    if rows[0] != HEADER:
+    if rows[0] not in (HEADER, HEADER[:-1]):
         raise refuse(1, repr(",".join(rows[0])[:40]), ",".join(HEADER))
     for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(HEADER):
-            raise refuse(line, f"{len(row)} cells", f"{len(HEADER)}, {','.join(HEADER)}")
-        page, item, score = row
+        if len(row) != len(rows[0]):
+            raise refuse(line, f"{len(row)} cells", f"{len(rows[0])}, {','.join(rows[0])}")
+        page, item, score, annotator = row if len(row) == len(HEADER) else [*row, str(path)]
         if page != key.page or item not in known:
             raise refuse(line, f"item {item[:20]!r} of page {page[:20]!r}", f"an item of page {key.page!r}")
-        if item in found:
+        if not annotator:
+            raise refuse(line, "no annotator", "the digits that stand for one")
+        own = found.setdefault(annotator, {})
+        if item in own:
             raise refuse(line, f"item {item} again", "each item once")
         if not re.fullmatch("[0-9]{1,3}", score) or int(score) > MOST:
             raise refuse(line, repr(score[:20]), f"a whole number from 0 to {MOST}")
-        found[item] = float(score)
+        own[item] = float(score)
     return found
 
 
@@ -230,7 +246,7 @@ def _read(asked: argparse.Namespace) -> None:
     if asked.key is None:
         raise ConfigError("--key", found="nothing", expected="a file", next_step="add --key PAGE.key.json")
     key = read_key(asked.key)
-    kept, scores = segments(key, [read_scores(path, key) for path in asked.read])
+    kept, scores = segments(key, read_all(asked.read, key))
     if not kept:
         raise DataError(
             str(asked.read[0]),

@@ -48,7 +48,7 @@ def report_of(comparison: Comparison, scorer: Scorer, training: Counter[str] | N
         scores=_scores(comparison, measures),
         score_table=Table(tables.header(comparison), tables.rows(comparison), numbers=2) if several else None,
         signatures={_label(measures, name): text for name, text in comparison.signatures.items()},
-        sentences=sentences_of(comparison, measures, plans or {}, training or word_counts(comparison.source)),
+        sentences=sentences_of(comparison, measures, plans or {}, training),
         groups=[
             *([] if why is None else [_group(one, names, measures) for one in why.buckets]),
             *_robustness(comparison, names, measures),
@@ -152,11 +152,12 @@ def sentences_of(
     comparison: Comparison,
     measures: Sequence[Measure],
     plans: Mapping[str, Sequence[Moves | None]],
-    counts: Counter[str],
+    training: Counter[str] | None,
 ) -> Sentences:
-    """What the first run of each system wrote. `counts` says how rare a word is."""
+    """What the first run of each system wrote. `training` says how rare a word is, without it the test set does."""
     systems, source = comparison.systems, comparison.source
     why = comparison.why
+    counts = training or word_counts(source)
     return Sentences(
         source=source,
         references=systems[0].references,
@@ -167,6 +168,7 @@ def sentences_of(
             for one in ([] if why is None else why.buckets)
         ],
         rarity=[rarest(line, counts) for line in source],
+        rarest="rarest word" if training else "rarest word (of the test set)",
     )
 
 

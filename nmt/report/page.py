@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,19 +77,21 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """The page, and its sentences beside it where they are too many. Raises OSError where `path` cannot be written."""
-    data = "" if report.sentences is None else script_json(content_of(report.sentences))
+    content = {} if report.sentences is None else content_of(report.sentences)
+    data = script_json(content) if content else ""
     beside = path.with_name(path.stem + BESIDE)
     page = report_html(report, data)
     if len(page.encode("utf-8", "surrogateescape")) > MOST_BYTES:
-        write_text(beside, data)
-        page = report_html(report, "", beside.name)
+        identity = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        write_text(beside, script_json({"file": identity, **content}))
+        page = report_html(report, "", beside.name, identity)
     else:
         beside.unlink(missing_ok=True)  # an earlier page's
     write_text(path, page)
 
 
-def report_html(report: Report, data: str, beside: str = "") -> str:
-    """`data`: JSON of the sentences; `beside`: the name of the file that has it instead."""
+def report_html(report: Report, data: str, beside: str = "", identity: str = "") -> str:
+    """`data`: JSON of the sentences; `beside`: the name of the file that has it instead, with its `identity`."""
     values = {
         "title": shown(report.title),
         "report": report,
@@ -96,5 +99,6 @@ def report_html(report: Report, data: str, beside: str = "") -> str:
         "shown": shown,
         "data": Markup(data),
         "beside": shown(beside),
+        "file": identity,
     }
     return render("report.html", values)

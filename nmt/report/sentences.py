@@ -73,6 +73,7 @@ class Sentences:
     figures: Sequence[Figure] = ()
     groupings: Sequence[Grouping] = ()
     rarity: Sequence[float | None] = ()  # by sentence: the less, the rarer is its rarest word
+    rarest: str = "rarest word"  # what the order by rarity is called
 
 
 def shown(text: str) -> str:
@@ -104,6 +105,7 @@ def content_of(sentences: Sentences) -> dict[str, Any]:
             for one in sentences.groupings
         ],
         "rare": list(sentences.rarity),
+        "rarest": sentences.rarest,
         "rows": [_row(sentences, place) for place in range(len(sentences.references))],
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from nmt.compare.blind import read_key, run
+from nmt.compare.blind import read_all, read_key, run
 from nmt.programs import evaluate
 
 CHROMIUM = shutil.which("chromium")
@@ -109,6 +109,32 @@ def test_scores_come_back_as_segments_of_each_system(corpus, capsys, monkeypatch
     assert found["metrics"]["human"]["marmot"]["score"] == pytest.approx((80 + 11 + 12 + 13 + 14) / 5)
 
 
+def test_several_files_of_one_annotator_are_of_one_person(corpus):
+    """The fuller counts, whichever comes first; a file that names nobody is another person's."""
+    assert write(corpus) == 0
+    own, page = entries(corpus), read_key(corpus / "page.key.json").page
+    first = next(iter(own))
+
+    def download(name: str, annotator: str, scores: dict[str, int]) -> Path:
+        rows = [f"{page},{item},{score},{annotator}\n" for item, score in scores.items()]
+        (corpus / name).write_text("page,item,score,annotator\n" + "".join(rows))
+        return corpus / name
+
+    full, early = download("b.csv", "ab12", own), download("a.csv", "ab12", {first: own[first] + 10})
+    key = read_key(corpus / "page.key.json")
+    assert read_all([full, early], key) == read_all([early, full], key) == [own]
+    assert len(read_all([full, download("c.csv", "cd34", own), csv(corpus, own), csv(corpus, own, "d.csv")], key)) == 4
+
+
+def test_the_words_beside_a_slider_enter_nothing(corpus):
+    assert write(corpus) == 0
+    page = (corpus / "page.html").read_text(encoding="utf-8")
+    assert "<label" not in page
+    named = re.findall(r'aria-labelledby="([^"]+)"', page)
+    assert len(named) == page.count('type="range"') == 9
+    assert all(f'id="{name}"' in page for name in named)
+
+
 def test_a_sentence_without_all_its_scores_is_left_out(corpus, capsys):
     assert write(corpus) == 0
     own = entries(corpus)
@@ -139,7 +165,8 @@ def test_mistakes_are_told_in_a_sentence(corpus, capsys):
     assert write(corpus) == 0
     page = read_key(corpus / "page.key.json").page
     bad = {
-        "item,score\n": "line 1: found 'item,score', expected page,item,score",
+        "item,score\n": "line 1: found 'item,score', expected page,item,score,annotator",
+        f"page,item,score,annotator\n{page},1,50,\n": "line 2: found no annotator, expected the digits",
         f"page,item,score\n{page},1,101\n": "line 2: found '101', expected a whole number from 0 to 100",
         f"page,item,score\n{page},1,50\n{page},1,50\n": "line 3: found item 1 again, expected each item once",
         "page,item,score\nother,1,50\n": f"line 2: found item '1' of page 'other', expected an item of page '{page}'",
@@ -188,6 +215,7 @@ def test_what_an_annotator_enters_in_a_browser_comes_back(corpus):
             for key in ("Home", *["PageUp"] * (score // 10), *["ArrowRight"] * (score % 10)):
                 page.keyboard.press(key)
         assert page.locator("#done").inner_text() == "all scored: download them"
+        assert re.fullmatch("[0-9a-f]{16}", page.evaluate("annotator"))
         with page.expect_download() as waiting:
             page.locator("#download").click()
         waiting.value.save_as(corpus / "scores.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -92,7 +93,9 @@ def test_every_sentence_has_its_scores_and_plans(scorer):
     assert first.details == []
     assert [detail.weights for detail in second.details] == ["/~C/A", "/~C/A", ""]
     assert second.details[0].nbest == nbest[0]
-    assert found.rarity == [1, 1, 1]
+    assert (found.rarity, found.rarest) == ([1, 1, 1], "rarest word (of the test set)")
+    counted = report_of(judged(scorer, system("A", A, scorer)), scorer, Counter(a=5, cat=3)).sentences
+    assert (counted.rarity, counted.rarest) == ([3, 0, 0], "rarest word")
 
 
 def test_the_page_has_a_picture_for_each_metric_and_bucket(scorer):

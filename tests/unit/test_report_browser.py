@@ -168,6 +168,10 @@ def test_sentences_in_a_file_beside_the_page_are_opened_by_hand(browser, tmp_pat
     assert one.locator("#explorer").is_hidden()
     one.set_input_files("#file", tmp_path / "report.html")
     one.wait_for_selector("#beside:has-text('another one')")
+    theirs = tmp_path / "theirs.json"
+    theirs.write_text('{"file": "0123456789ab", "rows": []}')
+    one.set_input_files("#file", theirs)
+    one.wait_for_selector('#beside:has-text("another page\'s sentences")')
     one.set_input_files("#file", tmp_path / "report-sentences.json")
     one.wait_for_selector("#list li")
     assert len(numbers(one)) == 25

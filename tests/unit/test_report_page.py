@@ -107,7 +107,10 @@ def test_a_page_that_would_be_too_large_has_its_sentences_beside_it(tmp_path, mo
     monkeypatch.setattr(pages, "MOST_BYTES", len(small.encode()) - 1)
     write_report(path, report())
     page = path.read_text(encoding="utf-8")
-    assert json.loads(beside.read_text(encoding="utf-8")) == json.loads(json.dumps(content_of(sentences())))
+    content = json.loads(beside.read_text(encoding="utf-8"))
+    (identity,) = [tag["data-file"] for _, tag in read(page).tags if "data-file" in tag]
+    assert re.fullmatch("[0-9a-f]{12}", identity)
+    assert content == {"file": identity, **json.loads(json.dumps(content_of(sentences())))}
     assert "report-sentences.json" in "".join(read(page).text)
     assert len(page) < len(small) - 0.9 * len(beside.read_text(encoding="utf-8"))
     monkeypatch.undo()
@@ -151,6 +154,13 @@ def test_whiskers_lie_where_their_values_are():
     assert whiskers("BLEU", {"A": [Point(0, "A", 10.0, 9.0, 11.0, "10.00")]}).rows[0].value == "10.00"
     assert panel.about == "BLEU: A: A 10.00, B none"
     assert whiskers("BLEU", {"A": [Point(0, "A", None, None, None, "none")]}) is None
+
+
+def test_a_label_beside_a_long_value_can_still_be_read():
+    panel = whiskers(
+        "BLEU", {"runs/a/best.h5": [Point(0, "A", 10.0, 9.0, 11.0, "10.00 ± 0.12 over 3 seeds [9.00, 11.00]")]}
+    )
+    assert "…s/a/best.h5</text>" in html(pages.Report("run", scores=[panel]))
 
 
 def test_what_is_not_finite_leaves_a_gap_in_a_curve():

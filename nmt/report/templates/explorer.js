@@ -222,7 +222,7 @@ function start(content) {
   for (const [, bins] of data.groups) for (const bin of bins) bin[1] = new Set(bin[1]);
   const several = data.systems.length > 1, scored = data.metrics.length > 0;
   const usable = { gain: several && scored, loss: several && scored, worst: scored, rarest: data.rare.length > 0 };
-  options($("order"), Object.entries(ORDERS).filter(([key]) => usable[key] ?? true).map(([key, [text]]) => [key, text]));
+  options($("order"), Object.entries(ORDERS).filter(([key]) => usable[key] ?? true).map(([key, [text]]) => [key, key === "rarest" ? data.rarest : text]));
   options($("system"), [...data.systems.entries()].map(([place, name]) => [place, place || !several ? name : `${name} (baseline)`]));
   options($("metric"), [...data.metrics.entries()].map(([place, [label]]) => [place, label]));
   options($("group"), [["-1 0", "all sentences"], ...data.groups.flatMap(([label, bins], grouping) =>
@@ -250,10 +250,10 @@ function start(content) {
 
 if ($("data").textContent) start(JSON.parse($("data").textContent));
 else $("file").onchange = async event => {
-  try {
-    start(JSON.parse(await event.target.files[0].text()));
-    $("beside").hidden = true;
-  } catch {
-    $("beside").append(" That file is another one.");
-  }
+  let content;
+  try { content = JSON.parse(await event.target.files[0].text()); } catch { /* it is no JSON at all */ }
+  if (content?.file !== $("file").dataset.file)
+    return $("beside").append(content?.file ? " That file has another page's sentences." : " That file is another one.");
+  start(content);
+  $("beside").hidden = true;
 };
