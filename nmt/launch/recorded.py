@@ -81,10 +81,10 @@ def machines(aws: Aws, config: Launch) -> list[Instance]:
             known.append(found)
     tagged = [one for one in instances(aws, config.launch.name) if one.id not in {other.id for other in known}]
     if unanswered(config.launch):
-        answered = _answer(aws, config, [one for one in known + tagged if one.state not in GONE])
+        answered = _answer(aws, config, known + tagged)
         if answered is not None:
-            tagged = [one for one in tagged if one.id != answered.id]
-            known += [answered] if answered.state != "terminated" else []
+            others = [one for one in known + tagged if one.id != answered.id]
+            return others + [answered] * (answered.state != "terminated")
     return known + tagged
 
 
@@ -94,14 +94,17 @@ def unanswered(launch: LaunchConfig) -> bool:
     return request is not None and not events_of(folder_of(launch), request.instance_id)
 
 
-def _answer(aws: Aws, config: Launch, others: list[Instance]) -> Instance | None:
-    """The machine of the unanswered request, now on its bill. Where others of the name live it is only looked for: to
-    ask for it once more might start a second one.
+def _answer(aws: Aws, config: Launch, seen: list[Instance]) -> Instance | None:
+    """The machine of the unanswered request, now on its bill: one of those seen, if AWS had told its id. Where others
+    of the name live it is only looked for: to ask for it once more might start a second one.
     """
     folder = folder_of(config.launch)
     request = load_request(folder)
     assert request is not None
-    found = resend(aws, config, request, folder) if not others else look_for(aws, request, folder)
+    found = next((one for one in seen if one.id == request.instance_id), None)
+    if found is None:
+        alive = any(one.state not in GONE for one in seen)
+        found = look_for(aws, request, folder) if alive else resend(aws, config, request, folder)
     if found is not None:
         note(folder, started(aws, config, found, prices(aws, config)[0]))
         catch_up(config, folder, found.id, found)

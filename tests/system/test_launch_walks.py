@@ -98,6 +98,19 @@ def test_a_client_killed_before_the_bill_is_written_leaves_a_machine_that_is_kno
     assert it.ec2.alive() == [box]
 
 
+def test_one_machine_is_not_taken_for_two(it, monkeypatch):
+    """The bill was not written; the id in the request was not looked for among the machines that AWS showed."""
+    with monkeypatch.context() as patch:
+        patch.setattr("nmt.launch.up.note", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            it.give(DESK, "up", "--yes")
+    (box,) = it.ec2.alive()
+    it.sleep(20.0)  # by now AWS shows its tags
+    monkeypatch.setattr("nmt.launch.recorded.look_for", lambda *_: None)  # AWS does not find its token
+    assert it.give(DESK, "up", "--yes")[0] == 0
+    assert it.ec2.alive() == [box]
+
+
 def test_a_start_that_was_never_sent_is_not_sent_beside_another_machine(it):
     """`up` in another folder had started one meanwhile; the request left here started a second."""
     sent = 12  # requests before RunInstances, files included
