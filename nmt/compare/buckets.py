@@ -183,7 +183,7 @@ def _of_translations(
         left_out.append("similarity: no metric of metrics.report has a largest value")
     else:
         alike = bounded[-1]
-        values = 100 / alike.figure.most * alike.from_statistics(output.scores[alike.name].statistics_NF)
+        values = 100 / alike.figure.most * alike.of_sentences(output.scores[alike.name].statistics_NF)
         about = f"{alike.figure.label} of the sentence itself, of 100"
         found.append(_Property("similarity", name, about, FIFTHS, [_number(value) for value in values]))
     each("copied_words", "words left as the source has them, and no reference", FEW, copied)

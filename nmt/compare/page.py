@@ -175,7 +175,7 @@ def sentences_of(
 def _candidate(system: System, measures: Sequence[Measure], plans: Sequence[Moves | None]) -> Candidate:
     first = system.outputs[0]
     scores = {
-        measure.figure.label: measure.from_statistics(first.scores[measure.name].statistics_NF)
+        measure.figure.label: measure.of_sentences(first.scores[measure.name].statistics_NF)
         for measure in measures
         if measure.name in first.scores
     }

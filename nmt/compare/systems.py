@@ -63,6 +63,7 @@ class Measure:
     name: str
     figure: Figure
     from_statistics: CorpusScore
+    of_sentences: CorpusScore  # each sentence for itself
     settings: str  # what a score depends on beside the text
     curve: tuple[float, float] | None = None  # see nmt.metrics.agreement
     ours: bool = True
@@ -91,16 +92,18 @@ def our_measures(names: Iterable[str]) -> list[Measure]:
     found = []
     for name in names:
         facts = METRICS[name]
-        from_statistics = metric_class(name).from_statistics
-        found.append(Measure(name, facts.figure, from_statistics, facts.settings, facts.curve))
+        metric = metric_class(name)
+        found.append(
+            Measure(name, facts.figure, metric.from_statistics, metric.of_sentences, facts.settings, facts.curve)
+        )
     return found
 
 
 def foreign_measures(segments: Iterable[str]) -> list[Measure]:
     """Of metrics whose numbers are read: the mean over sentences."""
+    mean = mean_from_statistics
     return [
-        Measure(name, Figure(name, name, digits=4), mean_from_statistics, "the settings", None, ours=False)
-        for name in segments
+        Measure(name, Figure(name, name, digits=4), mean, mean, "the settings", None, ours=False) for name in segments
     ]
 
 

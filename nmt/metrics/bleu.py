@@ -1,6 +1,6 @@
 """BLEU of a corpus (Papineni et al. 2002).
 
-F statistic (hypothesis length, reference length, 4 matches, 4 totals), K resample, O order 1..4
+F statistic (hypothesis length, reference length, 4 matches, 4 totals), K resample, N sentence, O order 1..4
 """
 
 from __future__ import annotations
@@ -52,14 +52,21 @@ class Bleu(SacreMetric):
         Smoothing "exp" (NIST's): the k-th order without a match counts 1 / 2^k. 0 where an order has no n-gram at all,
         or no order has a match.
         """
-        hyp_len_K, ref_len_K = summed_KF[:, 0], summed_KF[:, 1]
-        matches_KO, totals_KO = summed_KF[:, 2 : 2 + _ORDER], summed_KF[:, 2 + _ORDER :]
-        halvings_KO = np.cumsum(matches_KO == 0, axis=1)
-        smoothed_KO = np.where(matches_KO == 0, 0.5**halvings_KO, matches_KO)
-        defined_K = (totals_KO > 0).all(axis=1) & (matches_KO > 0).any(axis=1)
-        precision_KO = 100.0 * smoothed_KO / np.where(totals_KO > 0, totals_KO, 1.0)
-        brevity_K = np.exp(np.minimum(0.0, 1.0 - ref_len_K / np.where(hyp_len_K > 0, hyp_len_K, 1.0)))
-        return np.where(defined_K, brevity_K * np.exp(np.log(precision_KO).mean(axis=1)), 0.0)
+        has_all_K = (summed_KF[:, 2 + _ORDER :] > 0).all(axis=1)
+        return np.where(has_all_K, Bleu.of_sentences(summed_KF), 0.0)
+
+    @classmethod
+    def of_sentences(cls, statistics_NF: FloatArray) -> FloatArray:
+        """As sacreBLEU's sentence_bleu: over the orders that a sentence has ("effective order"), two of two words."""
+        hyp_len_N, ref_len_N = statistics_NF[:, 0], statistics_NF[:, 1]
+        matches_NO, totals_NO = statistics_NF[:, 2 : 2 + _ORDER], statistics_NF[:, 2 + _ORDER :]
+        halvings_NO = np.cumsum(matches_NO == 0, axis=1)
+        smoothed_NO = np.where(matches_NO == 0, 0.5**halvings_NO, matches_NO)
+        precision_NO = 100.0 * smoothed_NO / np.where(totals_NO > 0, totals_NO, 1.0)
+        log_N = np.where(totals_NO > 0, np.log(precision_NO), 0.0).sum(axis=1)
+        orders_N = np.maximum(1, (totals_NO > 0).sum(axis=1))
+        brevity_N = np.exp(np.minimum(0.0, 1.0 - ref_len_N / np.where(hyp_len_N > 0, hyp_len_N, 1.0)))
+        return np.where((matches_NO > 0).any(axis=1), brevity_N * np.exp(log_N / orders_N), 0.0)
 
 
 METRIC = Bleu

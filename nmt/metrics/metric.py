@@ -73,6 +73,11 @@ class Metric(ABC):
     def from_statistics(summed_KF: FloatArray) -> FloatArray:
         """Summed statistics -> values [K]."""
 
+    @classmethod
+    def of_sentences(cls, statistics_NF: FloatArray) -> FloatArray:
+        """Values [N] of single sentences, to look at: no score of a corpus follows from them."""
+        return cls.from_statistics(statistics_NF)
+
     def interval(self, statistics_NF: FloatArray, bootstrap: int) -> Interval | None:
         """Percentile interval over resamples of the sentences."""
         cfg = self.cfg

@@ -8,6 +8,7 @@ import logging
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sacrebleu import sentence_bleu
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from nmt.config.metrics import METRICS, BleuConfig, ChrfConfig, MetricsConfig, TerConfig
@@ -56,6 +57,16 @@ def test_bleu_equals_sacrebleu_to_the_last_digit_with_several_references():
     assert score.content["ref_len"] == expected.ref_len
     assert score.signature == str(metric.get_signature())
     assert "nrefs:var" in score.signature
+
+
+def test_bleu_of_a_sentence_is_sacrebleus():
+    """Of no word to five, right, wrong and partly, by one reference and two."""
+    hypotheses = [*HYPOTHESES, "a b c", "a x c", "a", "x", "a b c d e", "a b c d x"]
+    references = [*REFERENCES, ["a b c"], ["a b c"], ["a b c", "a d"], ["a"], ["a b c d e f"], ["a b c d e", "x"]]
+    found = Bleu.of_sentences(bleu_of(hypotheses, references).statistics_NF)
+    expected = [sentence_bleu(line, several).score for line, several in zip(hypotheses, references, strict=True)]
+    assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert found[4] == pytest.approx(100)  # a b c: one, two and three words, by hand
 
 
 @pytest.mark.parametrize("tokenize", ["13a", "none", "intl", "char", "zh"])
