@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from nmt.app.hooks import RunHooks
@@ -21,6 +23,7 @@ from nmt.training.step import Trainer
 
 log = logging.getLogger(__name__)
 OTHERS_SIGNAL = 143  # exit status where the signal came to another machine
+SAVING_S = 60.0  # from training to the end: a worker that leaves may end the chief, which writes its checkpoint
 
 
 class SharedHooks:
@@ -80,6 +83,25 @@ def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trai
     )
 
 
+@contextmanager
+def hurried(replicas: Replicas) -> Iterator[threading.Event]:
+    """Within this context a signal that has not ended it in time ends what waits for other workers.
+
+    The event is to be set once training has returned: the wait that is left is for the chief's checkpoint.
+    """
+    trained, ended = threading.Event(), threading.Event()
+
+    def act(number: int) -> None:
+        if not trained.is_set() or not ended.wait(SAVING_S):
+            replicas.hurry(number)
+
+    with overdue(act):
+        try:
+            yield trained
+        finally:
+            ended.set()
+
+
 def stopped_by(request: StopRequest, replicas: Replicas) -> int:
     """Exit status for a request to stop that came to any worker; 0: there was none."""
     try:
@@ -94,9 +116,10 @@ def stopped_by(request: StopRequest, replicas: Replicas) -> int:
 def work_along(config: Config, trainer: Trainer, batches: TrainingBatches, state: TrainingState) -> int:
     """The whole run on a worker that is not the chief: steps alone. -> exit status."""
     replicas = trainer.replicas
-    with StopRequest() as request, overdue(replicas.hurry):
+    with StopRequest() as request, hurried(replicas) as trained:
         hooks = SharedHooks(None, replicas, told_scores(config))
         state = train(trainer, batches, config.train, state, hooks, request.made)
+        trained.set()
         status = stopped_by(request, replicas)
     log.info("worker done at step %d; scores and checkpoints are the chief's", state.step)
     leave(replicas, status)

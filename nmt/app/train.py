@@ -20,7 +20,7 @@ from nmt.app.leaks import leaks_of, sizes_of
 from nmt.app.models import assign_best, build_model, vocabularies_of
 from nmt.app.run import Run
 from nmt.app.settings import flat
-from nmt.app.together import agree, leave, shared, stopped_by, told_scores, work_along
+from nmt.app.together import agree, hurried, leave, shared, stopped_by, told_scores, work_along
 from nmt.app.vectors import learnt_scorer, scorer_as_before, with_vectors
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, Opened, opened, read_bundle
 from nmt.checkpoint.reader import open_checkpoint_file
@@ -96,10 +96,11 @@ def _train_run(config: Config, folder: Path) -> float | None:
         with EventLog(folder) as events:
             open_log(config, events, state, start)
             run = Run(config, folder, corpora, vocabularies, scored, trainer, scorer, store, events, bundle, report)
-            with steps_bar(config, state) as bar, StopRequest() as request, overdue(replicas.hurry):
+            with steps_bar(config, state) as bar, StopRequest() as request, hurried(replicas) as trained:
                 hooks = shared(RunHooks(run, bar), replicas, told_scores(config))
                 gpus = device.num_gpus * replicas.num_workers
                 state = train(trainer, batches, config.train, state, hooks, request.made, gpus)
+                trained.set()
                 store.drain()
                 status = stopped_by(request, replicas)
             if status:

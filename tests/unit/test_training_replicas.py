@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import signal
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from nmt.app.together import SharedHooks, stopped_by, told_scores
+from nmt.app import together
+from nmt.app.together import SharedHooks, hurried, stopped_by, told_scores
 from nmt.config.metrics import MetricsConfig
 from nmt.config.precision import Precision
 from nmt.config.root import Config
@@ -172,6 +174,21 @@ def test_a_signal_to_one_is_an_exit_status_for_all(number, elsewhere, status):
     assert stopped_by(request, Pair(other=[[elsewhere]])) == status
     if not elsewhere:
         assert stopped_by(request, Replicas()) == status
+
+
+def test_a_worker_that_waits_for_the_chiefs_checkpoint_is_in_no_hurry(monkeypatch):
+    acts, told = [], []
+    monkeypatch.setattr(together, "overdue", lambda act: nullcontext(acts.append(act)))
+    with hurried(SimpleNamespace(hurry=told.append)) as trained:
+        acts[0](signal.SIGTERM)
+        assert told == [signal.SIGTERM], "another worker may be gone in the middle of a step"
+        trained.set()
+        monkeypatch.setattr(together, "SAVING_S", 0.0)
+        acts[0](signal.SIGTERM)
+        assert told == [signal.SIGTERM] * 2, "nor does it wait for ever"
+    monkeypatch.setattr(together, "SAVING_S", 600.0)
+    acts[0](signal.SIGTERM)
+    assert told == [signal.SIGTERM] * 2, "the chief was done in time"
 
 
 @pytest.mark.parametrize("is_chief", [True, False])
