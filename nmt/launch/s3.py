@@ -18,7 +18,8 @@ from nmt.plumbing.files import replacing
 with contextlib.suppress(ImportError):  # an extra; `connect` says what to do about it
     import botocore.config
 
-FILES = ("checkpoints/best.h5", "checkpoints/last.h5", "metrics.jsonl", "config.yaml", "train.log")
+# What a training goes on from is the first: a spot machine may have no time for more.
+FILES = ("checkpoints/last.h5", "checkpoints/best.h5", "metrics.jsonl", "config.yaml", "train.log")
 LONGEST_S = 7 * 24 * 3600  # that an address may be good for
 MISSING = ("NoSuchKey", "404")
 

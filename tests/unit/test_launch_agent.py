@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import http.client
 import json
 import os
 import signal
@@ -16,12 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from nmt.launch.agent import supervisor
 from nmt.launch.agent.job import AgentError, Job, alive, birth, call, is_running
 from nmt.launch.agent.metadata import Metadata
 from nmt.launch.agent.supervisor import upload
 from nmt.launch.agent.timer import arm
 from nmt.launch.agent.verbs import report, start
 from nmt.launch.notices import MetadataServer
+from nmt.launch.s3 import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINER = """
@@ -251,6 +254,35 @@ def test_an_upload_is_put_where_it_was_signed_for(tmp_path):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def test_all_tries_of_an_upload_fit_into_the_two_minutes(tmp_path, monkeypatch):
+    """Each had a hundred seconds of its own; and what is no HTTP ended the agent."""
+    clock, timeouts = Clock(), []
+
+    def no_http(request, timeout):
+        timeouts.append(timeout)
+        clock.sleep(min(timeout, 40.0))
+        raise http.client.BadStatusLine("no HTTP")
+
+    monkeypatch.setattr(supervisor, "time", clock)
+    monkeypatch.setattr("urllib.request.urlopen", no_http)
+    (tmp_path / "last.h5").write_bytes(b"weights")
+    assert upload(tmp_path / "last.h5", "http://127.0.0.1/") == "not uploaded (BadStatusLine)"
+    assert timeouts == [100.0, 59.5, 17.5]
+    assert clock.monotonic() == 100.0
+    assert FILES[0] == "checkpoints/last.h5", "which a training goes on from"
+
+
+class Clock:
+    def __init__(self):
+        self.passed = 0.0
+
+    def monotonic(self):
+        return self.passed
+
+    def sleep(self, seconds):
+        self.passed += seconds
 
 
 def test_the_agent_runs_on_the_python_of_older_images_and_imports_nothing_else():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from nmt.launch.agent.timer import arm
 
 TICK_S = 0.2
 PAUSES_S = (0.5, 2.0, 8.0)  # between tries of an upload
-UPLOAD_S = 100.0  # two minutes are all that a spot machine has
+UPLOAD_S = 100.0  # for all tries of a file: two minutes are all that a spot machine has
 
 
 class Supervisor:
@@ -129,16 +130,16 @@ def upload(path: Path, address: str) -> str:
 
     S3 refuses a request now and then, and says to send it again: API/ErrorResponses.html, SlowDown.
     """
-    pauses = list(PAUSES_S)
+    pauses, ends = list(PAUSES_S), time.monotonic() + UPLOAD_S
     while True:
         try:
             with open(path, "rb") as file:
                 headers = {"Content-Length": str(path.stat().st_size)}
                 request = urllib.request.Request(address, data=file, headers=headers, method="PUT")
-                with urllib.request.urlopen(request, timeout=UPLOAD_S):
+                with urllib.request.urlopen(request, timeout=max(ends - time.monotonic(), 1.0)):
                     return "uploaded"
-        except (OSError, ValueError) as error:
-            passes = isinstance(error, OSError) and getattr(error, "code", 500) >= 500 and path.exists()
-            if not passes or not pauses:
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            passes = not isinstance(error, ValueError) and getattr(error, "code", 500) >= 500 and path.exists()
+            if not passes or not pauses or time.monotonic() + pauses[0] >= ends:
                 return f"not uploaded ({getattr(error, 'reason', None) or type(error).__name__})"
         time.sleep(pauses.pop(0))
