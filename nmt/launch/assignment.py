@@ -21,6 +21,7 @@ class Assignment:
     run: str  # name of the folder on the machine
     folder: str  # where it comes home to
     remote: str  # the launcher's folder on the machine, absolute
+    machine: str = ""  # id of the one it was given to; empty: written before this was kept
 
     def save(self, folder: Path, name: str) -> None:
         """As `folder`/NAME/job.json, beside the machine's record. Raises LaunchError."""

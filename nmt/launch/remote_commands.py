@@ -171,6 +171,8 @@ def bring_home(config: Launch, machine: Machine) -> Assignment | None:
         assignment = load_assignment(folder, machine.name)
     except LaunchError:
         return None
+    if assignment.machine not in ("", machine.instance_id):  # it was an earlier one's
+        return None
     fetch(Ssh(machine, replace(config.remote, wait_s=0.0), options(config)), assignment)
     return assignment
 

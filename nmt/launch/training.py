@@ -73,7 +73,8 @@ def run(
     say(f"uv sync {' '.join(sync_words(machine, config, python))}")
     agent.install(sync_words(machine, config, python))
     remember(plan)
-    Assignment(list(words), plan.run, str(plan.folder), folder).save(records, machine.name)
+    assignment = Assignment(list(words), plan.run, str(plan.folder), folder, machine.instance_id)
+    assignment.save(records, machine.name)
     spec = {**specification(machine, config, plan, limit_s), "uploads": addresses(plan.run)}
     return agent.ask("start", "start of training", given=json.dumps(spec))
 

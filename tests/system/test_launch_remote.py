@@ -62,6 +62,7 @@ def test_a_run_is_started_once_outlives_the_connection_and_comes_home(box):
     box.server.drop()
     assignment = load_assignment(Path("records"), "box")
     ssh = Ssh(box.server.machine(), box.config)
+    assert assignment.machine == ssh.machine.instance_id
     status = follow(ssh, assignment, 0.5, lambda said: None)
     assert (status["state"], status["reason"], status["exit_status"]) == ("ended", "finished", 0)
     home = Path(assignment.folder)

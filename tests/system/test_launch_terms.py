@@ -349,6 +349,20 @@ def test_fetch_says_at_once_that_the_machine_has_ended(aws, monkeypatch, capsys)
     assert waited == []
 
 
+def test_terminate_fetches_from_the_machine_that_was_given_the_training_alone(aws, monkeypatch):
+    """job.json outlives its machine, so that a `relaunch` finds it: the next one was asked for a run it never had."""
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    given = Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch", held.id)
+    given.save(Path("runs/launch"), "nmt")
+    fetched = []
+    monkeypatch.setattr(remote_commands, "fetch", lambda ssh, _: fetched.append(ssh.machine.instance_id))
+    assert run(["terminate", "--yes", *home(aws)]) == 0
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert run(["terminate", "--yes", *home(aws)]) == 0
+    assert fetched == [held.id]
+
+
 def test_a_machine_that_does_not_answer_is_waited_for_where_it_runs(aws, monkeypatch, capsys):
     assert run(["up", "--yes", *words(aws)]) == 0
     Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
