@@ -17,6 +17,8 @@ from nmt.errors import DeviceError
 from nmt.training.cluster import Cluster
 
 CALL_S, AGAIN_S = 5.0, 0.2  # longest wait for a connection, and from one attempt to the next
+ALIVE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 2))
+CUT_OFF_S = 15.0  # by then who is cut off is gone
 
 
 def meet(cluster: Cluster, wait_s: float) -> None:
@@ -43,15 +45,20 @@ def _receive(cluster: Cluster, until: float) -> Collection[int]:
         while len(here) < len(others) and (left := until - time.monotonic()) > 0:
             for key, _ in events.select(left):
                 if key.data is None:
-                    guest = stack.enter_context(door.accept()[0])
+                    guest = stack.enter_context(_kept_alive(door.accept()[0]))
                     guest.settimeout(CALL_S)
                     events.register(guest, selectors.EVENT_READ, guest)
                 else:
                     _hear(key.data, events, here, others)
         missing = [index for index in others if index not in here]
-        for guest in () if missing else here.values():  # it hangs up first: the port is then free at once
-            with suppress(OSError):
+        for index, guest in [] if missing else here.items():  # it hangs up first: the port is then free at once
+            guest.settimeout(CUT_OFF_S)
+            try:
                 guest.recv(1)
+            except ConnectionError:
+                pass  # it hung up
+            except OSError:
+                missing.append(index)  # cut off: it does not have the word
         return missing
 
 
@@ -97,7 +104,7 @@ def _call(cluster: Cluster, until: float) -> Collection[int]:
     while (left := until - time.monotonic()) > 0:
         try:
             with socket.create_connection(_split(cluster.workers[0]), min(CALL_S, left)) as chief:
-                chief.sendall(f"{cluster.index}\n".encode())
+                _kept_alive(chief).sendall(f"{cluster.index}\n".encode())
                 chief.settimeout(left)
                 with chief.makefile("rb") as lines:
                     for line in lines:
@@ -110,6 +117,15 @@ def _call(cluster: Cluster, until: float) -> Collection[int]:
             pass  # it is not there yet, or somebody else is
         time.sleep(max(0.0, min(AGAIN_S, until - time.monotonic())))
     return missing
+
+
+def _kept_alive(connection: socket.socket) -> socket.socket:
+    """The same; its other end is asked now and then whether it is there, where this machine's TCP can be told when."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in ALIVE:
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return connection
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -95,9 +95,8 @@ def test_strangers_are_shown_out_and_who_comes_back_is_let_in():
         with call(chief) as two:
             two.sendall(b"1\n")
             assert two.makefile("rb").readline() == b"2\n"
-        with call(chief) as three:
+        with call(chief) as three, three.makefile("rb") as told:
             three.sendall(b"2\n")
-            told = three.makefile("rb")
             while told.readline() != b"1\n":  # the chief has seen that the other hung up
                 pass
             with call(chief) as two:
@@ -105,6 +104,23 @@ def test_strangers_are_shown_out_and_who_comes_back_is_let_in():
                 assert two.makefile("rb").readline() == b"\n"
                 assert told.readline() == b"\n"
         assert waiting.result(LONG_S) is None
+
+
+def test_who_is_cut_off_while_others_come_is_missing(monkeypatch):
+    """Both ends ask whether the other is there; one that has the word and does not hang up cannot have heard it."""
+    kept, watched = rendezvous._kept_alive, []
+    monkeypatch.setattr(rendezvous, "CUT_OFF_S", 0.1)
+    monkeypatch.setattr(rendezvous, "_kept_alive", lambda one: watched.append(kept(one)) or one)
+    chief = clusters(2)[0]
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(meet, chief, LONG_S)
+        with call(chief) as guest:
+            guest.sendall(b"1\n")
+            assert guest.makefile("rb").readline() == b"\n"
+            assert str(waiting.exception(LONG_S)) == sentence("120", f"worker 2 ({chief.workers[1]})", 2)
+    assert len(watched) == 1
+    with socket.socket() as one:
+        assert kept(one).getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 def test_a_port_that_is_taken_is_told():
