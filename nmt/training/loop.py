@@ -165,7 +165,11 @@ class _Run:
         """What is due after this step: an event, a validation, a checkpoint."""
         step, config = self.state.step, self.config
         by_clock = config.max_hours is not None or config.max_usd is not None
-        last = self.for_all(self.finished()) if by_clock else self.finished()
+        try:
+            last = self.for_all(self.finished()) if by_clock else self.finished()
+        except WorkerLostError:
+            self.state = replace(self.state, validation_due=step % config.validate_every == 0)
+            raise
         if step % config.log_every == 0 or last:
             self.log(rate)
         if step % config.validate_every == 0 or last:

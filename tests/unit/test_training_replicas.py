@@ -309,3 +309,19 @@ def test_a_worker_lost_while_scores_are_told_leaves_the_validation_to_the_run_th
     assert isinstance(lost, WorkerLostError)
     assert hooks.told == ["step 1", "step 2", "save event 2", "save 2", "end event 2"]
     assert hooks.saved[-1].validation_due
+
+
+@pytest.mark.parametrize("validate_every", [2, 3])
+def test_a_worker_lost_while_clocks_are_compared_leaves_a_due_validation_too(monkeypatch, validate_every):
+    whole = Fragile.total
+
+    def total(self, values):
+        if len(self.steps) == 2:
+            self.lose()
+        return whole(self, values)
+
+    monkeypatch.setattr(Fragile, "total", total)
+    lost, hooks = trained({}, max_hours=1.0, validate_every=validate_every)
+    assert isinstance(lost, WorkerLostError)
+    assert hooks.told == ["step 1", "step 2", "save event 2", "save 2", "end event 2"]
+    assert hooks.saved[-1].validation_due == (validate_every == 2)
