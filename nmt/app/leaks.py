@@ -58,8 +58,8 @@ def _counts(rows: Mapping[str, Sequence[int]]) -> str:
 
 def sizes_of(corpora: Corpora) -> dict[str, int]:
     """Pairs of the training text, dev and test sets, as they were read."""
-    sets = {"dev": corpora.dev, **corpora.tests}
-    return {"train": sum(map(len, corpora.train)), **{name: len(text) for name, text in sets.items()}}
+    tests = {name: len(text) for name, text in corpora.tests.items()}  # called as one likes, even "train"
+    return {**tests, "train": sum(map(len, corpora.train)), "dev": len(corpora.dev)}
 
 
 def is_apart(data: DataConfig) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from nmt.app import leaks
 from nmt.app.continuation import Origin, digest_of
-from nmt.app.leaks import Leaks, is_apart, leaked_rows, leaks_of
+from nmt.app.leaks import Leaks, is_apart, leaked_rows, leaks_of, sizes_of
 from nmt.checkpoint.bundle import Bundle
 from nmt.config.data import CaptionsConfig, FilesConfig
 from nmt.config.root import Config
@@ -81,6 +81,12 @@ def test_a_checkpoint_knows_of_the_test_sets_of_its_run_alone(caplog):
     assert leaked_rows(BUNDLE, "more", TEST) == ()
     assert leaked_rows(replace(BUNDLE, leaks={"test": [2]}), "test", TEST) == (), "it has two sentences"
     assert len(caplog.messages) == 3
+
+
+def test_a_test_set_called_train_is_not_the_training_text():
+    assert sizes_of(CORPORA) == {"train": 2, "dev": 1, "test": 2}
+    one = ParallelText("train", ["new"], ["neu"])
+    assert sizes_of(replace(CORPORA, tests={"train": one, "more": one})) == {"train": 2, "dev": 1, "more": 1}
 
 
 @pytest.mark.parametrize(
