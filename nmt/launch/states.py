@@ -67,6 +67,6 @@ def check(name: str, state: State, config: Launch) -> None:
     if state not in ALLOWED[name]:
         raise LaunchError(
             f"launch.name={config.launch.name}", found=f"a machine that is {state.name} ({state.value})",
-            expected=" or ".join(one.name for one in State if one in ALLOWED[name]),
+            expected=" or ".join(one.name for one in State if one in ALLOWED[name] - {State.unknown}),
             next_step=f"{command('up', config)} goes on with it, {command('terminate', config)} ends it",
         )  # fmt: skip

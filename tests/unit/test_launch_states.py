@@ -37,6 +37,11 @@ def test_a_command_that_is_not_for_a_state_says_what_it_is_for():
     )
 
 
+def test_nobody_is_told_to_have_a_machine_that_is_unknown():
+    with pytest.raises(LaunchError, match="expected running or training or saved; "):
+        check("run", State.asked, Launch())
+
+
 def test_the_documentation_shows_both_tables():
     text = DOCS.read_text(encoding="utf-8").partition("## The states of a machine")[2].partition("\n## ")[0]
     rows = [line.split(" | ")[0].strip("|` ") for line in text.splitlines() if line.startswith("| ")]
