@@ -13,6 +13,7 @@ from nmt.app.models import Loaded
 from nmt.app.settings import flat
 from nmt.config.languages import language_of
 from nmt.errors import DataError
+from nmt.plumbing.records import checked, parsed
 from nmt.report.console import facts_in, with_interval
 from nmt.report.events import read_events
 from nmt.training.state import TrainingState
@@ -89,10 +90,33 @@ def results_of(loaded: Loaded) -> dict[str, dict[str, Any]]:
     for name, step in scored.items():
         path = folder / ("results.json" if name == "test" else f"results-{name}.json")
         if path.exists():
-            result = json.loads(path.read_text(encoding="utf-8"))
+            result = _read(path)
             if step == loaded.bundle.step and Path(result["checkpoint"]).name == loaded.path.name:
                 found[name] = result
     return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Raises DataError unless it is what a run writes, as far as the card tells it."""
+    try:
+        result = parsed(path.read_bytes())
+        hints = {"checkpoint": str, "data": str, "sentences": int}
+        checked(result, hints, {*hints})
+        for facts in facts_in([result]):
+            content = result[facts.name]
+            needed = {facts.value: float, "signature": str}
+            checked(content, needed, {*needed})
+            checked(content, {name: list[float] | None for name in content if name.startswith("ci")}, set())
+            with_interval(content, facts.value, facts.figure.digits)
+    except (ValueError, IndexError) as error:
+        raise DataError(
+            str(path),
+            found=f"something else than scores ({error})",
+            expected="what the run wrote",
+            next_step="score again with resume=FOLDER, or move the file away",
+        ) from error
+    assert isinstance(result, dict), "it has just been looked at"
+    return result
 
 
 def training_facts(loaded: Loaded) -> list[tuple[str, str]]:

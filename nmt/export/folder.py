@@ -69,6 +69,7 @@ def write_folder(folder: Path, loaded: Loaded, licence: str | None) -> list[str]
 
 def write_parts(folder: Path, loaded: Loaded, licence: str | None) -> None:
     """SavedModel, subwords, program and card."""
+    told = card(loaded, licence)  # first: it may be refused
     try:
         save(loaded.model, loaded.vocabularies, loaded.config.search, str(folder / MODEL))
     except tf.errors.OpError as error:
@@ -83,7 +84,7 @@ def write_parts(folder: Path, loaded: Loaded, licence: str | None) -> None:
         write_bytes(folder / name, content)
     values = texts(loaded.vocabularies.src.kind, loaded.config.search, list(files))
     write_text(folder / PROGRAM, render("translate.py.jinja", values))
-    write_text(folder / CARD, render("README.md.jinja", values | card(loaded, licence)))
+    write_text(folder / CARD, render("README.md.jinja", values | told))
 
 
 def subword_files(vocabularies: Vocabularies) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ from nmt.config.subword import SubwordKind
 from nmt.data.sentencepieces import learn_sentencepieces
 from nmt.data.subwords import Subwords, Vocabularies
 from nmt.data.words import ListedSubwords
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, DataError
 from nmt.export.card import card
 from nmt.export.folder import export, render, subword_files, texts, write_folder
 from nmt.export.graph import check_search
@@ -213,6 +213,27 @@ def test_scores_are_those_of_this_very_checkpoint(tmp_path, step, checkpoint, to
         scores == "test: captions, 1,000 sentences.\n\n- BLEU 12.35 [11.00, 13.00], `nrefs:1|case:mixed`"
     ), scores
     assert told != scores.startswith("unknown: ")
+
+
+BLEU = '{"checkpoint": "last.h5", "data": "captions", "sentences": 9, "bleu": %s}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"checkpoint": "la', "[]", "{}", BLEU % "[]", BLEU % "{}", BLEU % '{"score": 1, "signature": "s", "ci95": [1]}'],
+)
+def test_scores_that_nobody_can_read_are_refused_before_the_model_is_written(tmp_path, loaded, content):
+    event = {"event": "test", "data": "test", "step": 150, "epoch": 1.0, "seconds": 1.0}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    (tmp_path / "results.json").write_text(content, encoding="utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(DataError) as refused:
+        write_folder(out, replace(loaded, path=tmp_path / "checkpoints" / "last.h5"), None)
+    told = str(refused.value)
+    assert told.startswith(f"{tmp_path / 'results.json'}: found something else than scores ("), told
+    assert told.endswith("), expected what the run wrote; score again with resume=FOLDER, or move the file away.")
+    assert list(out.iterdir()) == []
 
 
 @pytest.mark.parametrize(
