@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from nmt.data.check import BOTH, DEGREES, FAULTS, SIDES, SRC, TGT, Checked, Leak
 from nmt.data.leaks import EXACT, NEAR, WRITTEN
 from nmt.data.lines import LINES
 from nmt.data.text import ParallelText
+from nmt.errors import ConfigError
 from nmt.plumbing.files import replacing
 from nmt.plumbing.tables import table
 
@@ -132,12 +133,37 @@ def _set_json(checked: Checked, name: str) -> dict[str, Any]:
     return {"sentences": size, "leaked": len(one.rows), "share": share, "lines": [row + 1 for row in one.rows], **found}
 
 
+def own_prefixes(prefix: str, corpora: Sequence[ParallelText]) -> list[str]:
+    """Where the clean text of each corpus goes."""
+    return [prefix] if len(corpora) == 1 else [f"{prefix}-{text.name}" for text in corpora]
+
+
+def refuse_existing(prefix: str, corpora: Sequence[ParallelText], languages: tuple[str, str]) -> None:
+    """Raises ConfigError where `write_clean` would replace a file, or has no folder to write to."""
+    for own in own_prefixes(prefix, corpora):
+        if not (folder := Path(f"{own}.{languages[0]}").parent).is_dir():
+            raise ConfigError(
+                "--write-clean",
+                found=f"{prefix}, but no folder {folder}",
+                expected="a new PREFIX in a folder that is there",
+                next_step="make it, or name another one",
+            )
+        for path in (f"{own}.{language}{packed}" for language in languages for packed in ("", ".gz")):
+            if Path(path).exists():
+                raise ConfigError(
+                    "--write-clean",
+                    found=f"{path}, which is there already",
+                    expected="a new PREFIX",
+                    next_step="name another one",
+                )
+
+
 def write_clean(checked: Checked, prefix: str, languages: tuple[str, str]) -> dict[str, int]:
     """The training pairs without any fault as PREFIX.src and PREFIX.tgt, of several corpora as PREFIX-NAME; each file
     appears whole. -> how many pairs by PREFIX. Raises NotWrittenError."""
     written = {}
-    for text, faults_N in zip(checked.corpora, checked.faults, strict=True):
-        own = prefix if len(checked.corpora) == 1 else f"{prefix}-{text.name}"
+    owns = own_prefixes(prefix, checked.corpora)
+    for own, text, faults_N in zip(owns, checked.corpora, checked.faults, strict=True):
         keep = (faults_N == 0).tolist()
         with replacing(Path(f"{own}.{languages[0]}")) as src, replacing(Path(f"{own}.{languages[1]}")) as tgt:
             for side, fd in enumerate((src, tgt)):

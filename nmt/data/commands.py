@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from nmt.config.compose import composed
 from nmt.data.check import check
-from nmt.data.check_told import as_json, as_text, write_clean
+from nmt.data.check_told import as_json, as_text, refuse_existing, write_clean
 from nmt.data.corpora import load_all
 from nmt.errors import ConfigError
 from nmt.plumbing import edge
@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
 def _check(parsed: argparse.Namespace) -> None:
     config = composed(parsed.words).data
     corpora, sets = load_all(config)
+    if parsed.write_clean is not None:
+        refuse_existing(parsed.write_clean, corpora, (config.src, config.tgt))
     with tqdm(total=sum(map(len, corpora)), disable=not sys.stderr.isatty(), unit="pair") as bar:
         checked = check(corpora, sets, config.max_ratio, bar.update)
     print(json.dumps(as_json(checked), indent=2, ensure_ascii=False) if parsed.json else as_text(checked))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmt.data import commands
 from nmt.data.check import ALIKE, BOTH, DUPLICATE, EMPTY, EQUAL, LEAKED, RATIO, SCRIPT, SRC, TGT, check
 from nmt.data.commands import run, run_check
 from nmt.data.leaks import EXACT, NEAR, WRITTEN, Block, Sought, within, words_of
@@ -163,6 +164,29 @@ def test_the_command_counts_for_programs_and_writes_what_is_clean(files, capsys)
     assert (clean.src, clean.tgt) == (
         ["a b c d e", "held out sentence"],
         ["v w x y z", "gehaltener satz"],
+    )
+
+
+@pytest.mark.parametrize("there", ["clean.en", "clean.de.gz", "clean-b.de"])
+def test_no_corpus_is_replaced_by_a_clean_one(files, there, capsys, monkeypatch):
+    words, folder = files
+    monkeypatch.setattr(commands, "check", lambda *asked: pytest.fail("it looks first"))
+    if "-b" in there:
+        mixed = [
+            word for name in "ab" for word in (f"+data.corpora.{name}={folder / 'train'}", f"+data.ratio.{name}=1")
+        ]
+        words = ["data=mixture", *words[1:3], *mixed]
+    (folder / there).write_text("mine", encoding="utf-8")
+    assert run_check([*words, "--write-clean", str(folder / "clean")]) == 2
+    assert capsys.readouterr().err == (
+        f"--write-clean: found {folder / there}, which is there already, expected a new PREFIX; name another one.\n"
+    )
+    assert (folder / there).read_text(encoding="utf-8") == "mine"
+    none = folder / "none"
+    assert run_check([*words, "--write-clean", str(none / "clean")]) == 2
+    assert capsys.readouterr().err == (
+        f"--write-clean: found {none / 'clean'}, but no folder {none}, expected a new PREFIX in a folder that is "
+        "there; make it, or name another one.\n"
     )
 
 
