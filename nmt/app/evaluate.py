@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nmt.app.about import about_run, history_of
-from nmt.app.leaks import leaked_rows
+from nmt.app.leaks import leaked_to_any
 from nmt.app.likeness import likeness_of
 from nmt.app.models import SystemModel, members, open_system
 from nmt.app.translated import Translated, traces_of, translate_and_score
@@ -45,14 +45,14 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
         runs = translate_all(files, command)
         own = runs.scorer
         scorer = scorer or own
-        facts, history = about_run(system, runs.bundle), history_of(system, runs.bundle)
+        facts, history = about_run(system, runs.bundles[0]), history_of(system, runs.bundles[0])
         for test, found in runs.by_test.items():
             outputs = [
                 Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest, robust)
                 for file, one, pieces, robust in zip(files, found, runs.vocabularies, runs.worse[test], strict=True)
             ]
             text = found[0].text
-            leaked = leaked_rows(runs.bundle, test, text)
+            leaked = leaked_to_any(runs.bundles, test, text)
             made = System(system, references_of(test, text, command), outputs, facts, history, leaked)
             folder = None if command.out is None else Path(command.out) / folders[system]
             show(made, test, text.name, own.cfg, folder, [one.seconds for one in found])
@@ -88,11 +88,11 @@ def add_outputs(command: EvaluateConfig, by_test: dict[str, list[System]], score
 
 @dataclass(frozen=True)
 class Runs:
-    """What the runs of one system wrote, by test set; scorer and bundle are the first run's."""
+    """What the runs of one system wrote, by test set; the scorer is the first run's."""
 
     by_test: Mapping[str, list[Translated]]
     scorer: Scorer
-    bundle: Bundle
+    bundles: Sequence[Bundle]  # of each run, of an ensemble all of its members
     vocabularies: Sequence[Vocabularies]  # of each run
     worse: Mapping[str, list[dict[str, Worse]]]  # by test set, of each run
 
@@ -108,12 +108,12 @@ def translate_all(files: Sequence[str], command: EvaluateConfig) -> Runs:
         made = open_system(members(file), tuple(command.overrides), with_vectors=True)
         scores, several, scorer = evaluate(made, command)
         scorers.append(scorer)
-        bundles.append(made.first.bundle)
+        bundles += made.bundles
         vocabularies.append(made.first.vocabularies)
         for test, one in scores.items():
             found.setdefault(test, []).append(one)
             robust.setdefault(test, []).append(several[test])
-    return Runs(found, scorers[0], bundles[0], vocabularies, robust)
+    return Runs(found, scorers[0], bundles, vocabularies, robust)
 
 
 def evaluate(

@@ -91,6 +91,11 @@ def _keep(path: Path, leaks: Leaks) -> None:
         log.warning("What was found in the training text cannot be kept in %s (%s).", path, error)
 
 
+def leaked_to_any(bundles: Sequence[Bundle], name: str, text: ParallelText) -> Sequence[int]:
+    """Of a test set, what stands in the training text of any of a system's models."""
+    return sorted({row for bundle in bundles for row in leaked_rows(bundle, name, text)})
+
+
 def leaked_rows(bundle: Bundle, name: str, text: ParallelText) -> Sequence[int]:
     """Of a test set, as the run of a checkpoint found them; says so where it cannot know."""
     rows = (bundle.leaks or {}).get(name)

@@ -43,6 +43,7 @@ class SystemModel:
 
     first: Loaded
     model: SearchModel
+    bundles: Sequence[Bundle]  # of all files
 
 
 def build_model(config: Config, vocabularies: Vocabularies, precision: Precision) -> Seq2Seq:
@@ -89,7 +90,9 @@ def open_system(files: Sequence[Path], overrides: tuple[str, ...] = (), with_vec
     others = [open_checkpoint(file, overrides) for file in files[1:]]
     for other in others:
         check_same_vocabularies(first, other)
-    return SystemModel(first, Ensemble([one.model for one in (first, *others)]) if others else first.model)
+    everyone = [first, *others]
+    model = Ensemble([one.model for one in everyone]) if others else first.model
+    return SystemModel(first, model, [one.bundle for one in everyone])
 
 
 def check_same_vocabularies(first: Loaded, other: Loaded) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from nmt.app import leaks
+from nmt.app import evaluate, leaks
 from nmt.app.continuation import Origin, digest_of
-from nmt.app.leaks import Leaks, is_apart, leaked_rows, leaks_of, sizes_of
+from nmt.app.leaks import Leaks, is_apart, leaked_rows, leaked_to_any, leaks_of, sizes_of
 from nmt.checkpoint.bundle import Bundle
 from nmt.config.data import CaptionsConfig, FilesConfig
 from nmt.config.root import Config
@@ -81,6 +82,20 @@ def test_a_checkpoint_knows_of_the_test_sets_of_its_run_alone(caplog):
     assert leaked_rows(BUNDLE, "more", TEST) == ()
     assert leaked_rows(replace(BUNDLE, leaks={"test": [2]}), "test", TEST) == (), "it has two sentences"
     assert len(caplog.messages) == 3
+
+
+def test_what_any_model_of_a_system_has_seen_is_leaked(monkeypatch):
+    by_file = {"a.h5": BUNDLE, "b.h5": replace(BUNDLE, leaks={"test": [0]}), "c.h5": replace(BUNDLE, leaks=None)}
+
+    def opened(files, overrides, with_vectors):
+        bundles = [by_file[str(file)] for file in files]
+        return SimpleNamespace(first=SimpleNamespace(bundle=bundles[0], vocabularies=None), bundles=bundles)
+
+    monkeypatch.setattr(evaluate, "open_system", opened)
+    monkeypatch.setattr(evaluate, "evaluate", lambda made, command: ({}, {}, None))
+    for files, rows in {("a.h5+b.h5",): [0, 1], ("c.h5", "b.h5"): [0], ("c.h5",): []}.items():
+        runs = evaluate.translate_all(files, SimpleNamespace(overrides=()))
+        assert leaked_to_any(runs.bundles, "test", TEST) == rows
 
 
 def test_a_test_set_called_train_is_not_the_training_text():
