@@ -92,7 +92,7 @@ def test_sentences_are_sought_and_filtered(page):
 
 def test_a_sentence_opens_with_all_that_is_known_of_it(page):
     page.click("a[href='#s8']")
-    assert page.locator("#name").inner_text() == "Sentence 8"
+    page.wait_for_function("() => document.querySelector('#name').textContent === 'Sentence 8'")
     assert page.evaluate("location.hash") == "#s8"
     assert page.locator("#shown mark").all_inner_texts() == ["source number", "end", "drei"]
     assert page.locator("#shown .heat").count() == 3
@@ -114,6 +114,7 @@ def test_a_sentence_has_a_link_and_keys_lead_to_the_next(page, place):
     page.keyboard.press("ArrowRight")
     page.wait_for_function("() => document.querySelector('#name').textContent === 'Sentence 13'")
     page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => document.querySelector('#name').textContent === 'Sentence 12'")
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("() => document.querySelector('#name').textContent === 'Sentence 11'")
     page.keyboard.press("Escape")
