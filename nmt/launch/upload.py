@@ -204,13 +204,20 @@ def _remember_sent(ssh: Ssh, record: Path, files: set[str]) -> None:
     write_private(record / SENT, json.dumps(kept) + "\n")
 
 
+# `--config-dir=.` names a folder with everything in it: its secrets, environments and runs stay here.
+CONFIGS_ALONE = ("--prune-empty-dirs", "--exclude=.*", "--include=*/", "--include=*.yaml", "--exclude=*")
+
+
 def upload_items(ssh: Ssh, folder: str, items: Sequence[Item]) -> None:
-    """Data, and the run that goes on. What is newer on the machine stays. Raises LaunchError."""
+    """Data, one's own configurations, and the run that goes on. What is newer on the machine stays.
+
+    Of a folder of configurations only what Hydra reads goes up. Raises LaunchError.
+    """
     for item in items:
+        configs = item.target.startswith("configs/")
         words = [
             "--update",
-            "--exclude=*.tmp",
-            "--exclude=/machine",
+            *(CONFIGS_ALONE if configs else ("--exclude=*.tmp", "--exclude=/machine")),
             "--",
             *item.sources,
             ssh.path(f"{folder}/{item.target}/"),

@@ -16,7 +16,7 @@ from nmt.launch import upload
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.training import limit_s, specification, sync_words
-from nmt.launch.upload import plan_training, remember
+from nmt.launch.upload import Item, plan_training, remember, upload_items
 
 
 @pytest.mark.skipif(not (shutil.which("rsync") and shutil.which("git")), reason="not installed: rsync or git")
@@ -217,3 +217,26 @@ def test_the_limit_is_the_nearer_one(tmp_path):
     assert limit_s(machine(tmp_path), 2.0, 50.0) == 7200
     with pytest.raises(Exception, match=r"launch.max_usd: found 5.0 US dollars, and no price an hour on record"):
         limit_s(machine(tmp_path, usd_per_hour=None), 2.0, 5.0)
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync: apt-get install rsync")
+def test_of_a_folder_of_configurations_only_what_hydra_reads_goes_up(tmp_path):
+    own, there = tmp_path / "own", tmp_path / "there"
+    kept = ["my.yaml", "experiment/own.yaml", "machine/g9.yaml"]
+    for name in [*kept, ".env", "key.pem", ".git/config.yaml", "data/train.en", "runs/a/last.h5", "notes.tmp"]:
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_text("content")
+
+    class Here:
+        """Copies on this machine, with rsync itself."""
+
+        def path(self, name: str) -> str:
+            return f"{there}/"
+
+        def rsync(self, words: list[str], what: str) -> None:
+            assert what == "upload of configs/own"
+            subprocess.run(["rsync", "-rt", *words], check=True)
+
+    there.mkdir()
+    upload_items(Here(), "box", [Item([f"{own}/"], "configs/own")])
+    assert sorted(str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()) == sorted(kept)
