@@ -56,8 +56,8 @@ def consistent_loss(output: DeepOutput, passes: Passes, config: TrainConfig) -> 
 
     With p and q the predictions of the two passes, CE the cross-entropy against the smoothed target and a the weight:
 
-        rdrop     [CE(p) + CE(q) + a (KL(p | q) + KL(q | p)) / 2] / 2       Wu et al. 2021, eq. 4, halved
-        simcut    CE(p) + a KL(p | q), q being the pass with words cut      Gao et al. 2022, eq. 6
+        rdrop     [CE(p) + CE(q) + a (KL(p | q) + KL(q | p)) / 2] / 2       Wu et al. 2021, halved
+        simcut    CE(p) + a KL(p | q), q being the pass with words cut      Gao et al. 2022
 
     Halved, so that loss and clipping mean what they mean without it. The gradient goes through both sides of each KL,
     which both papers found necessary, and is taken by hand, of which one array of N x V a pass is kept:

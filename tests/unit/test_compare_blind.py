@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 from html import unescape
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from nmt.compare.blind import read_all, read_key, run
 from nmt.programs import evaluate
+from tests.unit.browser_tools import chromium
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 EVIL = "<script>document.title='ran'</script>"
 SOURCE = ["one", EVIL, "\u202ethree", "f" * 10_000, "e\u0301e\u0301"]
 REFERENCE = ["eins", "zwei", "drei", "vier", "fünf"]
@@ -192,15 +189,13 @@ def test_mistakes_are_told_in_a_sentence(corpus, capsys):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 def test_what_an_annotator_enters_in_a_browser_comes_back(corpus):
     """By the keyboard; half-way the page is opened again. Nothing that a text says runs, and nothing is fetched."""
     assert write(corpus) == 0
     own = entries(corpus)
     errors: list[str] = []
     address = (corpus / "page.html").as_uri()
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(accept_downloads=True)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -221,7 +216,6 @@ def test_what_an_annotator_enters_in_a_browser_comes_back(corpus):
         waiting.value.save_as(corpus / "scores.csv")
         assert page.title() == "How good are these translations?"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        browser.close()
     assert errors == []
     assert read(corpus, corpus / "scores.csv") == 0
     for system in SYSTEMS:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from nmt.config.search import SearchConfig
 from nmt.config.serve import ServeConfig
@@ -21,11 +20,10 @@ from nmt.serve.models import Model, Shelf, make_model
 from nmt.serve.queue import BatchQueue
 from nmt.serve.server import bound
 from nmt.serve.service import Service
+from tests.unit.browser_tools import chromium
 from tests.unit.search_models import Copier
 
 pytestmark = pytest.mark.long
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 WORDS = ListedSubwords(SubwordKind.words, ["a", "dog", "runs", "red", "<b>x</b>"])
 
 
@@ -53,12 +51,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with sync_playwright() as play:
-        one = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture
