@@ -15,6 +15,7 @@ import pytest
 import sentencepiece as sentencepiece
 from hypothesis import settings
 
+from tests.processes import none_is_left
 from tests.tiers import is_quick
 
 # Some tests set up logging anew, which closes the handlers there are, absl's too; and that closes its stream, unless it
@@ -74,4 +75,14 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """Neither a person's caches nor those of the worker beside this one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _launch_tests_leave_no_process(request: pytest.FixtureRequest) -> Iterator[None]:
+    """They start machines that are processes here: one that trains on would slow down all that comes after it."""
+    if request.path.name.startswith("test_launch_"):
+        with none_is_left():
+            yield
+    else:
         yield
