@@ -28,7 +28,7 @@ def relaunch(config: Launch, flags: frozenset[str]) -> int | None:
     recorded = on_record(config.launch)
     if recorded is not None:  # with other keys the training would be stopped, and nothing started
         check_account(connect(config.launch), config.launch)
-    saved = recorded is not None and _saved(config, recorded, assignment)
+    saved = recorded is not None and assignment.is_of(recorded) and _saved(config, recorded, assignment)
     if not saved:
         store = store_of(config.launch, assignment.run)
         came = pull(store, Path(assignment.folder)) if store is not None else []
