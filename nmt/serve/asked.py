@@ -64,6 +64,13 @@ class DetailRequest(BaseModel):
     model: Text | None = Field(default=None, description="name of a model, where several have this pair of languages")
     nbest: int = Field(default=1, ge=1)
     attention: bool = Field(default=False, description="where each target piece looked, a row a piece")
+    prefix: Text = Field(default="", description="what the translation of each sentence begins with")
+    must: Annotated[list[str], BeforeValidator(_clean)] = Field(
+        default=[], description="words or phrases that the translation of each sentence has"
+    )
+    never: Annotated[list[str], BeforeValidator(_clean)] = Field(
+        default=[], description="words or phrases that no translation has"
+    )
     api_key: Text = ""
 
 

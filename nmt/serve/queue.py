@@ -16,6 +16,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from nmt.errors import DataError
+
 log = logging.getLogger(__name__)
 
 
@@ -120,6 +122,9 @@ class BatchQueue:
             started = time.monotonic()
             try:
                 answers = dict(zip(texts, batch[0].work(texts), strict=True))
+            except DataError as mistake:
+                self._refuse(batch, mistake)
+                continue
             except Exception as error:  # told to whoever waits; the thread goes on
                 log.exception("a batch of %d sentences failed", len(texts))
                 self._tell(batch, lambda _, error=error: error)  # type: ignore[misc]
@@ -127,6 +132,17 @@ class BatchQueue:
             self._pace_s = 0.8 * self._pace_s + 0.2 * (time.monotonic() - started) / len(texts)
             self._remember(batch[0].work, answers)
             self._tell(batch, lambda sentence, answers=answers: answers[sentence.text])  # type: ignore[misc]
+
+    def _refuse(self, batch: Sequence[Sentence], mistake: DataError) -> None:
+        """A demand cannot be met: of several sentences each is translated alone, since it may be another's."""
+        for sentence in batch:
+            answer: Any = mistake
+            if len(batch) > 1:
+                try:
+                    (answer,) = sentence.work([sentence.text])
+                except DataError as its:
+                    answer = its
+            self._tell([sentence], lambda _, answer=answer: answer)  # type: ignore[misc]
 
     def _take(self) -> list[Sentence]:
         """The next batch; none once the queue is closed and empty."""

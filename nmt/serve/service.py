@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from nmt.config.serve import ServeConfig
+from nmt.errors import DataError
 from nmt.search.translation import Translation
 from nmt.serve.asked import LEFT, RefusedError, read_fields
 from nmt.serve.counts import Counts
@@ -74,6 +75,8 @@ class Service:
             return asked.result()
         except QueueFullError as full:
             raise RefusedError(429, "Too many sentences are waiting; come again.", full.retry_s) from None
+        except DataError as mistake:  # of what was demanded
+            raise RefusedError(400, f"{str(mistake)[:1].upper()}{str(mistake)[1:]}") from None
         except ClosingError:
             raise RefusedError(503, "The service is closing.", 5) from None
         finally:

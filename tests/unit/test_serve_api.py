@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from nmt.config.commands import read_command
-from nmt.config.search import SearchConfig
+from nmt.config.search import SearchConfig, Utility
 from nmt.config.serve import ServeConfig
 from nmt.config.subword import SubwordKind
 from nmt.data.subwords import Vocabularies
 from nmt.data.words import ListedSubwords
-from nmt.errors import CheckpointError, ConfigError
+from nmt.errors import CheckpointError, ConfigError, DataError
 from nmt.serve.api import make_app
 from nmt.serve.models import Model, Shelf, checkpoint_opener, make_model
 from nmt.serve.queue import BatchQueue
@@ -114,6 +116,62 @@ def test_all_that_is_known_of_a_translation(client):
     assert best["log_prob"] == pytest.approx(sum(best["piece_log_probs"]), abs=1e-3)
     assert other["log_prob"] == pytest.approx(sum(other["piece_log_probs"]), abs=1e-3)
     assert [row.index(1.0) for row in best["attention"]] == [0, 1, 2, 3]
+
+
+def test_what_must_and_must_not_be_in_a_translation(client):
+    def text(**demands):
+        asked = {"q": "ab. C", "source": "en", "target": "de", **demands}
+        answer = client.post("/v1/translate", json=asked)
+        return answer.json()["translations"][0]["text"] if answer.status_code == 200 else answer
+
+    assert [part[:2] for part in text(prefix="xy").split()] == ["xy", "xy"]  # of both sentences
+    assert text(must=["z"]).count("z") == 2
+    assert "b" not in text(never=["b"])
+    refused = text(must=["b"], never=["b"])
+    assert (refused.status_code, refused.json()["error"].count("b', which must occur and has what must not")) == (
+        400,
+        1,
+    )
+    assert text(must=["z" * 200]).status_code == 413
+    assert text(must="z").status_code == 400
+
+
+def test_a_demand_that_one_sentence_cannot_meet_does_not_touch_the_others():
+    class Shouting:
+        key = "shouting"
+
+        def __call__(self, sentences):
+            if "b" in sentences:
+                raise DataError("line 1", found="b", expected="no b", next_step="leave it out")
+            return [text.upper() for text in sentences]
+
+    async def answers():
+        queue = BatchQueue(0.05, 8, 8, 0)
+        try:
+            return await asyncio.gather(
+                *(queue.translate([text], Shouting()) for text in ("a", "b", "c")), return_exceptions=True
+            )
+        finally:
+            await asyncio.to_thread(queue.close)
+
+    first, second, third = asyncio.run(answers())
+    assert (first, third) == (["A"], ["C"])
+    assert isinstance(second, DataError)
+
+
+def test_a_choice_by_agreement_is_served(tmp_path):
+    vocabularies, name = Vocabularies(LETTERS, LETTERS, joint=True), tmp_path / "a.h5"
+    chosen: list[int] = []
+
+    def likeness_of(texts):
+        chosen.append(len(texts))
+        return lambda reference, rows: np.array([float("b" in texts[row]) for row in rows])
+
+    search = SearchConfig(beam=3, max_source=40, mbr=Utility.chrf)
+    model = make_model("a", (name,), 1, ("en", "de"), Copier(LETTERS.size), vocabularies, search, 2, likeness_of)
+    assert "b" in model.work(0)(["ab"])[0][0].text
+    assert len(model.work(2)(["ab"])[0]) == 3
+    assert set(chosen) == {3}
 
 
 def test_a_file_is_translated_and_fetched(client):
