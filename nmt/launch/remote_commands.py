@@ -140,7 +140,7 @@ def fetch_run(config: Launch, flags: frozenset[str]) -> int | None:
     if "--every" not in flags:
         fetch(ssh, assignment)
         after()
-        say(f"fetched to {assignment.folder}")
+        say(f"fetched to {assignment.folder}; {ssh.place('').still_runs}")
         return None
     with told(config, [ssh.machine.instance_id], ssh.machine.region):
         try:

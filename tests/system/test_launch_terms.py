@@ -244,6 +244,22 @@ def test_relaunch_asks_before_it_takes_other_terms(aws, trained, monkeypatch, ca
     assert [one.id for one in aws.alive()] == [held.id]
 
 
+@pytest.mark.parametrize(("answers", "told", "left"), [
+    ("n", "training was stopped, and is at home; the machine may still run and cost: python -m nmt.launch term", 1),
+    ("yn", "the old machine has ended; python -m nmt.launch relaunch launch.name=nmt", 0),
+])  # fmt: skip
+def test_a_no_to_a_relaunch_says_what_has_been_done_by_then(aws, trained, monkeypatch, capsys, answers, told, left):
+    """It said that nothing was done: training had been stopped, and the machine cost without it."""
+    monkeypatch.setattr(relaunching, "_saved", lambda *_: True)
+    assert run(["up", "--yes", *words(aws)]) == 0
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/x").save(Path("runs/launch"), "nmt")
+    given = iter(answers)
+    monkeypatch.setattr("builtins.input", lambda question: next(given))
+    assert run(["relaunch", *home(aws)]) == 2
+    assert told in capsys.readouterr().out
+    assert (len(aws.alive()), trained) == (left, [])
+
+
 def test_up_after_the_end_starts_from_the_defaults(aws):
     assert run(["up", "--yes", *words(aws, *SPOT)]) == 0
     assert run(["terminate", "--yes", "--no-fetch", *home(aws)]) == 0
