@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,8 @@ def conclude(
         print(f"{name}: not compared, since only {systems[0].name} has this test set")
     if alone and command.out is None:
         return None
-    measures = [*our_measures(scorer.cfg.report), *foreign_measures(segments)]
+    ours = [replace(one, curve=scorer.cfg.curve(one.name)) for one in our_measures(scorer.cfg.report)]
+    measures = [*ours, *foreign_measures(segments)]
     comparison = compare(name, systems, measures, scorer, source, training)
     if not alone:
         print(as_text(comparison))
