@@ -26,7 +26,7 @@ WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {*
 PROGRAMS = "nmt/programs.py"  # the list of commands, which comes before anything is imported
 IN_MAIN = {*ENTRY_POINTS, "nmt/serve/command.py"}  # whose `main` imports what it needs
 OPTIONAL = {"boto3", "botocore", "optuna", "safetensors", "pyemd"}  # third-party packages that may be absent
-COSTLY = {"gensim"}  # half a second or more to import, and most runs do without
+COSTLY = {"gensim", "scipy"}  # a third of a second or more to import, and most runs do without
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 50
 
