@@ -88,7 +88,8 @@ def outputs_of(command: EvaluateConfig, references: References, scorer: Scorer) 
     files = {name: [path] for name, path in command.outputs.items()}
     files |= {name: paths for name, paths in command.groups.items() if not paths[0].endswith(MODEL)}
     return [
-        System(name, references, [_scored(path, references, scorer) for path in paths]) for name, paths in files.items()
+        System(name, references, [_scored(path, references, scorer) for path in paths], group=name in command.groups)
+        for name, paths in files.items()
     ]
 
 

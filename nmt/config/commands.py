@@ -13,7 +13,6 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from nmt.config import mistakes
-from nmt.config.data import DataConfig
 from nmt.config.named import TABLES, enter, matching
 from nmt.config.option import Options, option
 from nmt.config.overrides import apply_overrides, known_keys, parse_override
@@ -260,7 +259,7 @@ def _change(override: Override) -> str:
     ways = [override, parse_override(f"+{word}")] if override.type is OverrideType.CHANGE else [override]
     answers: list[ConfigError] = []
     for way in ways:
-        for source in SOURCES.values():
+        for source in SOURCES:
             try:
                 apply_overrides(_defaults(source), [way])
                 return str(way.input_line)
@@ -270,9 +269,9 @@ def _change(override: Override) -> str:
 
 
 @cache
-def _defaults(source: type[DataConfig]) -> DictConfig:
+def _defaults(source: str) -> DictConfig:
     """Of a configuration with that source of data; whoever changes it changes a copy."""
-    node: DictConfig = OmegaConf.structured(Config(data=source()))
+    node: DictConfig = OmegaConf.structured(Config(data=SOURCES[source]()))
     return node
 
 
