@@ -12,7 +12,6 @@ from typing import Any
 from nmt.config.launch import MachineConfig
 from nmt.config.remote import RemoteConfig
 from nmt.errors import LaunchError
-from nmt.launch import clock
 from nmt.launch.assignment import Assignment
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
@@ -51,15 +50,15 @@ def run(
     words: Sequence[str],
     records: Path,
     say: Say,
-    begin: Callable[[str], dict[str, Any]] = lambda run: {},
+    addresses: Callable[[str], dict[str, str]] = lambda run: {},
     python: str = MachineConfig.python,
 ) -> dict[str, Any]:
     """Upload, install, start; -> the status of the training. Twice the same is once: what runs is left to run.
 
-    `begin` is called just before the start with the name of the run's folder, and gives what else the agent is told.
+    `addresses` gives, for a run folder's name, where its files may be uploaded to from the machine.
     Raises ConfigError for a mistaken training command, LaunchError for what the machine refuses.
     """
-    machine, config, begun = ssh.machine, ssh.config, clock.now()
+    machine, config = ssh.machine, ssh.config
     plan = plan_training(words, machine.name)
     say(f"{machine.name} ({machine.instance_id}): connecting")
     folder = make_folders(ssh, plan)
@@ -76,8 +75,7 @@ def run(
     remember(plan)
     assignment = Assignment(list(words), plan.run, str(plan.folder), folder, machine.instance_id)
     assignment.save(records, machine.name)
-    left_s = limit_s - (clock.now() - begun)  # upload and installation have taken their time
-    spec = {**specification(machine, config, plan, left_s), **begin(plan.run)}
+    spec = {**specification(machine, config, plan, limit_s), "uploads": addresses(plan.run)}
     return agent.ask("start", "start of training", given=json.dumps(spec))
 
 
@@ -115,8 +113,6 @@ def specification(machine: Machine, config: RemoteConfig, plan: TrainingPlan, li
         "metadata": config.metadata,
         "poll_s": config.poll_s,
         "stop_on_rebalance": config.stop_on_rebalance,
-        "uploads": {},  # path in the run's folder -> where it may be put when training has ended
-        "limits": {},  # by which `limit_s` came about, for those who ask later
     }
 
 
