@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -85,8 +86,12 @@ def train(argv: Sequence[str]) -> int:
 
 
 def train_main(config: Config, folder: Path) -> object:
-    from nmt.app.train import train_run
+    from nmt.config.train import Distribution
+    from nmt.plumbing.kept_back import sigterm_kept_back
 
+    several = config.train.distribution is Distribution.multi_worker
+    with sigterm_kept_back() if several else nullcontext():  # by the threads that libraries begin as well
+        from nmt.app.train import train_run
     return train_run(config, folder)
 
 

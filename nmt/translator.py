@@ -29,10 +29,12 @@ from nmt.config.train import Device
 from nmt.errors import ConfigError, DataError
 from nmt.report.heatmap import attention_png
 from nmt.report.pages import image
+from nmt.search.demands import Demand
 from nmt.search.translate import Translator as Search
 from nmt.search.translation import Translation
 from nmt.training.device import choose_device
 
+__all__ = ["Demand", "Result", "Translator"]
 Path = str | os.PathLike[str]
 
 
@@ -83,14 +85,23 @@ class Translator:
         _set_up(command)
         return cls(open_translator(command.checkpoint, tuple(command.overrides)))
 
-    def translate(self, texts: Sequence[str]) -> list[Result]:
+    def translate(self, texts: Sequence[str], demands: Sequence[Demand] | None = None) -> list[Result]:
         """The best translation of each text, in order; a blank text has an empty one.
 
-        Raises DataError where `texts` is one text.
+        `demands` has for each text what its translation begins with, what it has and what it has not. Raises DataError
+        where `texts` is one text, where demands are not as many, or where no translation meets them.
         """
         if isinstance(texts, str):
             raise DataError("texts", found="one text", expected="a list of texts", next_step="write translate([text])")
-        return [_result(text, found) for text, found in zip(texts, self._search.translate(texts), strict=True)]
+        if demands is not None and len(demands) != len(texts):
+            raise DataError(
+                "demands",
+                found=f"{len(demands)} for {len(texts)} texts",
+                expected="one for each",
+                next_step="write Demand() where nothing is asked",
+            )
+        found = self._search.translate(texts, demands=demands)
+        return [_result(text, its) for text, its in zip(texts, found, strict=True)]
 
 
 def _result(source: str, found: Sequence[Translation]) -> Result:

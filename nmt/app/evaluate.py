@@ -16,7 +16,8 @@ from nmt.app.vectors import scorer_of_checkpoint
 from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
 from nmt.compare.outputs import TEST, conclude, outputs_of, show, training_words
 from nmt.compare.robustness import worse
-from nmt.compare.systems import Output, References, System, Worse, short_names, with_references
+from nmt.compare.short_names import short_names
+from nmt.compare.systems import Output, References, System, Worse, with_references
 from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.subwords import Vocabularies
@@ -32,10 +33,8 @@ log = logging.getLogger(__name__)
 def evaluate_checkpoints(command: EvaluateConfig) -> None:
     """Translate and score every test set with every checkpoint; several are compared with the first."""
     choose_device(command.device, command.threads)
-    names = list(dict.fromkeys(command.checkpoint))  # a file named twice is one system
-    planned = {name: [name] for name in names}
-    planned |= {name: paths for name, paths in command.groups.items() if paths[0].endswith(MODEL)}
-    folders = folders_for(list(planned), bool(command.outputs or command.groups))
+    planned = planned_systems(command)
+    alone = len(planned) == 1 and not (command.outputs or command.groups)
     by_test: dict[str, list[System]] = {}
     sources: dict[str, Sequence[str]] = {}
     scorer: Scorer | None = None
@@ -45,7 +44,8 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
         runs = translate_all(files, command)
         own = runs.scorer
         scorer = scorer or own
-        facts, history = about_run(system, runs.bundles[0]), history_of(system, runs.bundles[0])
+        facts = about_run(files[0], runs.bundles[0])
+        histories = [history_of(files[0], bundle) for bundle in runs.bundles]
         for test, found in runs.by_test.items():
             outputs = [
                 Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest, robust)
@@ -53,8 +53,9 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
             ]
             text = found[0].text
             leaked = leaked_to_any(runs.bundles, test, text)
-            made = System(system, references_of(test, text, command), outputs, facts, history, leaked)
-            folder = None if command.out is None else Path(command.out) / folders[system]
+            references, group = references_of(test, text, command), system in command.groups
+            made = System(system, references, outputs, facts, histories, leaked, group)
+            folder = None if command.out is None else Path(command.out) / ("" if alone else system)
             show(made, test, text.name, own.cfg, folder, [one.seconds for one in found])
             by_test.setdefault(test, []).append(made)
             sources.setdefault(test, text.src)
@@ -62,6 +63,13 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
     add_outputs(command, by_test, scorer)
     for test, systems in by_test.items():
         conclude(command, test, systems, scorer, sources[test], counts)
+
+
+def planned_systems(command: EvaluateConfig) -> dict[str, list[str]]:
+    """The files of each system that has models, by its name; a file named twice is one system."""
+    short = short_names(command.checkpoint, [*command.outputs, *command.groups])
+    groups = {name: paths for name, paths in command.groups.items() if paths[0].endswith(MODEL)}
+    return {name: [file] for file, name in short.items()} | groups
 
 
 def look_into(planned: Mapping[str, Sequence[str]]) -> None:
@@ -164,10 +172,3 @@ def references_of(test: str, text: ParallelText, command: EvaluateConfig) -> Ref
     """The target side, and what `+references` adds to that of the test set called test."""
     further: Mapping[str, str] = command.references if test == TEST else {}
     return with_references(text.tgt, further)
-
-
-def folders_for(files: list[str], several: bool = False) -> dict[str, str]:
-    """Where in `out` the results of each file go: right there, or for several systems a folder for each."""
-    if len(files) == 1 and not several:
-        return {files[0]: "."}
-    return short_names(files)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from nmt.app.about import about_run
 from nmt.app.hooks import NUM_SAMPLES
 from nmt.app.likeness import likeness_of
 from nmt.app.models import assign_best, search_model
@@ -17,7 +18,7 @@ from nmt.compare.folder import write_results, write_translations
 from nmt.plumbing.files import write_bytes
 from nmt.report.console import Sample, spent, summary
 from nmt.report.heatmap import attention_png
-from nmt.report.page import write_report
+from nmt.report.page import Report, write_report
 from nmt.search.translate import Translator
 from nmt.training.loop import perplexity
 from nmt.training.state import TrainingState
@@ -47,7 +48,8 @@ def finish(run: Run, state: TrainingState) -> None:
         run.event({**where, **state.spent(), **figures})
     shown = "test" if "test" in scored else "dev"
     took = spent(state.seconds, state.gpu_seconds, state.usd)
-    places = report(run, results, shown, scored[shown], took)
+    facts = about_run(str(best), replace(run.bundle, state=state.to_json()))
+    places = report(folder, page_of(run, results, shown, scored[shown], took, facts), scored[shown])
     print(summary(results, samples_of(scored[shown]), places, took))
 
 
@@ -57,9 +59,8 @@ def samples_of(scored: Translated) -> list[Sample]:
     return [Sample(*row) for row in list(rows)[:NUM_SAMPLES]]
 
 
-def report(run: Run, results: dict[str, dict[str, Any]], name: str, scored: Translated, took: str) -> dict[str, Path]:
-    """A heat map and the page, which shows the sentences of the set called `name`; -> what lies where."""
-    folder = run.folder
+def report(folder: Path, page: Report, scored: Translated) -> dict[str, Path]:
+    """A heat map and the page; -> what lies where."""
     places = {"checkpoints": folder / "checkpoints", "scores": folder / "results.json"}
     first = next((one for one in scored.best if one.weight_TS is not None), None)
     if first is not None and first.weight_TS is not None:
@@ -67,5 +68,5 @@ def report(run: Run, results: dict[str, dict[str, Any]], name: str, scored: Tran
         picture = attention_png(first.pieces_src, first.pieces_tgt, first.weight_TS, "Where the decoder looked")
         write_bytes(places["attention"], picture)
     places["report"] = folder / "report.html"
-    write_report(places["report"], page_of(run, results, name, scored, took))
+    write_report(places["report"], page)
     return places

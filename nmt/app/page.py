@@ -20,11 +20,17 @@ from nmt.report.plots import Point, Whiskers, whiskers
 
 
 def page_of(
-    run: Run, results_by_name: Mapping[str, Mapping[str, Any]], name: str, scored: Translated, took: str
+    run: Run,
+    results_by_name: Mapping[str, Mapping[str, Any]],
+    name: str,
+    scored: Translated,
+    took: str,
+    facts: Mapping[str, str],
 ) -> Report:
-    """`scored`: the sentences to show, of the set called `name`; the results are of all sets."""
+    """`scored`: the sentences to show, of the set called `name`; the results are of all sets, `facts` for reviewers."""
     output = Output("", scored.lines, scored.scores, traces_of(scored, run.vocabularies), scored.nbest)
-    system = System(run.folder.name, [[line] for line in scored.text.tgt], [output])
+    leaked = (run.bundle.leaks or {}).get(name, ())
+    system = System(run.folder.name, [[line] for line in scored.text.tgt], [output], facts, leaked=leaked)
     found = compare(name, [system], our_measures(run.config.metrics.report), run.scorer, source=scored.text.src)
     events = read_events(run.folder / "metrics.jsonl")
     return replace(
@@ -35,8 +41,6 @@ def page_of(
         remarks=(),
         curves=training_curves(events, run.config.metrics.facts[0].figure),
         took=f"Training took {took}.",
-        costs=None,
-        copies={},
         corpus=run.corpus_report,
         settings={key: str(value) for key, value in flat(run.config).items()},
     )

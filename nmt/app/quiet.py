@@ -24,13 +24,20 @@ def load_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     arenas.limit_arenas()
-    if LEVEL in os.environ:
-        importlib.import_module("tensorflow")
-    else:
-        os.environ[LEVEL] = "3"
-        _import_silently()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if LEVEL in os.environ:
+            importlib.import_module("tensorflow")
+        else:
+            os.environ[LEVEL] = "3"
+            _import_silently()
+    finally:
+        if collecting:
+            gc.enable()
+    gc.freeze()  # what was imported stays, so Python need not look through it for cycles, now or later
     mapped.release_files()
-    atexit.register(gc.freeze)  # Python would look through all that TensorFlow made for cycles, twice, before it ends
+    atexit.register(gc.freeze)  # nor, twice, through all that was made since, before it ends
 
 
 def _is_no_count_of_graphs(record: logging.LogRecord) -> bool:

@@ -12,7 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nmt.config.launch_line import read_launch
 from nmt.launch.commands import run
+from nmt.launch.recorded import folder_of, on_record
+from nmt.launch.start import load_request
+from nmt.launch.upload import plan_training
+from nmt.plumbing import edge
 from nmt.plumbing.records import checked, parsed
 from nmt.plumbing.signals import Stopped, signals_raise
 
@@ -28,11 +33,13 @@ def rent(folder: Path, name: str, launch: Sequence[str], training: Sequence[str]
     Whatever happens, the machine is ended before this returns; where that fails, its message says what does.
     """
     words = [f"launch.name={name}", *launch]
-    status = UNFINISHED
+    status = mistaken = edge.command(lambda: _check(training, name))
+    if mistaken and not _rented(words):
+        return mistaken
     try:
         try:
             with signals_raise():
-                status = step(["up", "--yes", *words]) or step(["run", *words, "--", *training])
+                status = mistaken or step(["up", "--yes", *words]) or step(["run", *words, "--", *training])
                 status = status or step(["fetch", "--every", *words])
         except Stopped as stopped:  # between two steps; within one, its exit status tells
             status = stopped.exit_status
@@ -45,6 +52,17 @@ def rent(folder: Path, name: str, launch: Sequence[str], training: Sequence[str]
     if (folder / LAST_WRITTEN).exists():
         return ended
     return status if status != UNFINISHED else of_the_training(folder) or UNFINISHED
+
+
+def _check(training: Sequence[str], name: str) -> None:
+    """Raises ConfigError, as `run` would, once there was a machine to pay for."""
+    plan_training(training, name)
+
+
+def _rented(words: Sequence[str]) -> bool:
+    """Whether an earlier one has left a machine, or may have."""
+    options = read_launch(words)[0].launch
+    return on_record(options) is not None or load_request(folder_of(options)) is not None
 
 
 def of_the_training(folder: Path) -> int:

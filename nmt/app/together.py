@@ -87,7 +87,7 @@ def agree(config: Config, vocabularies: Vocabularies, corpus: str, trainer: Trai
 def hurried(replicas: Replicas) -> Iterator[threading.Event]:
     """Within this context a signal that has not ended it in time ends what waits for other workers.
 
-    The event is to be set once training has returned: the wait that is left is for the chief's checkpoint.
+    The event is to be set once the steps are done: the wait that is left is for the chief's checkpoint.
     """
     trained, ended = threading.Event(), threading.Event()
 
@@ -118,8 +118,7 @@ def work_along(config: Config, trainer: Trainer, batches: TrainingBatches, state
     replicas = trainer.replicas
     with StopRequest() as request, hurried(replicas) as trained:
         hooks = SharedHooks(None, replicas, told_scores(config))
-        state = train(trainer, batches, config.train, state, hooks, request.made)
-        trained.set()
+        state = train(trainer, batches, config.train, state, hooks, request.made, steps_done=trained.set)
         status = stopped_by(request, replicas)
     log.info("worker done at step %d; scores and checkpoints are the chief's", state.step)
     leave(replicas, status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from nmt.config.mistakes import show
 from nmt.config.root import Config
 from nmt.config.saved import dump, load_config, not_writable
 from nmt.config.subword import SubwordConfig
+from nmt.config.train import Distribution
 from nmt.data.batches import Sampling, TrainingBatches
 from nmt.data.corpora import Corpora, load_corpora
 from nmt.data.corpus_cache import encode_stored
@@ -40,6 +41,7 @@ from nmt.errors import ConfigError
 from nmt.metrics.metric import Scorer
 from nmt.plumbing import signals
 from nmt.plumbing.folders import cache
+from nmt.plumbing.kept_back import sigterm_kept_back
 from nmt.plumbing.signals import Stopped, StopRequest, overdue
 from nmt.report.events import EventLog
 from nmt.training.device import choose_device, make_deterministic
@@ -61,7 +63,9 @@ def train_run(config: Config, folder: Path) -> float | None:
 
 
 def _train_run(config: Config, folder: Path) -> float | None:
-    device = choose_device(config.train.device, config.train.threads, num_devices(config.train))
+    several = config.train.distribution is Distribution.multi_worker
+    with sigterm_kept_back() if several else nullcontext():  # by the threads that the libraries of GPUs begin as well
+        device = choose_device(config.train.device, config.train.threads, num_devices(config.train))
     log.info("device: %s", device.description)
     if config.train.deterministic:
         make_deterministic()
@@ -99,8 +103,7 @@ def _train_run(config: Config, folder: Path) -> float | None:
             with steps_bar(config, state) as bar, StopRequest() as request, hurried(replicas) as trained:
                 hooks = shared(RunHooks(run, bar), replicas, told_scores(config))
                 gpus = device.num_gpus * replicas.num_workers
-                state = train(trainer, batches, config.train, state, hooks, request.made, gpus)
-                trained.set()
+                state = train(trainer, batches, config.train, state, hooks, request.made, gpus, trained.set)
                 store.drain()
                 status = stopped_by(request, replicas)
             if status:

@@ -96,7 +96,7 @@ def compare(
     notes += [
         f"{system.name} has one run: the seed's part of its differences is unknown"
         for system in systems
-        if len(system.outputs) == 1 and any(len(other.outputs) > 1 for other in systems)
+        if len(system.outputs) == 1 and (system.group or any(len(other.outputs) > 1 for other in systems))
     ]
     worse = _made_worse(systems, measures, scorer, draws)
     for measure in measures:

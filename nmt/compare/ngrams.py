@@ -60,4 +60,4 @@ def _mean(system: System) -> dict[Ngram, float]:
 
 def _ngrams(line: str) -> Counter[Ngram]:
     found = words(line)
-    return Counter(tuple(found[at : at + order]) for order in ORDERS for at in range(len(found) - order + 1))
+    return Counter(found[at : at + order] for order in ORDERS for at in range(len(found) - order + 1))

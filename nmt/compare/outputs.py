@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ def outputs_of(command: EvaluateConfig, references: References, scorer: Scorer) 
     files = {name: [path] for name, path in command.outputs.items()}
     files |= {name: paths for name, paths in command.groups.items() if not paths[0].endswith(MODEL)}
     return [
-        System(name, references, [_scored(path, references, scorer) for path in paths]) for name, paths in files.items()
+        System(name, references, [_scored(path, references, scorer) for path in paths], group=name in command.groups)
+        for name, paths in files.items()
     ]
 
 
@@ -165,7 +167,8 @@ def conclude(
         print(f"{name}: not compared, since only {systems[0].name} has this test set")
     if alone and command.out is None:
         return None
-    measures = [*our_measures(scorer.cfg.report), *foreign_measures(segments)]
+    ours = [replace(one, curve=scorer.cfg.curve(one.name)) for one in our_measures(scorer.cfg.report)]
+    measures = [*ours, *foreign_measures(segments)]
     comparison = compare(name, systems, measures, scorer, source, training)
     if not alone:
         print(as_text(comparison))

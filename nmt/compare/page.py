@@ -29,7 +29,7 @@ def report_of(comparison: Comparison, scorer: Scorer, training: Counter[str] | N
     several = len(names) > 1
     why = comparison.why
     head, body = tables.for_reviewers(comparison)
-    notes = [*tables.remarks(comparison), *_examined(comparison.systems)]
+    notes = [*tables.whose_files(comparison), *tables.remarks(comparison), *_examined(comparison.systems)]
     notes += [
         f"{system.name}: its sentences are those of the first of {len(system.outputs)} runs"
         for system in comparison.systems
@@ -55,7 +55,7 @@ def report_of(comparison: Comparison, scorer: Scorer, training: Counter[str] | N
         ],
         words=[] if why is None else [w for name, pair in why.ngrams.items() for w in _words(name, names[0], *pair)],
         remarks=[] if why is None else why.left_out,
-        curves=learning_curves({system.name: system.history for system in comparison.systems}),
+        curves=learning_curves({system.name: system.histories for system in comparison.systems}),
         costs=Table(head, body),
         copies={"Markdown": tables.as_markdown(comparison), "LaTeX": tables.as_latex(comparison)},
     )
@@ -214,15 +214,20 @@ def _moves(plan: Plan) -> Moves:
 # ---- training
 
 
-def learning_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Curves]:
-    """A panel for each figure of the validations, a line a system."""
-    keys = [key for key in FIGURES if any(key in entry for history in histories.values() for entry in history)]
+def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> list[Curves]:
+    """A panel for each figure of the validations, a line a model, in its system's colour."""
+    models = [
+        (place, name if len(several) == 1 else f"{name}, {number}", history)
+        for place, (name, several) in enumerate(histories.items())
+        for number, history in enumerate(several, start=1)
+    ]
+    keys = [key for key in FIGURES if any(key in entry for _, _, history in models for entry in history)]
     panels = [
         curves(
             f"{FIGURES[key].label} (dev)",
             [
                 (place, name, [(entry["step"], entry[key]) for entry in history if key in entry])
-                for place, (name, history) in enumerate(histories.items())
+                for place, name, history in models
             ],
         )
         for key in keys

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -31,15 +32,20 @@ class Trace:
     unknown: bool = False  # whether source or translation has a piece that the vocabulary lacks
 
 
-def words(line: str) -> list[str]:
+@lru_cache(maxsize=2**15)  # a dozen properties ask for each line of a test set
+def words(line: str) -> tuple[str, ...]:
     """Between white space, without punctuation around them; of Chinese and Japanese each letter."""
+    return tuple(_words(line))
+
+
+def _words(line: str) -> list[str]:
     found = (STAND_INS.show(word.strip(GLUE)) for word in split_words(_ONE_EACH.sub(r" \g<0> ", line)))
     return [word for word in found if any(map(str.isalnum, word))]
 
 
 def word_counts(lines: Iterable[str]) -> Counter[str]:
     """How often a text has each word."""
-    return Counter(word for line in lines for word in words(line))
+    return Counter(word for line in lines for word in _words(line))
 
 
 def rarest(source: str, counts: Counter[str]) -> int | None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from nmt.compare.sentences import Trace
-from nmt.config.commands import MODEL, VOTE
 from nmt.config.metrics import METRICS, Figure
 from nmt.errors import DataError
 from nmt.metrics.bootstrap import CorpusScore, mean_from_statistics, mean_statistics
@@ -52,8 +51,14 @@ class System:
     references: References
     outputs: Sequence[Output]
     facts: Mapping[str, str] = field(default_factory=dict)  # for reviewers: hardware, hours, US$
-    history: Sequence[Mapping[str, float]] = ()  # of its first run: an entry a validation, with its step
+    histories: Sequence[Sequence[Mapping[str, float]]] = ()  # of each model: an entry a validation, with its step
     leaked: Sequence[int] = ()  # sentences that stand in its training text, exactly or nearly, on either side
+    group: bool = False  # whether runs of one configuration were asked for, though there may be a single one
+
+    @property
+    def files(self) -> list[str]:
+        """Where its outputs come from."""
+        return [one.source for one in self.outputs if one.source]
 
 
 @dataclass(frozen=True)
@@ -67,24 +72,6 @@ class Measure:
     settings: str  # what a score depends on beside the text
     curve: tuple[float, float] | None = None  # see nmt.metrics.agreement
     ours: bool = True
-
-
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """`runs/a/checkpoints/best.h5` is `a-best`; a name that is taken gets a number."""
-    found: dict[str, str] = {}
-    for name in names:
-        short = wanted = VOTE.join(map(_short, name.split(VOTE)))
-        number = 2
-        while short in found.values():
-            short, number = f"{wanted}-{number}", number + 1
-        found[name] = short
-    return found
-
-
-def _short(name: str) -> str:
-    path = Path(name)
-    own = path.name.removesuffix(MODEL)
-    return f"{path.parent.parent.name}-{own}" if path.parent.name == "checkpoints" else own
 
 
 def our_measures(names: Iterable[str]) -> list[Measure]:
@@ -153,7 +140,7 @@ def with_segments(
     added: dict[str, dict[str, Score]] = {name: {} for name in names}
     for metric, files in segments.items():
         for name, path in files.items():
-            system = next((one for one in systems if one.name == name), None)
+            system = next((one for one in systems if name in (one.name, *one.files)), None)
             if system is None or len(system.outputs) > 1:
                 raise DataError(
                     f"segments.{metric}.{name}",
@@ -162,7 +149,7 @@ def with_segments(
                     next_step="name the system as the table does, or add its output with +outputs.NAME=FILE",
                 )
             signature = signatures.get(metric, "none given")
-            added[name][metric] = read_segments(path, len(system.references), signature)
+            added[system.name][metric] = read_segments(path, len(system.references), signature)
     return [
         replace(system, outputs=[replace(one, scores={**one.scores, **added[system.name]}) for one in system.outputs])
         for system in systems

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from nmt.compare.buckets import plain
 from nmt.compare.judge import Comparison, Verdict
-from nmt.compare.systems import short_names
+from nmt.config.mistakes import show
 from nmt.metrics.agreement import SOURCE
 from nmt.metrics.bootstrap import Interval
 from nmt.plumbing.tables import table
@@ -73,9 +72,15 @@ def as_text(comparison: Comparison) -> str:
         [
             f"{comparison.test}: compared with {comparison.baseline}",
             table(rows(comparison), header(comparison)),
+            *whose_files(comparison),
             *remarks(comparison),
         ]
     )
+
+
+def whose_files(comparison: Comparison) -> list[str]:
+    """Which file stands behind each name."""
+    return [f"{system.name}: {', '.join(map(show, system.files))}" for system in comparison.systems if system.files]
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -113,6 +118,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "baseline": comparison.baseline,
         "systems": [system.name for system in comparison.systems],
+        "files": {system.name: system.files for system in comparison.systems},
         "metrics": metrics,
         "data": comparison.test,
         "sentences": comparison.num_sentences,
@@ -155,16 +161,7 @@ def _with_difference(verdict: Verdict) -> str:
 
 
 def paragraph(comparison: Comparison) -> str:
-    """For a paper: every system beside the baseline, by every metric, and what the scores depend on.
-
-    Checkpoints have short names in it, since a path is nothing to read.
-    """
-    short = short_names(system.name for system in comparison.systems)
-    comparison = replace(
-        comparison,
-        systems=[replace(system, name=short[system.name]) for system in comparison.systems],
-        verdicts=[replace(verdict, system=short[verdict.system]) for verdict in comparison.verdicts],
-    )
+    """For a paper: every system beside the baseline, by every metric, and what the scores depend on."""
     others = [system.name for system in comparison.systems[1:]]
     sentences = [
         f"We compare {', '.join(others)} with {comparison.baseline} on the {comparison.num_sentences:,} sentences of "
@@ -207,9 +204,10 @@ def _leaked(comparison: Comparison) -> list[str]:
 
 def legend(comparison: Comparison) -> list[str]:
     """Below the table for reviewers: the data, the tests, the signatures."""
+    brackets = f" In brackets: difference from {comparison.baseline}, and p by {_test(comparison)}."
     return [
-        f"Test set: {comparison.test}, {comparison.num_sentences:,} sentences. In brackets: difference from "
-        f"{comparison.baseline}, and p by {_test(comparison)}.",
+        f"Test set: {comparison.test}, {comparison.num_sentences:,} sentences."
+        f"{brackets if len(comparison.systems) > 1 else ''}",
         *(f"{name}: {signature}" for name, signature in comparison.signatures.items()),
         *_leaked(comparison),
         *comparison.notes,

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from hydra.core.override_parser.types import Override, OverrideType
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from nmt.config import mistakes
 from nmt.config.named import TABLES, enter, matching
@@ -258,13 +259,20 @@ def _change(override: Override) -> str:
     ways = [override, parse_override(f"+{word}")] if override.type is OverrideType.CHANGE else [override]
     answers: list[ConfigError] = []
     for way in ways:
-        for source in SOURCES.values():
+        for source in SOURCES:
             try:
-                apply_overrides(OmegaConf.structured(Config(data=source())), [way])
+                apply_overrides(_defaults(source), [way])
                 return str(way.input_line)
             except ConfigError as answer:
                 answers.append(answer)
     raise answers[0]
+
+
+@cache
+def _defaults(source: str) -> DictConfig:
+    """Of a configuration with that source of data; whoever changes it changes a copy."""
+    node: DictConfig = OmegaConf.structured(Config(data=SOURCES[source]()))
+    return node
 
 
 def _refused(key: str, kind: type[Command], known: list[str]) -> ConfigError:

@@ -57,10 +57,11 @@ def prepare(argv: Sequence[str]) -> Plan:
 
 
 def composed(words: Sequence[str]) -> Config:
-    """What a command line of train.py without flags says of one run. Raises ConfigError."""
+    """What a command line of train.py says of one run. Raises ConfigError."""
     register()
-    with opened() as composer:
-        overrides = [parse_override(long_name(word), composer.parser) for word in words]
+    args, _ = arguments(words)
+    with opened(args.config_dir, args.config_name) as composer:
+        overrides = [parse_override(long_name(word), composer.parser) for word in args.overrides]
         for override in overrides:
             if override.is_sweep_override():
                 raise mistakes.not_one_value(override.key_or_group, str(override.input_line).partition("=")[2])

@@ -97,6 +97,8 @@ FIGURES: Mapping[str, Figure] = {figure.key: figure for figure in (LOSS, *(facts
 
 AUTO = "auto"
 TOKENIZERS = (AUTO, "13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
+# Tokenizers of BLEU alone: pieces, by models that are files of their own. Their curves are the same authors'.
+FLORES = {"flores101": (84.58445492823891, 1.262507595109315), "flores200": (90.99999999998793, 0.8079046528617078)}
 TOKENIZE = "auto follows the target language, none is for text that is already tokenised"
 
 
@@ -126,7 +128,7 @@ class BleuConfig(Options, place="metrics.bleu"):
     tokenize: str = option(
         AUTO,
         "sacreBLEU's tokenizer; auto: by the target language; none: for text that is already tokenised",
-        one_of=TOKENIZERS,
+        one_of=(*TOKENIZERS, *FLORES),
         hint=TOKENIZE,
     )
     lowercase: bool = option(False, "whether case does not count")
@@ -201,6 +203,13 @@ class MetricsConfig(Options, place="metrics"):
     def facts(self) -> list[Facts]:
         """Of the metrics that are computed."""
         return [METRICS[name] for name in self.report]
+
+    def curve(self, name: str) -> tuple[float, float] | None:
+        """Of nmt.metrics.agreement, for a metric as it is set here; nobody has fitted one to chrF with words."""
+        if name == "chrf" and self.chrf.word_order:
+            return None
+        own = FLORES.get(self.bleu.tokenize) if name == "bleu" else None
+        return own or METRICS[name].curve
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nmt.config.launch import Launch
+from nmt.config.launch import Launch, Shutdown
 from nmt.errors import LaunchError
 from nmt.launch import clock
-from nmt.launch.life import PAID, Instance
+from nmt.launch.life import GONE, PAID, Instance
 from nmt.launch.messages import usd
 from nmt.launch.prices import HOURS_A_MONTH, max_hours
 from nmt.plumbing.records import parsed, record_of
@@ -187,11 +187,24 @@ def open_lines(config: Launch, own: Sequence[Event], found: Instance, now: float
         ends = last.seconds + 3600 * max_hours(config, last.hourly)
         final = bill(own, max(ends, now))
         lines.append(f"  an hour  {usd(last.hourly)}")
-        lines.append(f"  the end  {usd(final.usd)} at most, where its timer powers it off at {iso(ends)}")
+        rings = f"where its timer powers it off at {iso(ends)}{after(config, last.disk_usd_per_hour)}"
+        lines.append(f"  the end  {usd(final.usd)} at most, {rings}")
+    elif found.state in GONE:
+        lines.append("  the end  AWS ends it: it costs no more")
     else:
-        monthly = None if last.disk_usd_per_hour is None else last.disk_usd_per_hour * HOURS_A_MONTH
-        lines.append(f"  stopped  its disk costs {usd(monthly)} a month until it is terminated")
+        disk = last.disk_usd_per_hour
+        lines.append(f"  an hour  {usd(disk)}: its disk, {monthly(disk)} until it is terminated")
     return lines
+
+
+def after(config: Launch, disk_usd_per_hour: float | None) -> str:
+    """What goes on costing once the machine has powered itself off."""
+    stays = config.launch.shutdown is Shutdown.stop
+    return f"; from then on its disk costs {monthly(disk_usd_per_hour)} until it is terminated" if stays else ""
+
+
+def monthly(usd_per_hour: float | None) -> str:
+    return f"{usd(None if usd_per_hour is None else usd_per_hour * HOURS_A_MONTH)} a month"
 
 
 def final_lines(events: Sequence[Event], now: float, ids: Sequence[str]) -> list[str]:

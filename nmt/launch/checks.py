@@ -11,6 +11,7 @@ from nmt.config.launch_line import profiles
 from nmt.errors import LaunchError
 from nmt.launch.access import EVERYBODY, own_network
 from nmt.launch.aws import Aws
+from nmt.launch.bill import after
 from nmt.launch.messages import usd
 from nmt.launch.offers import Image, Quota, kind_of, offered_regions, offered_zones, quota
 from nmt.launch.prices import Prices, max_hours
@@ -185,5 +186,5 @@ def expected(config: Launch, found: Prices) -> Row:
         return Row("cost of this run", state, "unknown without a price", "set launch.usd_per_hour=PRICE")
     hours = max_hours(config, hourly)
     apart = "" if found.disk_hour(config) is not None else ", its disk not counted"
-    most = f"{usd(hourly * hours)} at most"
-    return Row("cost of this run", State.green, f"{most}: its timer powers it off after {hours:.3g} h{apart}")
+    found_out = f"{usd(hourly * hours)} at most: its timer powers it off after {hours:.3g} h{apart}"
+    return Row("cost of this run", State.green, found_out + after(config, found.disk_hour(config)))

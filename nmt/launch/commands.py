@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nmt.config.launch import Launch
+from nmt.config.launch import Launch, LaunchConfig
 from nmt.config.mistakes import nearest
 from nmt.config.reference import entries, reference, topic_of
 from nmt.errors import ConfigError
@@ -151,6 +151,10 @@ def page() -> str:
         lines += [f"    {flag:<22}{meaning}" for flag, meaning in command.flags.items()]
     lines += [
         "",
+        "  launch.max_hours=2 launch.max_usd=1",
+        f"    the machine powers itself off then, whatever happens; without: after {LaunchConfig.max_hours:g} hours",
+        "  machine=g5_xlarge launch.spot=true launch.name=NAME",
+        "    another GPU; a cheaper machine that may be taken away; one of several machines",
         "  --help all",
         "    every option with its default, meaning, type and bounds; also of one group: --help remote",
     ]

@@ -62,7 +62,8 @@ def told(config: Launch, instance_ids: Sequence[str], region: str) -> Iterator[N
     except BaseException as error:
         end = command("terminate", config)
         for instance_id in instance_ids:
-            if getattr(error, "ended", None) == instance_id:  # of life.EndedError
+            own = instance_id in str(error) and "may still run and cost" in str(error)  # its sentence says so itself
+            if own or getattr(error, "ended", None) == instance_id:  # of life.EndedError, ssh_faults.UnreachableError
                 continue
             print(f"{instance_id} in {region} may still run and cost: {end} ends it.", file=sys.stderr, flush=True)
         raise

@@ -10,12 +10,12 @@ from nmt.launch.assignment import Assignment, load_assignment
 from nmt.launch.aws import connect
 from nmt.launch.fetch import fetch
 from nmt.launch.machine import Machine
-from nmt.launch.messages import options, say
+from nmt.launch.messages import command, options, say
 from nmt.launch.recorded import check_account, on_record
 from nmt.launch.remote_commands import bring_home, run_words
 from nmt.launch.s3 import pull, store_of
 from nmt.launch.ssh import Ssh
-from nmt.launch.ssh_faults import RemoteCommandError, UnreachableError
+from nmt.launch.ssh_faults import Place, RemoteCommandError, UnreachableError
 from nmt.launch.terminate import terminate
 from nmt.launch.training import Agent
 from nmt.launch.up import up
@@ -28,7 +28,7 @@ def relaunch(config: Launch, flags: frozenset[str]) -> int | None:
     recorded = on_record(config.launch)
     if recorded is not None:  # with other keys the training would be stopped, and nothing started
         check_account(connect(config.launch), config.launch)
-    saved = recorded is not None and _saved(config, recorded, assignment)
+    saved = recorded is not None and assignment.is_of(recorded) and _saved(config, recorded, assignment)
     if not saved:
         store = store_of(config.launch, assignment.run)
         came = pull(store, Path(assignment.folder)) if store is not None else []
@@ -36,9 +36,12 @@ def relaunch(config: Launch, flags: frozenset[str]) -> int | None:
     # Where AWS says that the machine runs all the same, this refuses rather than lose what is on it.
     ended = terminate(config, flags | {"--no-fetch"} if saved else flags, bring_home)
     if ended is not None:
+        if recorded is not None and saved:
+            say(f"training was stopped, and is at home; {Place(recorded, '', options(config)).still_runs}")
         return ended
     begun = up(config, flags)
     if begun is not None:
+        say(f"the old machine has ended; {command('relaunch', config)} goes on with its training")
         return begun
     run_words(config, going_on(assignment))
     return None

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import Launch
-from nmt.errors import ConfigError, LaunchError
+from nmt.errors import LaunchError
 from nmt.launch import clock, watch
-from nmt.launch.assignment import Assignment, load_assignment
+from nmt.launch.assignment import Assignment, assigned, load_assignment
 from nmt.launch.bill import read_events
 from nmt.launch.fetch import describe, fetch, follow
 from nmt.launch.machine import Machine, load_machine
-from nmt.launch.messages import command, options, say
+from nmt.launch.messages import command, options, say, told
 from nmt.launch.notices import NOTICE_S
 from nmt.launch.recorded import at_home, folder_of, on_record, unanswered
 from nmt.launch.s3 import push, signed, store_of
@@ -25,7 +25,7 @@ from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import UnreachableError
 from nmt.launch.start import load_request
 from nmt.launch.states import State, check
-from nmt.launch.terms import remember_limits
+from nmt.launch.terms import as_told, limits_of, remember_limits
 from nmt.launch.training import Agent, limit_s, run
 from nmt.launch.upload import plan_training, typed
 from nmt.plumbing.tables import table
@@ -47,20 +47,22 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
     """The same for given words of train.py. Raises ConfigError, LaunchError."""
     machine, folder = _machine(config, "run"), Path(config.launch.folder)
     ssh = _ssh(config, machine)
-    try:
-        seconds = limit_s(machine, config.launch.max_hours, config.launch.max_usd)
-        seconds -= clock.now() - started(folder / machine.name, machine)
+    with told(config, [machine.instance_id], machine.region):
+        most, before = _limit_s(config, machine), as_told(config)
+        seconds = most - (clock.now() - started(folder / machine.name, machine))
 
-        def addresses(run: str) -> dict[str, str]:
+        def begin(run: str) -> dict[str, Any]:
+            """Just before the start. From here on a later end may hold, whether or not the machine's answer comes."""
             store = store_of(config.launch, run)
-            return {} if store is None else signed(store, seconds)
+            uploads = {} if store is None else signed(store, seconds)
+            if most > _limit_s(before, machine):
+                remember_limits(config)
+            return {"uploads": uploads, "limits": limits_of(config)}
 
-        status = run(ssh, seconds, words, folder, say, addresses, config.machine.python)
-        if status.get("started", True):
-            remember_limits(config, folder / machine.name)
-    except (ConfigError, KeyboardInterrupt):  # the other sentences end with it by themselves
-        say(f"{machine.instance_id}: {ssh.place('').still_runs}")
-        raise
+        status = run(ssh, seconds, words, folder, say, begin, config.machine.python)
+        lost = status["state"] == "running" and status.get("limits") == limits_of(config)  # an earlier answer
+        if status.get("started", True) or lost:
+            remember_limits(config)
     say(f"{machine.name}: {describe(status)}")
     for name, meaning in (
         ("logs -f", "its output"),
@@ -69,6 +71,10 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
         ("terminate", "the end of the machine and its cost"),
     ):
         say(f"  {command(name, config)}  # {meaning}")
+
+
+def _limit_s(config: Launch, machine: Machine) -> float:
+    return limit_s(machine, config.launch.max_hours, config.launch.max_usd)
 
 
 def started(folder: Path, machine: Machine) -> float:
@@ -102,7 +108,11 @@ def logs(config: Launch, flags: frozenset[str]) -> int | None:
     def aside(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    watch.logs(ssh, Agent(ssh, assignment.remote), "-f" in flags, take, aside)
+    try:
+        watch.logs(ssh, Agent(ssh, assignment.remote), "-f" in flags, take, aside)
+    except KeyboardInterrupt:
+        aside(f"training goes on; {ssh.place('').still_runs}")
+        raise
     return None
 
 
@@ -130,16 +140,17 @@ def fetch_run(config: Launch, flags: frozenset[str]) -> int | None:
     if "--every" not in flags:
         fetch(ssh, assignment)
         after()
-        say(f"fetched to {assignment.folder}")
+        say(f"fetched to {assignment.folder}; {ssh.place('').still_runs}")
         return None
-    try:
-        status = follow(ssh, assignment, config.remote.every_s, say, after)
-    except UnreachableError:
-        say(f"{command('relaunch', config)} goes on elsewhere, from what is at home, if the machine is gone")
-        raise
-    except KeyboardInterrupt:
-        say(f"training goes on; {ssh.place('').still_runs}")
-        raise
+    with told(config, [ssh.machine.instance_id], ssh.machine.region):
+        try:
+            status = follow(ssh, assignment, config.remote.every_s, say, after)
+        except UnreachableError:
+            say(f"{command('relaunch', config)} goes on elsewhere, from what is at home, if the machine is gone")
+            raise
+        except KeyboardInterrupt:
+            say("training goes on")
+            raise
     return _ending(config, status)
 
 
@@ -166,12 +177,9 @@ def rehearse_interruption(config: Launch, flags: frozenset[str]) -> int | None:
 
 def bring_home(config: Launch, machine: Machine) -> Assignment | None:
     """What the machine was given, after it has been fetched; None where it was given nothing. Raises LaunchError."""
-    folder = Path(config.launch.folder)
-    try:
-        assignment = load_assignment(folder, machine.name)
-    except LaunchError:
-        return None
-    if assignment.machine not in ("", machine.instance_id):  # it was an earlier one's
+    assignment = assigned(Path(config.launch.folder), machine.name)
+    if assignment is None or not assignment.is_of(machine):
+        say(f"nothing is fetched: {machine.instance_id} was given no training from here")
         return None
     fetch(Ssh(machine, replace(config.remote, wait_s=0.0), options(config)), assignment)
     return assignment
@@ -198,7 +206,7 @@ def _machine(config: Launch, name: str) -> Machine:
 
 def _reach(config: Launch, name: str) -> tuple[Ssh, Assignment]:
     machine = _machine(config, name)
-    return _ssh(config, machine), load_assignment(Path(config.launch.folder), machine.name)
+    return _ssh(config, machine), load_assignment(Path(config.launch.folder), machine.name, machine)
 
 
 def _ssh(config: Launch, machine: Machine) -> Ssh:

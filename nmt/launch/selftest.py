@@ -26,9 +26,9 @@ from nmt.launch.life import instance
 from nmt.launch.machine import Machine
 from nmt.launch.messages import command, options, say
 from nmt.launch.preflight import preflight
-from nmt.launch.recorded import folder_of, on_record
+from nmt.launch.recorded import folder_of, may_run, on_record
 from nmt.launch.ssh import Ssh
-from nmt.launch.start import TIMER
+from nmt.launch.start import TIMER, load_request
 from nmt.launch.terminate import stop, terminate
 from nmt.launch.up import up
 from nmt.launch.watch import cost
@@ -101,30 +101,35 @@ def selftest(config: Launch, flags: frozenset[str]) -> int | None:
 def _life(aws: Aws, config: Launch, flags: frozenset[str], told: Transcript) -> int | None:
     with _part("preflight"):
         told.held("preflight has no red row", preflight(config, frozenset()) is None, "one above")
-    with _part("up"):
-        begun = up(config, flags)
-    machine = on_record(config.launch)
-    if begun is not None or machine is None:
-        return begun
     try:
-        with _part("what AWS holds"):
-            _hold(aws, config, machine, told)
-        with _part("up once more"):
-            up(config, flags)
-            again = on_record(config.launch)
-            told.held("a second `up` is the same machine", again == machine, again)
-        _use(config, machine, told)
-        with _part("stop, and start again"):
-            stop(config, flags)
-            up(config, flags | {"--yes"})
-            again = on_record(config.launch)
-            same = again is not None and again.instance_id == machine.instance_id
-            told.held("it is the same machine after a stop", same, again)
+        with _part("up"):
+            begun = up(config, flags)
+        machine = on_record(config.launch)
+        if begun is not None or machine is None:
+            return begun
+        _promises(aws, config, machine, flags, told)
     finally:
-        with _part("terminate"):
-            terminate(config, flags | {"--yes"} | NOTHING_TO_FETCH, lambda *_: None)
+        if may_run(config.launch) or load_request(folder_of(config.launch)) is not None:
+            with _part("terminate"):
+                terminate(config, flags | {"--yes"} | NOTHING_TO_FETCH, lambda *_: None)
     _end(aws, config, machine, told)
     return None
+
+
+def _promises(aws: Aws, config: Launch, machine: Machine, flags: frozenset[str], told: Transcript) -> None:
+    with _part("what AWS holds"):
+        _hold(aws, config, machine, told)
+    with _part("up once more"):
+        up(config, flags)
+        again = on_record(config.launch)
+        told.held("a second `up` is the same machine", again == machine, again)
+    _use(config, machine, told)
+    with _part("stop, and start again"):
+        stop(config, flags)
+        up(config, flags | {"--yes"})
+        again = on_record(config.launch)
+        same = again is not None and again.instance_id == machine.instance_id
+        told.held("it is the same machine after a stop", same, again)
 
 
 def _hold(aws: Aws, config: Launch, machine: Machine, told: Transcript) -> None:

@@ -179,7 +179,8 @@ class Ssh:
         """After a failure: raises UnreachableError with AWS's own word where there is no machine to wait for."""
         why = self.ended()
         if why is not None:
-            raise UnreachableError(place, Fault.ended, why) from failure
+            fault = Fault.stopped if why.startswith("stop") else Fault.ended
+            raise UnreachableError(place, fault, why) from failure
 
     def _once(self, command: list[str], place: Place, given: str = "", shown: bool = False) -> Answer:
         try:

@@ -52,6 +52,11 @@ class Fault(Enum):
         "a machine that runs",
         "{relaunch} goes on with its training elsewhere, {cost} prints its bill",
     )
+    stopped = (
+        "that AWS has it stopped",
+        "a machine that runs",
+        "{up} starts it again; until it is terminated its disk costs",
+    )
     unknown = ("a failure of the client", "a connection", "read what it says")
 
     @property
@@ -116,13 +121,15 @@ class UnreachableError(LaunchError):
         self.fault = fault
         found, expected, step = fault.value
         last = last_line(said)
-        commands = {name: place.command(name) for name in ("relaunch", "cost")}
+        off = fault in (Fault.ended, Fault.stopped)
+        self.ended = place.machine.instance_id if off else ""  # the machine that does not run
+        commands = {name: place.command(name) for name in ("relaunch", "cost", "up")}
         step = step.format(refresh=place.command("refresh-access"), **commands)
         super().__init__(
             str(place),
             found=f"{found} ({last})" if last else found,
             expected=expected,
-            next_step=step if fault is Fault.ended else f"{step}; {place.still_runs}",
+            next_step=step if off else f"{step}; {place.still_runs}",
         )
 
 

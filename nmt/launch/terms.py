@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,12 @@ class Terms:
 
     account: str  # whose keys started the machine
     options: Mapping[str, Any]
+    limits: Mapping[str, Any] = field(default_factory=dict)  # other ones, since a `run` since the last boot; both
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What later commands start from."""
+        return {**self.options, **self.limits}
 
     def save(self, folder: Path) -> None:
         """Raises LaunchError."""
@@ -77,8 +83,8 @@ def read_command(words: Sequence[str], known: Sequence[str], start: Start) -> tu
     terms = load_terms(folder) if start is not Start.defaults and at_work else None
     if terms is None:
         return config, flags
-    before, _ = read_launch([], told=terms.options)
-    config, _ = read_launch(words, known, terms.options)
+    before, _ = read_launch([], told=terms.told)
+    config, _ = read_launch(words, known, terms.told)
     asked = {Start.record: (), Start.limits: LIMITS, Start.renewal: (*LIMITS, *FIXED, "machine")}[start]
     changed: list[str] = []
     for key, value, other in _differing(before, config):
@@ -99,28 +105,45 @@ def of_machine(config: Launch, name: str) -> Launch:
     terms = load_terms(Path(config.launch.folder) / name)
     if terms is None:
         return replace(config, launch=replace(config.launch, name=name))
-    found, _ = read_launch([], told=terms.options)
+    found, _ = read_launch([], told=terms.told)
     return replace(found, launch=replace(found.launch, name=name, folder=config.launch.folder))
 
 
 def as_told(config: Launch) -> Launch:
-    """The same with the limits that the machine's timer was set by; others may be typed, and hold only once it is."""
+    """The same with the limits on record: no machine's timer rings later. Others may be typed, and do not hold yet."""
     terms = load_terms(Path(config.launch.folder) / config.launch.name)
-    if terms is None:
-        return config
-    before, _ = read_launch([], told={key: value for key, value in terms.options.items() if key in LIMITS})
-    return replace(
-        config, launch=replace(config.launch, max_hours=before.launch.max_hours, max_usd=before.launch.max_usd)
-    )
+    return config if terms is None else _limited(config, terms.told)
 
 
-def remember_limits(config: Launch, folder: Path) -> None:
-    """After the machine's timer was set by them. Raises LaunchError."""
+def at_boot(config: Launch) -> Launch:
+    """The same with the limits that `up` was told, by which the machine sets its timer at each boot."""
+    terms = load_terms(Path(config.launch.folder) / config.launch.name)
+    return config if terms is None else _limited(config, terms.options)
+
+
+def _limited(config: Launch, told: Mapping[str, Any]) -> Launch:
+    known, _ = read_launch([], told={key: value for key, value in told.items() if key in LIMITS})
+    hours, usd = known.launch.max_hours, known.launch.max_usd
+    return replace(config, launch=replace(config.launch, max_hours=hours, max_usd=usd))
+
+
+def limits_of(config: Launch) -> dict[str, Any]:
+    return {key: _value(config, key) for key in LIMITS}
+
+
+def remember_limits(config: Launch) -> None:
+    """A machine's timer is set by them, or is about to be. Raises LaunchError."""
+    folder = Path(config.launch.folder) / config.launch.name
     terms = load_terms(folder)
     if terms is not None:
-        told = {key: value for key, value in terms.options.items() if key not in LIMITS}
-        now = {key: value for key, value in differences(config).items() if key in LIMITS}
-        replace(terms, options=told | now).save(folder)
+        replace(terms, limits=limits_of(config)).save(folder)
+
+
+def forget_limits(folder: Path) -> None:
+    """The machine boots again, and sets its timer by those of `up`. Raises LaunchError."""
+    terms = load_terms(folder)
+    if terms is not None:
+        replace(terms, limits={}).save(folder)
 
 
 def _differing(before: Launch, now: Launch) -> list[tuple[str, Any, Any]]:

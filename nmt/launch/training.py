@@ -12,6 +12,7 @@ from typing import Any
 from nmt.config.launch import MachineConfig
 from nmt.config.remote import RemoteConfig
 from nmt.errors import LaunchError
+from nmt.launch import clock
 from nmt.launch.assignment import Assignment
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
@@ -50,15 +51,15 @@ def run(
     words: Sequence[str],
     records: Path,
     say: Say,
-    addresses: Callable[[str], dict[str, str]] = lambda run: {},
+    begin: Callable[[str], dict[str, Any]] = lambda run: {},
     python: str = MachineConfig.python,
 ) -> dict[str, Any]:
     """Upload, install, start; -> the status of the training. Twice the same is once: what runs is left to run.
 
-    `addresses` gives, for a run folder's name, where its files may be uploaded to from the machine.
+    `begin` is called just before the start with the name of the run's folder, and gives what else the agent is told.
     Raises ConfigError for a mistaken training command, LaunchError for what the machine refuses.
     """
-    machine, config = ssh.machine, ssh.config
+    machine, config, begun = ssh.machine, ssh.config, clock.now()
     plan = plan_training(words, machine.name)
     say(f"{machine.name} ({machine.instance_id}): connecting")
     folder = make_folders(ssh, plan)
@@ -75,7 +76,8 @@ def run(
     remember(plan)
     assignment = Assignment(list(words), plan.run, str(plan.folder), folder, machine.instance_id)
     assignment.save(records, machine.name)
-    spec = {**specification(machine, config, plan, limit_s), "uploads": addresses(plan.run)}
+    left_s = limit_s - (clock.now() - begun)  # upload and installation have taken their time
+    spec = {**specification(machine, config, plan, left_s), **begin(plan.run)}
     return agent.ask("start", "start of training", given=json.dumps(spec))
 
 
@@ -113,6 +115,8 @@ def specification(machine: Machine, config: RemoteConfig, plan: TrainingPlan, li
         "metadata": config.metadata,
         "poll_s": config.poll_s,
         "stop_on_rebalance": config.stop_on_rebalance,
+        "uploads": {},  # path in the run's folder -> where it may be put when training has ended
+        "limits": {},  # by which `limit_s` came about, for those who ask later
     }
 
 

@@ -12,7 +12,7 @@ from nmt.config.launch_line import differences
 from nmt.errors import LaunchError
 from nmt.launch import access, clock
 from nmt.launch.aws import Aws, connect
-from nmt.launch.bill import catch_up, iso, note
+from nmt.launch.bill import after, catch_up, iso, note
 from nmt.launch.hostkeys import host_keys
 from nmt.launch.life import GONE, PAID, Instance, wait_for
 from nmt.launch.machine import Machine, forget_machine, save_machine
@@ -22,7 +22,7 @@ from nmt.launch.prices import Prices, max_hours, prices
 from nmt.launch.recorded import folder_of, machines, may_run, on_record, started, unanswered
 from nmt.launch.refusals import AwsError
 from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
-from nmt.launch.terms import OverError, Terms
+from nmt.launch.terms import OverError, Terms, at_boot, forget_limits
 from nmt.plumbing.tables import table
 
 NOT_DONE = 2  # exit status after a no
@@ -165,7 +165,7 @@ def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[s
         ("disk", f"{options.disk_gb} GB gp3, encrypted, deleted with the machine"),
         ("network", f"port {options.port} from {plan.network} and nothing else"),
         ("price", f"{usd(hourly)} an hour, its disk {usd(disk)} an hour"),
-        ("ends", f"by itself after {hours:.3g} h ({options.shutdown.value}), {most} at most"),
+        ("ends", f"by itself after {hours:.3g} h ({options.shutdown.value}), {most} at most{after(launch, disk)}"),
     ]
     say(table(rows, right=(), indent="  "))
     if plan.network == access.EVERYBODY:
@@ -174,14 +174,16 @@ def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[s
 
 def _again(aws: Aws, plan: Plan, found: Instance, flags: frozenset[str]) -> Instance | None:
     """A machine that was stopped."""
-    hourly = usd(plan.prices.machine(plan.launch, found.zone))
-    say(f"{found.id} in {aws.region} is {found.state}; running it costs {hourly} an hour")
+    hours = max_hours(at_boot(plan.launch), plan.prices.hourly(plan.launch, found.zone))
+    costs = f"{usd(plan.prices.machine(plan.launch, found.zone))} an hour"
+    say(f"{found.id} in {aws.region} is {found.state}; running it costs {costs}, for {hours:.3g} h at most")
     if not agreed("Start it again?", flags):
         return None
     with told(plan.launch, [found.id], aws.region):
         if found.state == "stopping":
             found = wait_for(aws, plan.launch, found.id, ("stopped",))
         catch_up(plan.launch, plan.folder, found.id, found)
+        forget_limits(plan.folder)
         event = started(aws, plan.launch, found, plan.prices)
         note(plan.folder, replace(event, time=iso(clock.now())))  # before it is asked for: who is cut off now pays too
         aws.call("ec2", "StartInstances", {"InstanceIds": [found.id]})

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 
-from nmt.config.compose import arguments, prepare
-from nmt.config.overrides import parse_override
+from nmt.config.compose import arguments, composed, prepare
+from nmt.config.overrides import leaves, parse_override
 from nmt.config.store import register
+from nmt.config.sweep_line import SEARCH_PATH
 from nmt.errors import ConfigError
 from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
@@ -23,7 +24,7 @@ from nmt.launch.worktree import project_files
 from nmt.plumbing.records import parsed, record_of
 
 PROJECT = Path(__file__).resolve().parents[2]
-FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "train.init_from")
+FOLDERS, FILES = ("data.dir",), ("metrics.wmd.vectors", "search.dictionary", "train.init_from")
 SENT = "sent.json"  # beside the machine's record: which files it has of us
 DATA = "machine/data.json"  # in a run folder at home
 OWN_CONFIGS = ("--config-dir", "-cd", "--config-name", "-cn")  # of Hydra's flags, those that say what to train
@@ -64,7 +65,10 @@ def plan_training(words: Sequence[str], name: str) -> TrainingPlan:
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
     overrides, kept, items = _own_configs(words)
     folder, resumes = Path("runs") / f"{name}-{digest}", False
-    for override in map(parse_override, overrides):
+    given = [parse_override(word) for word in overrides]
+    if items:
+        given += _named_by_files(words, {override.key_or_group for override in given})
+    for override in given:
         if override.key_or_group == "hydra.run.dir":
             folder = Path(str(override.value()))
         elif override.key_or_group == "resume" and override.value() is not None:
@@ -95,6 +99,18 @@ def _own_configs(words: Sequence[str]) -> tuple[list[str], list[str], list[Item]
         items.append(Item([f"{folder}/"], f"configs/{_place(folder)}"))
         kept.append(f"--config-dir=../{items[0].target}")
     return args.overrides, kept + [f"--config-name={args.config_name}"] * (args.config_name is not None), items
+
+
+def _named_by_files(words: Sequence[str], typed_keys: set[str]) -> list[Override]:
+    """The paths that one's own configurations name, as if they had been typed: the machine has other ones."""
+    if "resume" in typed_keys:  # whose configuration is the run's
+        return []
+    named = ((key, value) for key, value in leaves(composed(words)) if _is_path(key) and value is not None)
+    return [parse_override(f"{key}={typed(str(value))}") for key, value in named if key not in typed_keys]
+
+
+def _is_path(key: str) -> bool:
+    return key in (*FOLDERS, *FILES, *PREFIXES) or key.startswith(PREFIX_GROUPS)
 
 
 def remember(plan: TrainingPlan) -> None:
@@ -133,7 +149,10 @@ def _moved(override: Override, items: list[Item]) -> str:
     """The override with the path that its value is, if it is one, as the machine knows it; adds to `items`."""
     key, line = override.key_or_group, str(override.input_line)
     prefix = key in PREFIXES or key.startswith(PREFIX_GROUPS)
-    if not (prefix or key in FOLDERS or key in FILES):
+    if not _is_path(key):
+        if key == SEARCH_PATH:
+            raise ConfigError(key, found="a folder that is not uploaded", expected="--config-dir=DIR, which is",
+                              next_step="put all of one's own configurations into one folder")  # fmt: skip
         if key in ("data.tests", "data.corpora") and override.value():
             raise ConfigError(
                 key, found="several at once", expected="one word each", next_step=f"write +{key}.NAME=PREFIX"

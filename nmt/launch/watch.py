@@ -16,7 +16,7 @@ from nmt.launch.assignment import load_assignment
 from nmt.launch.aws import connect
 from nmt.launch.bill import events_of, final_lines, open_lines, read_events
 from nmt.launch.fetch import describe
-from nmt.launch.life import PAID
+from nmt.launch.life import GONE, PAID
 from nmt.launch.machine import Machine, list_machines
 from nmt.launch.messages import command, say
 from nmt.launch.recorded import asked, folder_of, unanswered
@@ -97,7 +97,7 @@ def ps(config: Launch) -> list[tuple[str, ...]]:
 
 
 def _row(config: Launch, machine: Machine, folder: Path) -> tuple[str, ...]:
-    price = "unknown" if machine.usd_per_hour is None else f"{machine.usd_per_hour:.3f}"
+    price = _price(machine.usd_per_hour)
     try:
         own = of_machine(config, machine.name)
         found = asked(connect(own.launch), own, machine.instance_id)
@@ -105,16 +105,25 @@ def _row(config: Launch, machine: Machine, folder: Path) -> tuple[str, ...]:
         own, state = config, f"not asked ({failure.found})"
     else:
         state = found.state if found is not None else "terminated"
-        if found is None or found.state not in PAID:
+        if found is None or found.state in GONE:
             why = f"ended: {found.why}" if found is not None else "ended, an hour ago or more"
             return machine.name, machine.instance_id, "-", "0.000", state, why
+        if found.state not in PAID:
+            disk = events_of(folder / machine.name, machine.instance_id)
+            price = _price(disk[-1].disk_usd_per_hour if disk else None)
+            why = f"its disk costs: {command('up', own)} starts it again, terminate ends it"
+            return machine.name, machine.instance_id, "-", price, state, why
     doing = _doing(machine, replace(own.remote, wait_s=0.0), folder)
     return machine.name, machine.instance_id, machine.address, price, state, doing
 
 
+def _price(usd_per_hour: float | None) -> str:
+    return "unknown" if usd_per_hour is None else f"{usd_per_hour:.3f}"
+
+
 def _doing(machine: Machine, config: RemoteConfig, records: Path) -> str:
     try:
-        assignment = load_assignment(records, machine.name)
+        assignment = load_assignment(records, machine.name, machine)
     except LaunchError as nothing:
         return str(nothing.found)
     try:

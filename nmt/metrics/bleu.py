@@ -5,17 +5,50 @@ F statistic (hypothesis length, reference length, 4 matches, 4 totals), K resamp
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.tokenizers import tokenizer_spm
 
-from nmt.config.metrics import AUTO, METRICS
+from nmt.config.metrics import AUTO, FLORES, METRICS, BleuConfig
 from nmt.errors import MetricError
 from nmt.metrics.bootstrap import FloatArray
 from nmt.metrics.sacre import SacreMetric
 
 _ORDER = 4
+
+
+def sacre_bleu(cfg: BleuConfig) -> BLEU:
+    """sacreBLEU's own object. Raises MetricError for a tokenizer whose package or model is not here."""
+    if cfg.tokenize in FLORES:
+        _check_model(cfg.tokenize)
+    try:
+        # `auto` has become that of the language by now (nmt/config/root.py); without one it is sacreBLEU's default.
+        tokenize = None if cfg.tokenize == AUTO else cfg.tokenize
+        # force: text that is tokenised already is scored as it is, without a warning. That is a setting of the
+        # literature, chosen by tokenize=none and named in the signature.
+        return BLEU(lowercase=cfg.lowercase, tokenize=tokenize, force=True)
+    except (ImportError, RuntimeError) as error:  # tokenizers of Japanese and Korean live in packages of their own
+        raise MetricError(
+            "metrics.bleu.tokenize",
+            found=f"{cfg.tokenize}, whose package is not installed",
+            expected="a tokenizer that can be loaded",
+            next_step=f"install sacrebleu[{cfg.tokenize.partition('-')[0]}], or choose another tokenizer",
+        ) from error
+
+
+def _check_model(tokenize: str) -> None:
+    """sacreBLEU would download it; a score asks nothing of a network."""
+    model = Path(tokenizer_spm.SACREBLEU_DIR, "models", Path(tokenizer_spm.SPM_MODELS[tokenize]["url"]).name)
+    if not model.is_file() or not model.stat().st_size:
+        raise MetricError(
+            "metrics.bleu.tokenize",
+            found=f"{tokenize}, whose model is not in {model}",
+            expected="that file, since nothing is downloaded for a score",
+            next_step=f"let sacreBLEU's own command fetch it once (sacrebleu --tokenize {tokenize}), or choose another",
+        )
 
 
 class Bleu(SacreMetric):
@@ -24,21 +57,7 @@ class Bleu(SacreMetric):
     facts = METRICS["bleu"]
 
     def sacre(self) -> BLEU:
-        """Raises MetricError for a tokenizer whose package is not installed."""
-        cfg = self.cfg.bleu
-        try:
-            # `auto` has become that of the language by now (nmt/config/root.py); without one it is sacreBLEU's default.
-            tokenize = None if cfg.tokenize == AUTO else cfg.tokenize
-            # force: text that is tokenised already is scored as it is, without a warning. That is a setting of the
-            # literature, chosen by tokenize=none and named in the signature.
-            return BLEU(lowercase=cfg.lowercase, tokenize=tokenize, force=True)
-        except (ImportError, RuntimeError) as error:  # tokenizers of Japanese and Korean live in packages of their own
-            raise MetricError(
-                "metrics.bleu.tokenize",
-                found=f"{cfg.tokenize}, whose package is not installed",
-                expected="a tokenizer that can be loaded",
-                next_step=f"install sacrebleu[{cfg.tokenize.partition('-')[0]}], or choose another tokenizer",
-            ) from error
+        return sacre_bleu(self.cfg.bleu)
 
     def remarks(self, total: Any) -> dict[str, object]:
         return {"ref_len": int(total.ref_len)}

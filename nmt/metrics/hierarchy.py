@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit  # scipy.stats takes half a second to import
 
 from nmt.metrics.bootstrap import CorpusScore, FloatArray, Interval, resample_counts
 
@@ -92,6 +91,8 @@ def _test(
     value: float, drawn_K: FloatArray, parts: Sequence[tuple[float, int]], confidence: float
 ) -> tuple[Interval, float]:
     """Interval of a value, and how likely one so far from 0 is by chance."""
+    from scipy.special import stdtr, stdtrit  # a comparison of single runs does without
+
     variance = float(drawn_K.var(ddof=1))
     uncertain = sum(part**2 / free for part, free in parts if free)
     free = variance**2 / uncertain if uncertain > 0 else math.inf

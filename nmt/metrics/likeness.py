@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from sacrebleu.metrics.bleu import BLEU
 
-from nmt.config.metrics import AUTO, BleuConfig, ChrfConfig
+from nmt.config.metrics import BleuConfig, ChrfConfig
+from nmt.metrics.bleu import sacre_bleu
 from nmt.metrics.chrf import Chrf
 from nmt.metrics.wmd import WordMover
 
@@ -43,8 +43,7 @@ class BleuLikeness:
     """Sentence BLEU over 100 (Papineni et al. 2002; smoothing of Chen & Cherry 2014, effective order)."""
 
     def __init__(self, texts: Sequence[str], cfg: BleuConfig) -> None:
-        tokenize = None if cfg.tokenize == AUTO else cfg.tokenize
-        tokenizer = BLEU(tokenize=tokenize, lowercase=cfg.lowercase, force=True).tokenizer
+        tokenizer = sacre_bleu(cfg).tokenizer
         lowered = [text.lower() if cfg.lowercase else text for text in texts]
         self.counts = NgramCounts([tokenizer(text.rstrip()).split() for text in lowered], _BLEU_ORDERS)
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -68,6 +68,23 @@ def signals_end() -> Iterator[None]:
 
 
 @contextmanager
+def deaf_threads() -> Iterator[None]:
+    """Threads that begin within this context take no signals of NUMBERS. To be as short as can be: nobody does."""
+    with blocked(NUMBERS):
+        yield
+
+
+@contextmanager
+def blocked(numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Within this context this thread keeps signals back; what came is delivered at its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def overdue(act: Callable[[int], object], after_s: float = OVERDUE_S) -> Iterator[None]:
     """`act(number)`, in another thread, where a signal came and this context has not been left `after_s` later.
 
@@ -91,7 +108,8 @@ def overdue(act: Callable[[int], object], after_s: float = OVERDUE_S) -> Iterato
 
     thread = threading.Thread(target=watch, name="overdue signals", daemon=True)
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    thread.start()
+    with deaf_threads():
+        thread.start()
     try:
         yield
     finally:

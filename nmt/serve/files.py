@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections import OrderedDict
@@ -12,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from nmt.serve.asked import LEFT, SLOWEST_S, RefusedError, most_bytes, read_body
+from nmt.serve.asked import BODY_BYTES_A_CHARACTER, LEFT, RefusedError
 
 KEPT = 100  # translations at a time
 KEPT_S = 600.0
@@ -41,19 +40,16 @@ class KeptFiles:
 async def read_upload(request: Request, max_characters: int) -> tuple[str, str, dict[str, str]]:
     """-> name, text and the other fields of a form with a file. Raises RefusedError where there is none of text."""
     length = request.headers.get("content-length", "")
-    most = most_bytes(max_characters)
+    most = BODY_BYTES_A_CHARACTER * max_characters + 10_000
     if not length.isdigit():
         raise RefusedError(411, "The request does not say how long it is.")
     if int(length) > most:
-        await read_body(request, most)
+        raise RefusedError(413, "The file is too long.")
     try:
-        form_of = request.form(max_files=1, max_fields=10, max_part_size=most)
-        async with asyncio.timeout(SLOWEST_S), form_of as form:
+        async with request.form(max_files=1, max_fields=10, max_part_size=most) as form:
             fields = {key: value for key, value in form.items() if isinstance(value, str)}
             file = form.get("file")
             name, content = (file.filename or "", await file.read()) if isinstance(file, UploadFile) else ("", None)
-    except TimeoutError:
-        raise RefusedError(408, "The file did not come in time.") from None
     except ClientDisconnect:
         raise RefusedError(LEFT, "The client has left.") from None
     except (HTTPException, AssertionError, ValueError):

@@ -13,19 +13,24 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from nmt.app.likeness import likeness_of
 from nmt.app.models import members, open_system
+from nmt.app.translate import vectors_of
 from nmt.config.commands import VOTE
 from nmt.config.languages import language_of
-from nmt.config.search import SearchConfig, Utility
+from nmt.config.search import SearchConfig
 from nmt.data.specials import EOS
 from nmt.data.subwords import Vocabularies
-from nmt.errors import ConfigError, NmtError
+from nmt.errors import NmtError
+from nmt.search.demands import Demand
 from nmt.search.interface import SearchModel
 from nmt.search.likelihood import Scorer
+from nmt.search.mbr import LikenessOf
 from nmt.search.translate import Translator, pad
 from nmt.search.translation import Translation
 
 log = logging.getLogger(__name__)
+NOTHING = Demand()
 WARM_UP = "a"  # translated before a model is used: its graphs are built then
 
 
@@ -42,9 +47,9 @@ class Model:
     several: Translator
     scorer: Scorer
 
-    def work(self, alternatives: int) -> ModelWork:
+    def work(self, alternatives: int, demand: Demand = NOTHING) -> ModelWork:
         """What the queue hands sentences to."""
-        return ModelWork(self, alternatives)
+        return ModelWork(self, alternatives, demand)
 
     def fits(self, sentence: str) -> bool:
         """Whether the model reads all of it."""
@@ -58,18 +63,19 @@ class Model:
 
 @dataclass(frozen=True)
 class ModelWork:
-    """Translates sentences with so many alternatives beside the best."""
+    """Translates sentences, of all of which the same is demanded, with so many alternatives beside the best."""
 
     model: Model
     alternatives: int
+    demand: Demand = NOTHING
 
     @property
     def key(self) -> tuple[Hashable, ...]:
-        return self.model.name, self.model.version, self.alternatives > 0
+        return self.model.name, self.model.version, self.alternatives > 0, self.demand
 
     def __call__(self, sentences: Sequence[str]) -> list[list[Translation]]:
         translator = self.model.several if self.alternatives else self.model.best
-        return translator.translate(list(sentences))
+        return translator.translate(list(sentences), demands=[self.demand] * len(sentences))
 
 
 @dataclass(frozen=True)
@@ -205,15 +211,11 @@ def checkpoint_opener(overrides: tuple[str, ...], alternatives: int) -> Opener:
         system = open_system(files, overrides)
         first = system.first
         data, search = first.config.data, first.config.search
-        if search.mbr is not Utility.none:
-            raise ConfigError(
-                "search.mbr",
-                found=search.mbr.value,
-                expected="none: a service answers with what its search finds best",
-                next_step="leave it out",
-            )
         languages = language_of(data.src), data.language
-        return make_model(name, files, version, languages, system.model, first.vocabularies, search, alternatives)
+        likeness = likeness_of(first.config, lambda: vectors_of(first))
+        return make_model(
+            name, files, version, languages, system.model, first.vocabularies, search, alternatives, likeness
+        )
 
     return opened
 
@@ -227,10 +229,13 @@ def make_model(
     vocabularies: Vocabularies,
     search: SearchConfig,
     alternatives: int,
+    likeness: LikenessOf | None = None,
 ) -> Model:
     """Ready to translate, its graphs built."""
     nbest = min(search.width, 1 + alternatives)
-    best, several = (Translator(model, vocabularies, replace(search, nbest=number)) for number in (1, nbest))
+    best, several = (
+        Translator(model, vocabularies, replace(search, nbest=number), likeness_of=likeness) for number in (1, nbest)
+    )
     for translator in (best, several) if alternatives else (best,):
         translator.translate([WARM_UP])
     return Model(name, files, version, *languages, best, several, Scorer(model, search))

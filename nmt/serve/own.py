@@ -8,8 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from nmt.search.demands import Demand
 from nmt.serve.asked import DetailRequest, check_key, parsed
-from nmt.serve.described import described, page_of
+from nmt.serve.described import described
 from nmt.serve.models import Detailed, DetailWork
 from nmt.serve.page import PAGE
 from nmt.serve.service import Service
@@ -29,11 +30,12 @@ class Own:
         asked = parsed(DetailRequest, await service.fields_of(request))
         check_key(service.keys, asked.api_key)
         texts = [asked.q] if isinstance(asked.q, str) else asked.q
-        service.check_length(texts)
+        service.check_length([*texts, asked.prefix, *asked.must, *asked.never])
         model, sure = service.model(asked.source, asked.target, texts, asked.model)
-        cut = service.cut(texts, False, model)
+        cut = [service.cut(text, False, model) for text in texts]
         sentences = [part.text for parts in cut for part in parts if part.sentence]
-        work = DetailWork(model.work(min(asked.nbest - 1, service.config.alternatives)))
+        demand = Demand(asked.prefix, tuple(asked.must), tuple(asked.never))
+        work = DetailWork(model.work(min(asked.nbest - 1, service.config.alternatives), demand))
         found = iter(await service.answers(request, sentences, work))
         translations = []
         for parts in cut:
@@ -67,10 +69,6 @@ class Own:
     async def openapi(self, request: Request) -> Response:
         """GET /openapi.json"""
         return JSONResponse(described(request.app.routes))
-
-    async def docs(self, request: Request) -> Response:
-        """GET /docs"""
-        return HTMLResponse(page_of(described(request.app.routes)))
 
     async def page(self, request: Request) -> Response:
         """GET /"""

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from nmt.config.serve import ServeConfig
+from nmt.errors import DataError
 from nmt.search.translation import Translation
 from nmt.serve.asked import LEFT, RefusedError, read_fields
 from nmt.serve.counts import Counts
@@ -27,12 +28,12 @@ class Service:
         self.shelf, self.queue, self.config, self.keys = shelf, queue, config, keys
         self.counts, self.files = Counts(queue), KeptFiles()
 
-    def cut(self, texts: Sequence[str], html: bool, model: Model) -> list[list[Part]]:
-        """The sentences of each text. Raises RefusedError where there are too many."""
-        cut = [(parts_of_html if html else parts_of_text)(text, model.fits) for text in texts]
-        if sum(part.sentence for parts in cut for part in parts) > self.config.max_sentences:
+    def cut(self, text: str, html: bool, model: Model) -> list[Part]:
+        """The sentences of a text. Raises RefusedError where there are too many."""
+        parts = (parts_of_html if html else parts_of_text)(text, model.fits)
+        if sum(part.sentence for part in parts) > self.config.max_sentences:
             raise RefusedError(413, f"More than {self.config.max_sentences} sentences in one request.")
-        return cut
+        return parts
 
     async def fields_of(self, request: Request) -> dict[str, Any]:
         """What a request says. Raises RefusedError."""
@@ -74,6 +75,8 @@ class Service:
             return asked.result()
         except QueueFullError as full:
             raise RefusedError(429, "Too many sentences are waiting; come again.", full.retry_s) from None
+        except DataError as mistake:  # of what was demanded
+            raise RefusedError(400, f"{str(mistake)[:1].upper()}{str(mistake)[1:]}") from None
         except ClosingError:
             raise RefusedError(503, "The service is closing.", 5) from None
         finally:
@@ -84,7 +87,7 @@ class Service:
         self, request: Request, texts: Sequence[str], html: bool, model: Model, alternatives: int
     ) -> list[list[str]]:
         """For each text its translation and the alternatives, all sentences of all texts in one go."""
-        cut = self.cut(texts, html, model)
+        cut = [self.cut(text, html, model) for text in texts]
         sentences = [part.text for parts in cut for part in parts if part.sentence]
         found = iter(await self.answers(request, sentences, model.work(alternatives)))
         return [_ranked(parts, [next(found) for part in parts if part.sentence], alternatives) for parts in cut]
@@ -99,6 +102,5 @@ def _ranked(parts: Sequence[Part], answers: Sequence[Sequence[Translation]], alt
 
 async def _left(request: Request) -> None:
     """Returns once the client is gone."""
-    await asyncio.sleep(LOOK_S)  # most are answered before
     while not await request.is_disconnected():
         await asyncio.sleep(LOOK_S)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from nmt.config.mistakes import argument
 from nmt.report.pages import Cell, Column, render
-from nmt.sweep import plots
+from nmt.sweep import apart, plots
 from nmt.sweep.leaderboard import Board, brief, label_of
 from nmt.sweep.ledger import Status
 from nmt.sweep.outcome import LAST_WRITTEN, validations
@@ -40,6 +40,7 @@ def page(board: Board, folder: Path, place: Path) -> str:
         "best": best(board, where) if board.rows else None,
         "board_columns": [Column(label, number=place > 0) for place, label in enumerate(header(board))],
         "board_rows": board_rows(board),
+        "verdict": apart.told(board.rows).splitlines(),
         "means": plots.means(board) if board.rows else None,
         "curves": plots.curves(board, {one.folder: validations(one.folder, board.figure) for one in board.results}),
         "parameters": plots.parameters(board, keys),

@@ -48,12 +48,14 @@ def train(
     hooks: Hooks,
     stop_requested: Stop,
     num_gpus: int = 0,
+    steps_done: Callable[[], None] = lambda: None,
 ) -> TrainingState:
     """Train from `state` until a limit, early stopping or a request to stop; saves before it returns.
 
     A request is heeded after each step and within a validation, which is then done again when the run goes on.
     `num_gpus` are at work: their seconds are counted. Of several workers each calls this, with hooks of its own, and
-    what ends one's run ends that of all after the same step.
+    what ends one's run ends that of all after the same step. `steps_done` is called before the last save: from then on
+    nothing waits for other workers.
 
     Raises TrainingError at the first step whose loss or gradient is not finite: the weights are then still those
     before it, and they are not saved, since the last checkpoint may be the better place to start from. Raises
@@ -63,10 +65,12 @@ def train(
     try:
         run.whole(batches)
     except WorkerLostError:
+        steps_done()
         run.stop()
         if not stop_requested():
             raise
         return run.state
+    steps_done()
     run.stop()
     return run.state
 

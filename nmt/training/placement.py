@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nmt.config.train import Distribution, TrainConfig
 from nmt.errors import ConfigError, DeviceError
-from nmt.plumbing.signals import signals_end
+from nmt.plumbing.kept_back import sigterm_kept_back
 from nmt.training.cluster import Cluster, read_cluster
 from nmt.training.device import Chosen
 from nmt.training.rendezvous import meet
@@ -75,7 +75,7 @@ def _multi_worker(cluster: Cluster, chosen: Chosen, wait_s: float) -> Replicas:
     log.info("worker %d of %d, %s: waiting for all", cluster.index + 1, number, cluster.workers[cluster.index])
     meet(cluster, wait_s)
     try:
-        with signals_end():
+        with sigterm_kept_back():
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise DeviceError(

@@ -22,9 +22,13 @@ CUT_OFF_S = 15.0  # by then who is cut off is gone
 
 
 def meet(cluster: Cluster, wait_s: float) -> None:
-    """Return, on every worker, once all are there. Raises DeviceError after `wait_s`, which names who did not come."""
+    """Return, on every worker, once all are there, and each can have its port.
+
+    Raises DeviceError where this worker cannot listen at its address, and after `wait_s`, which names who did not come.
+    """
     until = time.monotonic() + wait_s
-    missing = _receive(cluster, until) if cluster.is_chief else _call(cluster, until)
+    with _door(cluster) as door:
+        missing = _receive(cluster, door, until) if cluster.is_chief else _call(cluster, door, until)
     if missing:
         names = ", ".join(f"{index + 1} ({cluster.workers[index]})" for index in sorted(missing))
         raise DeviceError(
@@ -35,12 +39,11 @@ def meet(cluster: Cluster, wait_s: float) -> None:
         )
 
 
-def _receive(cluster: Cluster, until: float) -> Collection[int]:
+def _receive(cluster: Cluster, door: socket.socket, until: float) -> Collection[int]:
     """The chief's part; -> who is missing."""
     others = range(1, len(cluster.workers))
     here: dict[int, socket.socket] = {}
     with ExitStack() as stack, selectors.DefaultSelector() as events:
-        door = stack.enter_context(_door(cluster))
         events.register(door, selectors.EVENT_READ)
         while len(here) < len(others) and (left := until - time.monotonic()) > 0:
             for key, _ in events.select(left):
@@ -82,8 +85,9 @@ def _hear(guest: socket.socket, events: selectors.BaseSelector, here: dict[int, 
 
 
 def _door(cluster: Cluster) -> socket.socket:
-    """Raises DeviceError where the port is taken."""
-    port = _split(cluster.workers[0])[1]
+    """Where TensorFlow will listen. Raises DeviceError where the port is taken."""
+    address = cluster.workers[cluster.index]
+    port = _split(address)[1]
     try:
         if socket.has_dualstack_ipv6():
             with suppress(OSError):
@@ -92,13 +96,13 @@ def _door(cluster: Cluster) -> socket.socket:
     except OSError as error:
         raise DeviceError(
             "train.distribution=multi_worker",
-            found=f"that this worker cannot listen at {cluster.workers[0]} ({os.strerror(error.errno or 0).lower()})",
+            found=f"that this worker cannot listen at {address} ({os.strerror(error.errno or 0).lower()})",
             expected="a free port",
             next_step="end what holds it, such as an earlier run, or name another one in TF_CONFIG",
         ) from error
 
 
-def _call(cluster: Cluster, until: float) -> Collection[int]:
+def _call(cluster: Cluster, door: socket.socket, until: float) -> Collection[int]:
     """The part of the others; -> who is missing, as far as the chief has told."""
     missing = [0]
     while (left := until - time.monotonic()) > 0:
@@ -110,6 +114,7 @@ def _call(cluster: Cluster, until: float) -> Collection[int]:
                     for line in lines:
                         missing = [index for index in map(int, line.split()) if index < len(cluster.workers)]
                         if not line.strip():
+                            door.close()  # before the chief hears that this worker goes on
                             return []
         except TimeoutError:
             continue  # once more, if there is time

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 # fmt: off
@@ -26,7 +26,7 @@ WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {*
 PROGRAMS = "nmt/programs.py"  # the list of commands, which comes before anything is imported
 IN_MAIN = {*ENTRY_POINTS, "nmt/serve/command.py"}  # whose `main` imports what it needs
 OPTIONAL = {"boto3", "botocore", "optuna", "safetensors", "pyemd"}  # third-party packages that may be absent
-COSTLY = {"gensim"}  # half a second or more to import, and most runs do without
+COSTLY = {"gensim", "scipy"}  # a third of a second or more to import, and most runs do without
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 50
 
@@ -56,9 +56,13 @@ class Module:
         """nmt/model/cells.py -> nmt.model.cells, nmt/model/__init__.py -> nmt.model"""
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
-    @property
+    @cached_property
     def imports(self) -> list[Import]:
         return list(_imports(self.tree, None))
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
 
     @property
     def part(self) -> str:
@@ -141,7 +145,7 @@ def _too_long(module: Module) -> Iterator[str]:
     lines = module.text.count("\n")
     if lines > MAX_MODULE_LINES:
         yield f"{module.path}:1: {lines} lines, more than {MAX_MODULE_LINES}"
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno is not None
             length = node.end_lineno - node.lineno + 1 - _docstring_lines(node)
@@ -159,7 +163,7 @@ def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def _forbidden_words(module: Module) -> Iterator[str]:
     """`.get` on a configuration, `_target_` strings, a TODO without the number of its issue."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "get" and isinstance(node.value, (ast.Name, ast.Attribute)):
             owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
             if owner in ("cfg", "config"):

@@ -7,6 +7,7 @@ A finding is looked at alone by: python -m tests.property.test_fuzz_readers FOLD
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -68,6 +69,7 @@ def judge_many(folder: Path, numbers: range, without: tuple[str, ...]) -> dict[s
         next(one for one in inputs.formats if one.name == name).read(folder)  # load it before memory is bounded
     logging.disable()
     signal.signal(signal.SIGPROF, too_long)
+    gc.freeze()
     bound_memory()
     faults, counts = [], Counter()
     for number in numbers:

@@ -25,25 +25,41 @@ from nmt.launch.ssh_faults import Fault, UnreachableError
 from nmt.launch.training import Agent
 from nmt.plumbing.files import write_text
 from tests.hydra_answers import keep_answers
-from tests.system.aws_unkind import UNKIND, Clock, Nature
+from tests.system.aws_unkind import UNKIND, Clock, Nature, Pace
 from tests.system.tiny_ec2 import ACCOUNT, Box, TinyEc2, answered
-from tests.system.tiny_offers import PRICE, REGION
-from tests.system.walk_tools import FAULTS, PLACES, Door, KilledError, Place, files, known_here, read_launch
+from tests.system.tiny_offers import DISK_GB_MONTH, PRICE, REGION
+from tests.system.walk_tools import (
+    FAULTS,
+    PLACES,
+    Door,
+    KilledError,
+    Place,
+    files,
+    known_here,
+    limit_on_record,
+    read_launch,
+)
 
+DISK = 60 * DISK_GB_MONTH / 730
+COSTS = {  # an hour
+    "pending": PRICE + DISK, "running": PRICE + DISK, "stopping": DISK, "stopped": DISK, "shutting-down": 0.0,
+    "terminated": 0.0,
+}  # fmt: skip
 SLACK_S = 80.0  # a minute, and what is lost by writing hours with two figures behind the point
 
 
 class Walk:
     """`home` is the working directory, and empty."""
 
-    def __init__(self, number: int, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, number: int, patch: pytest.MonkeyPatch, pace: Pace = UNKIND) -> None:
         self.number, self.dice = number, random.Random(number)
         self.clock = Clock()
-        self.ec2 = TinyEc2(Nature(self.clock, UNKIND))
+        self.ec2 = TinyEc2(Nature(self.clock, pace))
         self.agreed: dict[str, float] = {}  # token of a request -> hours that its machine may run at most
         self.typed: dict[Place, float] = {}  # the same of the request that comes next
         self.ever: dict[Place, float] = {}  # the longest that was ever agreed there
         self.last: dict[str, Place] = {}  # where a user was
+        self.loses = 0.0  # how often a connection does not last from the start of a training to its answer, each way
         self.story: list[str] = []
         self.install(patch)
 
@@ -78,15 +94,28 @@ class Walk:
             raise failure
         return box
 
-    def start_training(self, ssh: Ssh, seconds: float, words: Any, records: Path, *_: object) -> dict[str, Any]:
-        """In the place of upload, installation and start; the machine's timer is set anew."""
-        box = self.reach(ssh, "start of training")
+    def start_training(
+        self, ssh: Ssh, seconds: float, words: Any, records: Path, say: object, begin: Any, *_: object
+    ) -> dict[str, Any]:
+        """In the place of upload, installation and start; the machine's timer is set anew. The connection may be lost
+        before that and after.
+        """
+        box, lost = self.reach(ssh, "start of training"), self.dice.random()
+        known = {"state": "running", "deadline": 0.0, "now": 0.0}
         if box.trains:
-            return {"started": False, "state": "running", "deadline": 0.0, "now": 0.0}
-        Assignment(list(words), "nmt-1", str(records / "runs"), "/home/x").save(records, ssh.machine.name)
-        box.rings, box.trains = self.clock.now() + seconds, True
+            return {"started": False, "limits": box.limits, **known}
+        machine = ssh.machine
+        Assignment(list(words), "nmt-1", str(records / "runs"), "/home/x", machine.instance_id).save(
+            records, machine.name
+        )
+        told = begin("nmt-1")
+        if lost < self.loses:
+            raise UnreachableError(ssh.place("start of training"), Fault.lost)
+        box.rings, box.trains, box.limits = self.clock.now() + seconds, True, told["limits"]
         self.check_limit(box)
-        return {"state": "running", "deadline": 0.0, "now": 0.0}
+        if lost > 1 - self.loses:
+            raise UnreachableError(ssh.place("start of training"), Fault.lost)
+        return known
 
     def ask_agent(self, agent: Agent, verb: str, doing: str) -> dict[str, Any]:
         box = self.reach(agent.ssh, doing)
@@ -205,8 +234,8 @@ class Walk:
         assert {box.id for box in self.ec2.alive()} <= set(before), "to look starts nothing"
         if command == "ps" and fault is None:
             for box_id, price in re.findall(r"(i-[0-9a-f]+) +\S+ +([\d.]+) ", said):
-                costs = self.ec2.boxes[box_id].state in ("pending", "running")
-                assert (float(price) > 0) == costs, f"ps says that {box_id} costs {price}"
+                costs = COSTS[self.ec2.boxes[box_id].state]
+                assert float(price) == pytest.approx(costs, abs=1e-3), f"ps says that {box_id} costs {price}"
 
     def time_passes(self, place: Place) -> None:
         self.sleep(60 * self.dice.choice([0.1, 1, 15, 90, 600]))
@@ -239,6 +268,8 @@ class Walk:
         if begun is not None:
             hours, agreed = (box.rings - begun) / 3600, self.agreed.setdefault(box.token, self.typed[box.by])
             assert hours <= agreed + 0.02, f"{box.id} may run {hours} h, agreed were {agreed}"
+            kept = limit_on_record(box.by)
+            assert hours <= kept + 0.02, f"{box.id} may run {hours} h, on record are {kept}"
 
     def check_bill(self, place: Place, said: str) -> None:
         """To the minute; AWS's clock is that of the walk. Where AWS has forgotten a machine, or another folder has
@@ -269,9 +300,9 @@ class Walk:
 
 
 @contextlib.contextmanager
-def walking(number: int, patch: pytest.MonkeyPatch) -> Iterator[Walk]:
+def walking(number: int, patch: pytest.MonkeyPatch, pace: Pace = UNKIND) -> Iterator[Walk]:
     """A walk of this number. What fails in it is an AssertionError with the whole story."""
-    it = Walk(number, patch)
+    it = Walk(number, patch, pace)
     try:
         yield it
     except Exception as error:
@@ -279,8 +310,9 @@ def walking(number: int, patch: pytest.MonkeyPatch) -> Iterator[Walk]:
         raise AssertionError(f"walk {number}: {error}\n{story}") from error
 
 
-def walk(number: int, patch: pytest.MonkeyPatch, steps: int = 12) -> None:
-    with walking(number, patch) as it:
+def walk(number: int, patch: pytest.MonkeyPatch, pace: Pace = UNKIND, steps: int = 12) -> None:
+    with walking(number, patch, pace) as it:
+        it.loses = 0.15
         for _ in range(steps):
             it.step()
         it.finish()

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from nmt.config.remote import RemoteConfig
 from nmt.config.root import Config
 from nmt.config.saved import dump
 from nmt.launch.machine import Machine
+from tests.processes import MARK
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 PROGRAMS = ("ssh", "ssh-keygen", "rsync", "tmux")
@@ -114,9 +115,8 @@ class Server:
             *("KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password", "MaxStartups 50"),
             f"ForceCommand {self.folder / 'login'}",  # not the user's own start-up files, which may change the path
         ]
-        exports = [
-            f"export {key}={shlex.quote(value)}" for key, value in {"PATH": self.path, **self.environment}.items()
-        ]
+        known = {"PATH": self.path, MARK: os.environ.get(MARK, ""), **self.environment}
+        exports = [f"export {key}={shlex.quote(value)}" for key, value in known.items()]
         (self.folder / "login").write_text(
             "\n".join(["#!/bin/sh", *exports, 'exec sh -c "$SSH_ORIGINAL_COMMAND"']) + "\n"
         )
@@ -270,10 +270,22 @@ def fake_machine(tmp_path: Path, steps: int) -> Iterator[FakeMachine]:
         server.stop()
 
 
-def end_processes(there: Path, programs: Path) -> None:
-    """What a test has started on its machine: found by the folder in its command line, or by its own record."""
-    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            text = cmdline.read_bytes().decode("utf-8", "replace")
-            if (str(there) in text or str(programs) in text) and int(cmdline.parent.name) != os.getpid():
-                os.kill(int(cmdline.parent.name), signal.SIGKILL)
+def end_processes(*folders: Path) -> None:
+    """What a test has started on its machine: known by a folder in its command line, or by where it works."""
+    end = time.monotonic() + HANGS_S
+    while left := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_of(pid, folders)]:
+        assert time.monotonic() < end, left
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _is_of(pid: int, folders: Sequence[Path]) -> bool:
+    process = Path("/proc", str(pid))
+    try:
+        words, place = process.joinpath("cmdline").read_bytes().decode("utf-8", "replace"), process.joinpath("cwd")
+        here = place.readlink()
+    except OSError:  # it has ended, or is another user's
+        return False
+    return pid != os.getpid() and any(str(folder) in words or here.is_relative_to(folder) for folder in folders)

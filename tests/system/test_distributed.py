@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -160,3 +161,51 @@ def test_a_signal_ends_a_worker_whose_peer_does_not_answer(single, tmp_path):
     assert step >= 5
     assert f"stopped by a signal at step {step}; go on with resume={folder}" in output_of(folder)
     assert "Traceback" not in output_of(folder)
+
+
+def keeps_sigterm_back(process: subprocess.Popen[str]) -> bool:
+    """Whether it has a handler for SIGTERM, and its main thread does not take it."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigBlk:", "SigCgt:"))]
+    return all(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is looked at through Linux's /proc")
+def test_a_signal_ends_a_worker_whose_peer_has_met_it_and_goes_before_they_connect(single, tmp_path):
+    """There TensorFlow has set a handler of its own, and waits with Python's lock."""
+    _, cache = single
+    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    words = [f"hydra.run.dir={tmp_path}", *RUN, "train.distribution=multi_worker"]
+    chief = start(tmp_path, words, environment(cache, workers, 0))
+    try:
+        with meets(chief, workers[0]) as peer, peer.makefile("rb") as told:
+            peer.sendall(b"1\n")
+            assert told.readline() == b"\n"
+        wait_until(chief, keeps_sigterm_back)
+        chief.send_signal(signal.SIGTERM)
+        assert chief.wait(120) == -signal.SIGINT, output_of(tmp_path)
+    finally:
+        chief.kill()
+        chief.wait()
+    assert "Traceback" not in output_of(tmp_path)
+
+
+def wait_until(process: subprocess.Popen[str], holds: Callable[[subprocess.Popen[str]], bool]) -> None:
+    for _ in range(2400):
+        assert process.poll() is None
+        if holds(process):
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+def meets(chief: subprocess.Popen[str], address: str) -> socket.socket:
+    """A connection to a chief that waits for the others."""
+    host, port = address.split(":")
+    for _ in range(2400):
+        assert chief.poll() is None
+        try:
+            return socket.create_connection((host, int(port)), 120)
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("no chief")

@@ -35,9 +35,9 @@ def test_the_commands_of_the_tutorial_lead_to_a_paragraph(tmp_path, monkeypatch)
             answer = train_py(None, *words) if program == "train.py" else evaluate_py(*words)
             assert answer.status == 0, answer.err
     found = json.loads(Path("compared/comparison.json").read_text(encoding="utf-8"))
-    tool = found["systems"][2]
+    assert found["systems"] == ["one-best", "two-best", "tool"]
     assert shown.startswith("We compare two-best, tool with one-best on the 60 sentences of test. BLEU: one-best ")
-    same = found["metrics"]["bleu"][tool]
+    same = found["metrics"]["bleu"]["tool"]
     assert (same["difference"], same["p_randomisation"]) == (0.0, 1.0), "a copy of the baseline"
     table = Path("compared/table.md").read_text(encoding="utf-8")
     assert table.count("| captions en-de | 300 | 30 | 1 |") == 2, "both runs, not the file"

@@ -11,18 +11,19 @@ import pytest
 from nmt.launch.commands import run
 from tests.system.aws_client import account, quick, words
 from tests.system.aws_server import near_aws
-from tests.system.aws_unkind import UNKIND, Clock, Nature
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 from tests.system.machine_tools import fake_machine, needs_a_server
 
 pytestmark = [needs_a_server(), pytest.mark.long]
 
 
-def test_a_training_is_halted_moved_and_finished(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("pace", [KIND, UNKIND], ids=["kind", "unkind"])
+def test_a_training_is_halted_moved_and_finished(tmp_path, monkeypatch, capsys, pace):
     monkeypatch.chdir(tmp_path)
     account(monkeypatch, tmp_path)
     clock = Clock()
     quick(monkeypatch, clock)
-    with near_aws(Nature(clock, UNKIND)) as aws, fake_machine(tmp_path, steps=150) as box:
+    with near_aws(Nature(clock, pace)) as aws, fake_machine(tmp_path, steps=150) as box:
         key = box.server.folder / "user_key"
         aws.console = "-----BEGIN SSH HOST KEY KEYS-----\n{}-----END SSH HOST KEY KEYS-----\n".format(
             (box.server.folder / "host_key.pub").read_text()
@@ -43,7 +44,8 @@ def test_a_training_is_halted_moved_and_finished(tmp_path, monkeypatch, capsys):
         assert "box is up" in say("up", "--yes")
         instance = aws.alive()[0].id
         ends_it = f"the machine may still run and cost: python -m nmt.launch terminate {command} ends it"
-        assert f"{instance}: {ends_it}" in say("run", "--", "seed=x", status=2)
+        costs = f"{instance} in eu-west-1 may still run and cost: python -m nmt.launch terminate {command} ends it.\n"
+        assert costs in say("run", "--", "seed=x", status=2)
         told = say("run", "--", "seed=5", "hydra.run.dir=mine")
         assert told.startswith(
             f"box ({instance}): connecting\nupload to {box.folder}\nuv sync -p 3.12 --extra gpu\nbox: running"

@@ -21,7 +21,7 @@ from tests.system.aws_client import account, quick, words
 from tests.system.aws_client import configuration as config
 from tests.system.aws_requests import ACCOUNT, Caller
 from tests.system.aws_server import near_aws
-from tests.system.aws_unkind import UNKIND, Clock, Nature
+from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 YES = ("--yes", "--no-fetch")
@@ -31,14 +31,14 @@ OTHER = Caller("210987654321", "arn:aws:iam::210987654321:user/moto")
 ENDS = {"terminate": YES, "sweep-orphans": ("--yes", "--all")}
 
 
-@pytest.fixture
-def aws(tmp_path, monkeypatch):
+@pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])
+def aws(request, tmp_path, monkeypatch):
     """Unkind: `shutting-down` and `not found` last several looks."""
     account(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
     clock = Clock()
     quick(monkeypatch, clock)
-    with near_aws(Nature(clock, UNKIND)) as server:
+    with near_aws(Nature(clock, request.param)) as server:
         yield server
 
 
@@ -62,7 +62,7 @@ def test_a_machine_that_is_shutting_down_has_not_ended_otherwise(aws, capsys, co
     """DescribeInstances answers `shutting-down` several times before `terminated`."""
     assert run(["up", "--yes", *words(aws)]) == 0
     (held,) = aws.alive()
-    aws.nature.pace = replace(UNKIND, shutting_down_s=60.0)
+    aws.nature.pace = replace(aws.nature.pace, shutting_down_s=60.0)
     capsys.readouterr()
     assert run([command, *words(aws), *ENDS[command]]) == 0
     told = capsys.readouterr()
@@ -75,7 +75,7 @@ def test_a_machine_that_is_shutting_down_has_not_ended_otherwise(aws, capsys, co
 def test_a_machine_that_is_long_in_ending_stays_on_record(aws, capsys, wait_s):
     assert run(["up", "--yes", *words(aws)]) == 0
     (held,) = aws.alive()
-    aws.nature.pace = replace(UNKIND, shutting_down_s=400.0)
+    aws.nature.pace = replace(aws.nature.pace, shutting_down_s=400.0)
     assert run(["terminate", *words(aws, f"launch.wait_s={wait_s}"), *YES]) == 2
     assert f"{held.id}: found shutting-down after {wait_s} s, expected terminated" in capsys.readouterr().err
     assert load_machine(Path("runs/launch"), "nmt").instance_id == held.id

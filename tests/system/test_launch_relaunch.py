@@ -50,6 +50,6 @@ def test_a_machine_that_runs_and_does_not_answer_is_kept(tmp_path, monkeypatch, 
 def test_without_a_training_there_is_nothing_to_go_on_with(tmp_path, capsys):
     assert run(["relaunch", f"launch.folder={tmp_path}"]) == 2
     assert capsys.readouterr().err == (
-        "launch.name=nmt: found no training yet, expected a training that was started from here; "
-        "start one with python -m nmt.launch run launch.name=nmt -- OVERRIDES.\n"
+        "launch.name=nmt: found no training yet, expected a training that was started from here; start one with "
+        f"python -m nmt.launch run launch.name=nmt launch.folder={tmp_path} -- OVERRIDES.\n"
     )

@@ -18,8 +18,10 @@ from tests.system.aws_requests import SECRET
 from tests.system.aws_server import running_aws
 from tests.system.aws_unkind import KIND, UNKIND, Nature, RealClock
 
+PACES = {"kind": KIND, "unkind": replace(UNKIND, throttled_each=2)}
 
-@pytest.fixture(params=[KIND, replace(UNKIND, throttled_each=2)], ids=["kind", "unkind"])
+
+@pytest.fixture(params=PACES.values(), ids=list(PACES))
 def store(tmp_path, monkeypatch, request):
     """Of the run `box-1` under s3://checkpoints/mine, whose bucket is there; unkind: each second request is refused."""
     account(monkeypatch, tmp_path)
@@ -77,9 +79,11 @@ def test_nothing_there_is_nothing_brought(store, tmp_path):
     assert push(store, tmp_path, {}) == {}
 
 
-def test_a_bucket_that_is_not_there_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pace", PACES.values(), ids=PACES)
+def test_a_bucket_that_is_not_there_is_told(tmp_path, monkeypatch, pace):
     account(monkeypatch, tmp_path)
-    with running_aws() as aws:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0.0)
+    with running_aws(Nature(RealClock(), pace)) as aws:
         config, _ = read_launch(words(aws, "launch.s3=s3://nowhere"))
         store = store_of(config.launch, "box-1")
         with pytest.raises(LaunchError, match="s3:PutObject"):

@@ -85,6 +85,16 @@ def test_a_promise_that_is_not_kept_is_told_and_the_machine_ended(aws, capsys):
     assert aws.left() == []
 
 
+def test_a_machine_that_does_not_come_up_is_ended_too(aws, capsys):
+    """It was rented, and is on record only once its keys are known."""
+    aws.console = "booting"
+    assert run(["selftest", "--yes", *words(aws)]) == 1
+    told = capsys.readouterr().out
+    assert "found no host keys after" in told
+    assert "nothing of selftest is left in eu-west-1\n" in told
+    assert aws.left() == []
+
+
 def test_whatever_breaks_the_machine_is_ended(aws, monkeypatch, capsys):
     from nmt.launch.ssh_faults import Fault, UnreachableError
 

@@ -9,7 +9,7 @@ import pytest
 
 from nmt.launch.assignment import Assignment
 from nmt.launch.states import ALLOWED, State
-from tests.system.aws_unkind import UNKIND
+from tests.system.aws_unkind import KIND, UNKIND
 from tests.system.launch_walk import walking
 from tests.system.walk_tools import PLACES, files
 
@@ -21,10 +21,10 @@ WORDS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def it(tmp_path, monkeypatch):
+@pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])
+def it(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with walking(0, monkeypatch) as it:
+    with walking(0, monkeypatch, request.param) as it:
         it.typed = dict.fromkeys(PLACES, 48.0)
         monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
         for name in ("terminal", "stream"):
@@ -35,7 +35,8 @@ def it(tmp_path, monkeypatch):
 def bring(it, state):
     """A machine into a state; there is a training that `relaunch` can go on with."""
     Assignment(["seed=2"], "nmt-1", "runs", "/home/x").save(DESK.records.parent, "nmt")
-    it.ec2.nature.pace = replace(UNKIND, pending_s=100.0)  # it stays so while it is looked at
+    stays = {State.pending: {"pending_s": 100.0}, State.ending: {"shutting_down_s": 100.0}}  # while it is looked at
+    it.ec2.nature.pace = replace(it.ec2.nature.pace, **stays.get(state, {}))
     if state in (State.asked, State.pending):
         path, answered = DESK.records / "starting.json", 0
         while not path.exists() or (state is State.pending and not json.loads(path.read_text())["instance_id"]):

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from nmt.errors import LaunchError
 from nmt.launch import relaunch as relaunching
 from nmt.launch import remote_commands
 from nmt.launch.assignment import Assignment
 from nmt.launch.commands import run
 from nmt.launch.ssh_faults import Fault, UnreachableError
 from nmt.launch.terms import load_terms
+from nmt.launch.training import Agent
 from tests.system.aws_client import account, quick, words
 from tests.system.aws_requests import refusal
 from tests.system.aws_server import near_aws
@@ -38,7 +40,8 @@ def trained(monkeypatch):
     """Notes what `run` would arm the machine's timer with, and what uv is given; nothing is sent."""
     seen = []
 
-    def note(ssh, seconds, words, records, say, addresses, python):
+    def note(ssh, seconds, words, records, say, begin, python):
+        begin("nmt-1")
         seen.append((round(seconds / 3600, 2), python, list(words)))
         return {"state": "running", "deadline": 0.0, "now": 0.0}
 
@@ -81,10 +84,117 @@ def test_a_limit_is_raised_by_a_yes_alone(aws, trained, monkeypatch, capsys, ans
     assert run(["run", *home(aws), "launch.max_hours=24", "--", "seed=1"]) == (2 if hours is None else 0)
     assert "launch.max_hours: 24.0; `up` was told 2.0\n" in capsys.readouterr().out
     assert [round(one[0]) for one in trained] == ([] if hours is None else [24])
-    kept = load_terms(Path("runs/launch/nmt"))
-    assert kept.options["launch.max_hours"] == (hours or 2.0)
+    assert hours_on_record() == (hours or 2.0)
     assert run(["run", *home(aws), "--", "seed=1"]) == 0, "from now on it holds, without a question"
     assert round(trained[-1][0]) == (hours or 2.0)
+
+
+class Box:
+    """A machine that is reached, whose agent starts what it is asked to; its answer may be lost on the way."""
+
+    def __init__(self, clock):
+        self.clock, self.status, self.answers, self.rings, self.uploads_s = clock, {"state": "idle"}, True, 0.0, 0.0
+
+    def ask(self, agent, verb, doing, given=""):
+        if verb == "status":
+            return self.status
+        spec = json.loads(given)
+        self.rings = self.clock.now() + spec["limit_s"]
+        self.status = {"state": "running", "deadline": self.rings, "now": self.clock.now(), "limits": spec["limits"]}
+        if not self.answers:
+            raise UnreachableError(agent.ssh.place(doing), Fault.lost)
+        return {"started": True, **self.status}
+
+
+@pytest.fixture
+def box(aws, monkeypatch):
+    it = Box(aws.nature.clock)
+    monkeypatch.setattr("nmt.launch.training.make_folders", lambda *_: "/home/x")
+    monkeypatch.setattr("nmt.launch.training.upload_project", lambda *_: it.clock.sleep(it.uploads_s))
+    monkeypatch.setattr("nmt.launch.training.upload_items", lambda *_: None)
+    monkeypatch.setattr(Agent, "install", lambda *_: None)
+    monkeypatch.setattr(Agent, "ask", lambda *words, **how: it.ask(*words, **how))
+    return it
+
+
+def hours_on_record():
+    return load_terms(Path("runs/launch/nmt")).told["launch.max_hours"]
+
+
+def test_a_raised_limit_whose_answer_is_lost_is_on_record(aws, box, capsys):
+    """The machine had its new limit, the record the old one, so that `cost` said less than it may come to."""
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=2")]) == 0
+    box.answers = False
+    assert run(["run", "--yes", *home(aws), "launch.max_hours=24", "--", "seed=1"]) == 2
+    assert hours_on_record() == 24.0
+    assert run(["cost", *home(aws)]) == 0
+    assert "  the end  $14.26 at most" in capsys.readouterr().out
+    assert run(["run", *home(aws), "launch.max_hours=24", "--", "seed=1"]) == 0, "what was agreed needs no second yes"
+    told = capsys.readouterr().out
+    assert "a training runs already; nothing was changed" in told
+    assert "`up` was told" not in told
+
+
+def test_a_lowered_limit_holds_on_record_once_the_machine_has_said_so(aws, box):
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=24")]) == 0
+    box.answers = False
+    lower = ["run", "--yes", *home(aws), "launch.max_hours=1", "--", "seed=1"]
+    assert run(lower) == 2
+    assert hours_on_record() == 24.0, "it may still hold"
+    assert run(["run", "--yes", *home(aws), "launch.max_hours=3", "--", "seed=1"]) == 0
+    assert hours_on_record() == 24.0, "what the machine does not say is not noted"
+    assert run(lower) == 0
+    assert hours_on_record() == 1.0
+
+
+def test_upload_and_installation_take_their_time_of_the_limit(aws, box):
+    """The machine ran as much longer as they had taken."""
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=2")]) == 0
+    (held,) = aws.alive()
+    box.uploads_s = 1200.0
+    assert run(["run", *home(aws), "--", "seed=1"]) == 0
+    assert box.rings - aws.nature.begun[held.id] == pytest.approx(7200.0, abs=2.0)
+
+
+def test_a_machine_that_boots_again_has_the_timer_of_up_and_that_is_said(aws, box, capsys):
+    """The record went on with the lower limit of `run`."""
+    assert run(["up", "--yes", *words(aws, "launch.max_hours=24")]) == 0
+    assert run(["run", "--yes", *home(aws), "launch.max_hours=1", "--", "seed=1"]) == 0
+    assert hours_on_record() == 1.0
+    assert run(["stop", *home(aws)]) == 0
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert "running it costs $0.587 an hour, for 24 h at most\n" in capsys.readouterr().out
+    assert hours_on_record() == 24.0
+
+
+def test_whatever_fails_in_a_run_the_machine_is_named(aws, box, monkeypatch, capsys):
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+
+    def full(*_):
+        raise LaunchError("a disk here", found="no room", expected="some", next_step="make some")
+
+    monkeypatch.setattr("nmt.launch.training.upload_project", full)
+    assert run(["run", *home(aws), "--", "seed=1"]) == 2
+    assert f"{held.id} in eu-west-1 may still run and cost: python -m nmt.launch termi" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["logs", "fetch", "halt", "attach"])
+def test_the_training_of_an_earlier_machine_is_not_taken_for_this_one_s(aws, monkeypatch, capsys, command):
+    """`job.json` outlives its machine: until `run` was given, the new one was asked for a run that it never had."""
+    monkeypatch.setattr(Agent, "ask", lambda *_: pytest.fail("the machine was asked"))
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/x", "i-0earlier").save(Path("runs/launch"), "nmt")
+    capsys.readouterr()
+    assert run([command, *home(aws)]) == 2
+    assert capsys.readouterr().err == (
+        f"launch.name=nmt: found none on {held.id}; the one in runs/nmt-1 was on i-0earlier, expected a training that "
+        "was started from here; start one with python -m nmt.launch run launch.name=nmt -- OVERRIDES, "
+        "resume=runs/nmt-1 goes on with that one.\n"
+    )
+    assert run(["ps", *home(aws)]) == 0
+    assert f"none on {held.id}; the one in runs/nmt-1 was on i-0earlier\n" in capsys.readouterr().out
 
 
 def test_the_longer_limit_of_up_is_not_cut_by_run(aws, trained):
@@ -132,6 +242,22 @@ def test_relaunch_asks_before_it_takes_other_terms(aws, trained, monkeypatch, ca
     assert "machine.instance_type: g4dn.xlarge; `up` was told g5.xlarge\n" in told
     assert "launch.max_usd: 9.0; `up` was told 1.0\n" in told
     assert [one.id for one in aws.alive()] == [held.id]
+
+
+@pytest.mark.parametrize(("answers", "told", "left"), [
+    ("n", "training was stopped, and is at home; the machine may still run and cost: python -m nmt.launch term", 1),
+    ("yn", "the old machine has ended; python -m nmt.launch relaunch launch.name=nmt", 0),
+])  # fmt: skip
+def test_a_no_to_a_relaunch_says_what_has_been_done_by_then(aws, trained, monkeypatch, capsys, answers, told, left):
+    """It said that nothing was done: training had been stopped, and the machine cost without it."""
+    monkeypatch.setattr(relaunching, "_saved", lambda *_: True)
+    assert run(["up", "--yes", *words(aws)]) == 0
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/x").save(Path("runs/launch"), "nmt")
+    given = iter(answers)
+    monkeypatch.setattr("builtins.input", lambda question: next(given))
+    assert run(["relaunch", *home(aws)]) == 2
+    assert told in capsys.readouterr().out
+    assert (len(aws.alive()), trained) == (left, [])
 
 
 def test_up_after_the_end_starts_from_the_defaults(aws):
@@ -312,6 +438,54 @@ def test_ps_asks_aws(aws, capsys):
     assert "0.000  terminated  ended: Server.SpotInstanceTermination" in capsys.readouterr().out
 
 
+def unreachable(self, command, place, *_, **__):
+    raise UnreachableError(place, Fault.timed_out)
+
+
+def test_the_disk_of_a_stopped_machine_costs(aws, monkeypatch, capsys):
+    """It was shown as ended, at 0.000 an hour."""
+    monkeypatch.setattr("nmt.launch.ssh.Ssh._once", unreachable)
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    assert run(["stop", *home(aws)]) == 0
+    capsys.readouterr()
+    assert run(["ps", *home(aws)]) == 0
+    told = capsys.readouterr().out
+    assert f"{held.id}  -        0.007  stopped   its disk costs: python -m nmt.launch up launch.name=nmt" in told
+    assert run(["cost", *home(aws)]) == 0
+    told = capsys.readouterr().out
+    assert f"{held.id} (g4dn.xlarge) in eu-west-1, stopped\n" in told
+    assert told.endswith("  an hour  $0.0072: its disk, $5.28 a month until it is terminated\n")
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/x", held.id).save(Path("runs/launch"), "nmt")
+    assert run(["fetch", *home(aws)]) == 2
+    told = capsys.readouterr().err
+    assert "found that AWS has it stopped (stopped: " in told
+    assert "up launch.name=nmt" in told
+    assert "starts it again; until it is terminated its disk costs.\n" in told
+
+
+def test_a_machine_that_ends_costs_no_more(aws, capsys):
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    aws.nature.pace = replace(aws.nature.pace, shutting_down_s=60.0)
+    aws.end(held)
+    capsys.readouterr()
+    assert run(["cost", *home(aws)]) == 0
+    assert capsys.readouterr().out.endswith("  the end  AWS ends it: it costs no more\n")
+    assert run(["ps", *home(aws)]) == 0
+    assert "0.000  shutting-down  ended: " in capsys.readouterr().out
+
+
+def test_a_machine_that_stops_by_itself_goes_on_costing_and_that_is_said(aws, capsys):
+    disk = "from then on its disk costs $5.28 a month until it is terminated"
+    assert disk in preflight(aws, capsys, "launch.shutdown=stop")
+    assert disk not in preflight(aws, capsys)
+    assert run(["up", "--yes", *words(aws, "launch.shutdown=stop")]) == 0
+    assert f"by itself after 12 h (stop), $7.13 at most; {disk}\n" in capsys.readouterr().out
+    assert run(["cost", *home(aws)]) == 0
+    assert capsys.readouterr().out.endswith(f"; {disk}\n")
+
+
 def test_ps_knows_what_was_asked_for_and_never_answered(aws, capsys):
     def lost(call, act):
         if call.action == "RunInstances":
@@ -332,10 +506,6 @@ def test_fetch_says_at_once_that_the_machine_has_ended(aws, monkeypatch, capsys)
     (held,) = aws.alive()
     Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
     waited = []
-
-    def unreachable(self, command, place, *_, **__):
-        raise UnreachableError(place, Fault.timed_out)
-
     monkeypatch.setattr("nmt.launch.ssh.Ssh._once", unreachable)
     monkeypatch.setattr("nmt.launch.remote_commands.Ssh.sleep", waited.append, raising=False)
     aws.end(held, "Server.SpotInstanceTermination")
@@ -366,10 +536,6 @@ def test_terminate_fetches_from_the_machine_that_was_given_the_training_alone(aw
 def test_a_machine_that_does_not_answer_is_waited_for_where_it_runs(aws, monkeypatch, capsys):
     assert run(["up", "--yes", *words(aws)]) == 0
     Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/ubuntu/nmt-launch").save(Path("runs/launch"), "nmt")
-
-    def unreachable(self, command, place, *_, **__):
-        raise UnreachableError(place, Fault.timed_out)
-
     monkeypatch.setattr("nmt.launch.ssh.Ssh._once", unreachable)
     assert run(["fetch", *home(aws), "remote.wait_s=0"]) == 2
     assert "found no answer" in (told := capsys.readouterr().err)

@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from tests.system.aws_unkind import KIND, UNKIND
 from tests.system.launch_walk import walk, walking
 from tests.system.tiny_ec2 import refused
 from tests.system.walk_tools import PLACES
@@ -18,28 +19,38 @@ DESK, LAPTOP, BEN = PLACES
 YES = ("--yes", "--no-fetch")
 
 
-def test_thirty_walks(tmp_path):
-    walks(range(30), tmp_path)
+@pytest.fixture(params=[KIND, UNKIND], ids=["kind", "unkind"])
+def pace(request):
+    return request.param
+
+
+def test_thirty_walks(tmp_path, pace):
+    walks(range(30), tmp_path, pace)
 
 
 @pytest.mark.long
 def test_two_thousand_walks(tmp_path):
-    walks(range(2000), tmp_path)
+    walks(range(2000), tmp_path, UNKIND)
 
 
-def walks(numbers, home):
+@pytest.mark.long
+def test_as_many_at_a_kind_aws(tmp_path):
+    walks(range(2000), tmp_path, KIND)
+
+
+def walks(numbers, home, pace):
     for number in numbers:
         with pytest.MonkeyPatch.context() as patch:
             (home / str(number)).mkdir()
             patch.chdir(home / str(number))
-            walk(number, patch)
+            walk(number, patch, pace)
 
 
 @pytest.fixture
-def it(tmp_path, monkeypatch):
+def it(tmp_path, monkeypatch, pace):
     """A walk whose steps the test takes; what must hold is held after each."""
     monkeypatch.chdir(tmp_path)
-    with walking(0, monkeypatch) as it:
+    with walking(0, monkeypatch, pace) as it:
         it.typed = dict.fromkeys(PLACES, 48.0)
         yield it
         it.finish()

@@ -1,5 +1,8 @@
 # B batch, S source step, T target step
-"""Two devices train as one does. TensorFlow divides a CPU only as it starts, so this is a process of its own."""
+"""Two devices train as one does, and read a checkpoint's values.
+
+TensorFlow divides a CPU only as it starts, so this is a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,11 @@ pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a CPU 
 
 # Batches of six sentences, of five, and of one, which leaves the other replica without any.
 PROGRAM = """
+import functools
 import json
 import numpy as np
 import tensorflow as tf
+from nmt.checkpoint.handover import LEAST, Blank, can_fill
 from nmt.config.model import Cell, Decoder, ModelConfig, Tie
 from nmt.config.train import Device, Distribution, Optimizer, TrainConfig
 from nmt.model.seq2seq import Seq2Seq
@@ -43,11 +48,12 @@ def batch(rows):
     lengths = rng.integers(1, 7, (2, rows, 1))
     return np.where(np.arange(6) < lengths - 1, ids, np.where(np.arange(6) == lengths - 1, 2, 0)).astype(np.int32)
 
-def steps(one):
+def steps(one, graph=False):
+    step = one.step if graph else functools.partial(Trainer.step.python_function, one)
     told = []
     for number, rows in enumerate((6, 5, 1), start=1):
         source, target = batch(rows)
-        result = one.step(tf.constant(source), tf.constant(target), tf.constant(0.01), tf.constant(number, tf.int64))
+        result = step(tf.constant(source), tf.constant(target), tf.constant(0.01), tf.constant(number, tf.int64))
         told.append([float(result.loss), float(result.nll), int(result.num_tokens), float(result.gradient_norm)])
         assert bool(result.applied)
     return np.array(told), {v.name.split(":")[0]: v.numpy() for v in one.variables}
@@ -58,8 +64,9 @@ def apart(first, second):
         np.abs(first[0] / second[0] - 1).max())
 
 with replicas.scope():
+    held = tf.Variable(np.zeros(LEAST, np.float32))
     both, dropped = trainer(SPREAD, 0.0, replicas), trainer(SPREAD, 0.3, replicas)
-found = steps(both)
+found = steps(both, graph=True)
 single = TrainConfig(**OPTIONS)
 told = {"apart": apart(found, steps(trainer(single, 0.0)))}
 told["copies"] = max(
@@ -68,7 +75,17 @@ told["copies"] = max(
 told["traces"] = both.step.experimental_get_tracing_count()
 # A replica draws the masks of a micro-batch: three and three sentences, three and two, one and none.
 halves = TrainConfig(micro_batch_sentences=3, **OPTIONS)
-told["with dropout"] = apart(steps(dropped), steps(trainer(halves, 0.3)))[0]
+told["with dropout"] = apart(steps(dropped, graph=True), steps(trainer(halves, 0.3)))[0]
+
+# A value that is handed over is no memory that the replicas share.
+assert can_fill(held, (LEAST,), np.dtype(np.float32))
+blank = Blank((LEAST,), np.dtype(np.float32))
+blank.array.fill(3)
+held.assign(blank.tensor)
+del blank
+first, second = replicas.strategy.experimental_local_results(held)
+first.assign_add(np.ones(LEAST, np.float32))
+told["handed over"] = [float(first[5]), float(second[5])]
 print(json.dumps(told))
 """
 
@@ -98,3 +115,7 @@ def test_both_hold_the_same_to_the_last_bit(told):
 
 def test_batches_of_all_sizes_are_traced_once(told):
     assert told["traces"] == 1
+
+
+def test_each_has_its_own_copy_of_a_value_that_was_handed_over(told):
+    assert told["handed over"] == [4.0, 3.0]

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import sacrebleu
 
-from nmt.app.evaluate import folders_for
 from nmt.app.hooks import RunHooks
 from nmt.checkpoint.file import read_extras, read_parameters
 from nmt.config.data import CaptionsConfig
@@ -137,7 +136,8 @@ def test_two_checkpoints_are_compared_in_folders_of_their_own(trained, alone, tm
     worse = "robustness=[typos,doubled]"
     answer = evaluate_py(f"checkpoint=[{alone},{inside}]", f"out={tmp_path}", "search.beam=1", worse)
     assert answer.status == 0, answer.err
-    assert f"test: compared with {alone}" in answer.out
+    assert "test: compared with model\n" in answer.out
+    assert f"\nfirst-last: {inside}\n" in answer.out
     for told in ("difference", "p (bootstrap)", "p (randomisation)", "WMD similarity", "first-last"):
         assert told in answer.out or (tmp_path / told).is_dir()
     assert read_results(tmp_path / "model")["sentences"] == read_results(tmp_path / "first-last")["sentences"] == 30
@@ -146,8 +146,9 @@ def test_two_checkpoints_are_compared_in_folders_of_their_own(trained, alone, tm
     found = read_results(tmp_path, "comparison.json")
     assert [one["set"] for one in found["robustness"]] == ["plain", "typos", "doubled"]
     for one in found["robustness"]:
-        assert one["scores"]["wmd"].keys() == {alone, str(inside)}
-    assert [one["of"] for one in found["buckets"] if one["by"] == "unseen_words"] == [alone, str(inside)]
+        assert one["scores"]["wmd"].keys() == {"model", "first-last"}
+    assert [one["of"] for one in found["buckets"] if one["by"] == "unseen_words"] == ["model", "first-last"]
+    assert found["files"] == {"model": [alone], "first-last": [str(inside)]}
 
 
 def test_every_checkpoint_is_looked_at_before_the_first_is_scored(alone, tmp_path):
@@ -335,9 +336,3 @@ def test_a_run_stopped_by_a_signal_and_resumed_is_the_run_that_was_not_stopped(t
     assert without_times(read_events(halves)) == without_times(read_events(whole))
     for metric in ("bleu", "chrf", "wmd"):
         assert read_results(halves)[metric] == read_results(whole)[metric]
-
-
-def test_folders_of_several_results_do_not_share_a_name():
-    files = ["runs/a/checkpoints/best.h5", "old/a/checkpoints/best.h5", "x.h5", "y/x.h5"]
-    assert list(folders_for(files).values()) == ["a-best", "a-best-2", "x", "x-2"]
-    assert folders_for(files[:1]) == {files[0]: "."}

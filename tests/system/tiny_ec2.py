@@ -31,6 +31,7 @@ class Box:
     by: Any  # whoever asked
     rings: float = float("inf")  # when its timer powers it off
     trains: bool = False
+    limits: Any = None  # that its timer was set by, as its agent remembers them
     touched: set[object] = field(default_factory=set)  # by whom it was started, stopped or ended
     launch_time: Any = None
     state_reason: Any = None

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config import launch_line
+from nmt.config.launch import LaunchConfig
 from tests.system.tiny_ec2 import Box, lost, refused
+from tests.system.tiny_offers import PRICE
 
 BEFORE = ("RequestLimitExceeded", "InternalError", "InsufficientInstanceCapacity", "UnauthorizedOperation", "cut")
 AFTER = ("slow", "broken", "killed")  # AWS has acted
@@ -76,6 +78,14 @@ def known_here(place: Place, box: Box) -> bool:
     bill = place.records / "bill.jsonl"
     events = [json.loads(line) for line in bill.read_text().splitlines()] if bill.exists() else []
     return [one["what"] for one in events if one["id"] == box.id][-1:] not in ([], ["ended"])
+
+
+def limit_on_record(place: Place) -> float:
+    """After how many hours its machine powers itself off at the latest, as the place's own files have it."""
+    terms = json.loads((place.records / "terms.json").read_text())
+    told = {**terms["options"], **terms["limits"]}
+    hours, usd = told.get("launch.max_hours", LaunchConfig.max_hours), told.get("launch.max_usd")
+    return float(hours if usd is None else min(hours, usd / PRICE))
 
 
 CACHE: dict[str, Any] = {}

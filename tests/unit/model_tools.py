@@ -14,6 +14,7 @@ from nmt.model.seq2seq import Seq2Seq
 from tests.unit.model_twins import random_filled, weight_shapes
 
 SOURCE_VOCAB, TARGET_VOCAB = 9, 8
+WORTH_A_GRAPH = 12  # tensors to vary, twice each: more evaluations take longer than a graph to be made
 
 
 def vocabularies(config: ModelConfig) -> tuple[int, int]:
@@ -69,6 +70,12 @@ def check_gradients(
     with tf.GradientTape() as tape:
         result = weigh(function(*[tf.convert_to_tensor(v) for v in values]))
     gradients = tape.gradient(result, everything)
+
+    def value() -> tf.Tensor:
+        return weigh(function(*[tf.convert_to_tensor(v) for v in values]))
+
+    if len(everything) > WORTH_A_GRAPH:
+        value = tf.function(value, autograph=False)
     rng = np.random.default_rng(7)
     width = 1e-5
     for number, (variable, gradient) in enumerate(zip(everything, gradients, strict=True)):
@@ -78,7 +85,7 @@ def check_gradients(
         direction, around = rng.standard_normal(kept.shape), []
         for sign in (1, -1):
             variable.assign(kept + sign * width * direction)
-            around.append(float(weigh(function(*[tf.convert_to_tensor(v) for v in values]))))
+            around.append(float(value()))
         variable.assign(kept)
         measured, claimed = (around[0] - around[1]) / (2 * width), np.sum(direction * np.asarray(gradient))
         assert_allclose(claimed, measured, rtol=1e-6, atol=1e-8, err_msg=f"{variable.name} ({number})")

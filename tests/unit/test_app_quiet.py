@@ -59,6 +59,15 @@ def test_where_the_import_fails_they_are_shown(tmp_path):
     assert "ImportError: no library" in done.stderr
 
 
+def test_cycles_are_looked_for_again_once_it_is_there(tmp_path):
+    done = start(
+        tmp_path,
+        "import gc\nprint(gc.isenabled())",
+        f"{CODE}\nimport gc\nprint(gc.isenabled(), gc.get_freeze_count() > 0)",
+    )
+    assert done.stdout == "False\nTrue 3\nTrue True\n"
+
+
 def test_many_models_in_one_process_are_no_warning(caplog):
     load_tensorflow()
     scaled = tf.function(lambda scale: tf.constant(1.0) * scale, autograph=False)

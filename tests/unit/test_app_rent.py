@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from nmt.app.rent import main, rent
+from tests.hydra_answers import keep_answers
 
 NAME = "launch.name=sweep-1"
 UP = ["up", "--yes", NAME, "machine=g4dn_xlarge"]
@@ -16,6 +17,11 @@ RUN = ["run", NAME, "machine=g4dn_xlarge", "--", "seed=1"]
 FETCH = ["fetch", "--every", NAME, "machine=g4dn_xlarge"]
 HALT = ["halt", NAME, "machine=g4dn_xlarge"]
 END = ["terminate", "--yes", NAME, "machine=g4dn_xlarge"]
+
+
+@pytest.fixture(autouse=True)
+def _quick_hydra(monkeypatch):
+    keep_answers(monkeypatch)
 
 
 class Steps:
@@ -49,6 +55,21 @@ def test_a_step_that_fails_ends_the_machine(tmp_path, failing, steps_seen):
     steps = Steps(**{failing: 2})
     assert rented(tmp_path, steps) == 2
     assert steps.seen == steps_seen
+
+
+def test_a_mistaken_training_rents_nothing(tmp_path, monkeypatch, capsys):
+    """It was told once a machine was paid for."""
+    monkeypatch.chdir(tmp_path)
+    steps = Steps()
+    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps) == 2
+    assert steps.seen == []
+    assert capsys.readouterr().err.startswith("data.train: found no/train, expected files that exist; ")
+    records = tmp_path / "runs" / "launch" / "sweep-1"
+    records.mkdir(parents=True)
+    asked = {"InstanceType": "t3.micro", "BlockDeviceMappings": [{"Ebs": {"VolumeSize": 50}}]}
+    (records / "starting.json").write_text(json.dumps({"region": "eu-west-1", "zone": "", "parameters": asked}))
+    rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps)
+    assert steps.seen == [END], "what an earlier one may have left"
 
 
 def test_a_training_that_failed_hands_its_exit_status_on(tmp_path):

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from nmt.compare import tables
 from nmt.compare.judge import Comparison, compare
 from nmt.compare.systems import Output, System, foreign_measures, our_measures
-from nmt.config.metrics import BleuConfig, MetricsConfig, WmdConfig
+from nmt.config.metrics import BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
 from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
@@ -90,6 +90,15 @@ def test_people_agree_as_the_authors_table_says():
             assert agreement(curve, -difference) == agreement(curve, difference)
     assert wmd is None
     assert agreement(wmd, 0.1) is None
+
+
+def test_a_curve_is_that_of_the_metric_as_it_is_set():
+    pieces = MetricsConfig(bleu=BleuConfig(tokenize="flores200"), chrf=ChrfConfig(word_order=2))
+    most, slope = pieces.curve("bleu")
+    assert (round(most, 2), round(slope, 4)) == (91.0, 0.8079)
+    assert pieces.curve("chrf") is None
+    usual = MetricsConfig()
+    assert [usual.curve(name) for name in ("bleu", "chrf")] == [one.curve for one in our_measures(["bleu", "chrf"])]
 
 
 def test_scores_of_other_vectors_or_settings_are_not_compared_as_they_are():
@@ -187,11 +196,19 @@ def test_runs_of_one_configuration_are_one_system():
 # ---- what is written
 
 
+def test_of_a_group_of_one_run_the_seeds_part_is_unknown():
+    by = scorer(1)
+    pair = [system("a", 2, by), replace(system("b", 3, by), group=True)]
+    assert "b has one run: the seed's part of its differences is unknown" in judged(pair, by).notes
+    assert judged([pair[0], replace(pair[1], group=False)], by).notes == []
+
+
 def test_the_json_has_the_layout_of_the_contract():
     by = scorer(1, replace(CFG, confidence=0.95))
     content = tables.as_json(judged([system("a", 2, by), system("b", 3, by)], by))
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert (content["baseline"], content["systems"]) == ("a", ["a", "b"])
+    assert content["files"] == {"a": ["2.txt"], "b": ["3.txt"]}
     assert list(content["metrics"]) == ["bleu", "chrf", "wmd"]
     keys = ("score", "ci95", "difference", "difference_ci95", "p_bootstrap", "p_randomisation", "p_holm", "agreement")
     one = content["metrics"]["bleu"]["b"]
@@ -232,7 +249,7 @@ def test_the_table_for_reviewers_is_markdown_and_latex():
 
 def test_small_p_values_are_not_told_as_nought():
     by = scorer(1, replace(CFG, report=["bleu"]))
-    found = judged([system("runs/x/checkpoints/best.h5", 2, by), system("b", 3, by)], by)
+    found = judged([system("x-best", 2, by), system("b", 3, by)], by)
     for p, cell, told in (
         (3e-6, "< 0.001", "p < 0.001)"),
         (0.0124, "0.012", "p = 0.012)"),

@@ -18,6 +18,7 @@ from nmt.config.metrics import MetricsConfig, Norm, WmdConfig
 from nmt.metrics.bootstrap import Interval
 from nmt.metrics.metric import Language, Scorer
 from nmt.metrics.vectors import word_vectors
+from nmt.report.page import Report, report_html
 
 MEASURES = {one.name: one for one in our_measures(["bleu", "chrf", "wmd", "ter"])}
 SOURCE = ["a cat", "a dog runs", "the old house over there"]
@@ -99,14 +100,12 @@ def test_every_sentence_has_its_scores_and_plans(scorer):
 
 
 def test_the_page_has_a_picture_for_each_metric_and_bucket(scorer):
-    history = [{"step": 10, "bleu": 1.0, "loss": 4.0}, {"step": 20, "bleu": 2.0, "loss": 3.0}]
-    systems = [replace(system("A", A, scorer), history=history), system("B", B, scorer)]
-    found = report_of(judged(scorer, *systems), scorer)
+    found = report_of(judged(scorer, system("A", A, scorer), system("B", B, scorer)), scorer)
     assert found.title == "test: compared with A"
+    assert list(found.notes[:2]) == ["A: A.txt", "B: B.txt"]
     assert [panel.caption for panel in found.scores] == ["BLEU", "chrF", "WMD similarity"]
     assert [len(panel.rows) for panel in found.scores] == [2, 2, 2]
-    assert [panel.caption for panel in found.curves] == ["loss (dev)", "BLEU (dev)"]
-    assert found.curves[1].about == "BLEU (dev) over steps; at the end A 2"
+    assert found.curves == []
     length = found.groups[0]
     assert (length.heading, [row.label for row in length.panels[0].rows]) == ("source length", ["1-9 (3)"])
     assert found.sentences.groupings[0].bins == {"1-9": [0, 1, 2]}
@@ -114,6 +113,32 @@ def test_the_page_has_a_picture_for_each_metric_and_bucket(scorer):
     assert [one.heading for one in found.words] == ["What B gets right more often", "What B gets right less often"]
     assert set(found.copies) == {"Markdown", "LaTeX"}
     assert list(found.signatures) == ["BLEU", "chrF", "WMD similarity"]
+
+
+def test_every_run_has_its_learning_curve_in_the_colour_of_its_system(scorer):
+    runs = [[{"step": 10, "bleu": 1.0, "loss": 4.0}, {"step": 20, "bleu": last}] for last in (2.0, 5.0, 3.0)]
+    group = System("B", REFERENCES, [system("B", lines, scorer).outputs[0] for lines in (B, A)], histories=runs[1:])
+    found = report_of(judged(scorer, replace(system("A", A, scorer), histories=runs[:1]), group), scorer).curves
+    assert [panel.caption for panel in found] == ["loss (dev)", "BLEU (dev)"]
+    assert found[1].about == "BLEU (dev) over steps; at the end A 2, B, 1 5, B, 2 3"
+    assert [(line.colour, line.name) for line in found[1].lines] == [(0, "A"), (1, "B, 1"), (1, "B, 2")]
+    assert [line.path.count("L") for line in found[1].lines] == [1, 1, 1]
+
+
+def test_how_often_words_were_trained_on_is_a_picture_of_its_own(scorer):
+    """By hand: cat 0 times, dog 3, house 12."""
+    counts = Counter(a=90, dog=3, runs=9, the=90, old=50, house=12, over=70, there=80)
+    systems = [system("A", A, scorer), system("B", B, scorer)]
+    judgement = compare("test", systems, our_measures(CFG.report), scorer, SOURCE, counts)
+    page = report_of(judgement, scorer, counts)
+    (group,) = [one for one in page.groups if one.heading == "rarest word"]
+    assert group.about == "how often the training text has the rarest word of the source"
+    panel = next(one for one in group.panels if one.caption == "chrF")
+    assert [row.label for row in panel.rows] == ["never (1)", "1-9 (1)", "10-99 (1)"]
+    alone = MEASURES["chrf"].of_sentences(systems[1].outputs[0].scores["chrf"].statistics_NF)
+    assert [row.whiskers[1].told for row in panel.rows] == [f"{value:.2f}" for value in alone]
+    assert "<figcaption>chrF</figcaption>" in report_html(Report("", groups=[group]), "")
+    assert "never (1)" in report_html(Report("", groups=[group]), "")
 
 
 def test_the_test_set_made_worse_is_a_group_of_its_own(scorer):
@@ -134,6 +159,7 @@ def test_of_several_runs_the_first_is_shown_and_that_is_said(scorer):
 def test_one_system_alone_is_compared_with_nobody(scorer):
     found = report_of(judged(scorer, system("A", A, scorer)), scorer)
     assert (found.title, list(found.lead), found.score_table) == ("test: A", [], None)
+    assert "- Test set: test, 3 sentences.\n" in found.copies["Markdown"]
     assert found.words == []
 
 

@@ -70,7 +70,8 @@ MISTAKES = {
     "model.residual=maybe": "model.residual: found maybe, expected true or false; the default is false.",
     "metrics.bleu.tokenize=[1]": "metrics.bleu.tokenize: found [1], expected text; the default is auto.",
     "metrics.bleu.tokenize=14a": "metrics.bleu.tokenize: found 14a, expected one of auto, 13a, none, intl, char, "
-    "zh, ja-mecab, ko-mecab; auto follows the target language, none is for text that is already tokenised.",
+    "zh, ja-mecab, ko-mecab, flores101, flores200; auto follows the target language, none is for text that is "
+    "already tokenised.",
     "train.early_stopping={patience: x}": "train.early_stopping.patience: found x, expected an integer; the default "
     "is 0.",
     "train.early_stopping=3": "train.early_stopping: found 3, expected a value for one of its options (metric, "
@@ -369,7 +370,7 @@ def test_help_all_has_every_option(capsys):
     assert told["train.average"].endswith(" (a number, 0 <= value < 1)")
     assert told["data.variant"].startswith("data.variant=raw with data=multi30k: ")
     assert told["train.batch_sentences"].endswith("null: by tokens (an integer or null, at least 1)")
-    assert told["metrics.bleu.tokenize"].endswith("(one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab)")
+    assert told["metrics.wmd.tokenize"].endswith("(one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab)")
 
 
 def test_help_of_a_group_and_of_a_key(capsys):

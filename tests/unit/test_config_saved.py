@@ -158,7 +158,7 @@ def test_a_folder_whose_name_is_too_long_is_none():
 @pytest.mark.parametrize(
     "text, found",
     [
-        *((sign * 3_000, "text that is not YAML") for sign in ("[", "- ", "{a: ")),
+        *(pytest.param(sign * 3_000, "text that is not YAML", marks=pytest.mark.slow) for sign in ("[", "- ", "{a: ")),
         *((f"a: !!{tag}", "text that is not YAML") for tag in ("int x", "float x", "timestamp x", "set [x]")),
         *((f"data: {part}", "text that is not YAML") for part in ("${data}", "{source: '${data.source}'}")),
         ("data: {source: captions}\nseed: " + "9" * 5_000, "text that is not YAML"),

@@ -118,10 +118,13 @@ BEYOND = [
             kind,
             f"{place}.tokenize",
             "moses",
-            "expected one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab; auto follows the target language, "
-            "none is for text that is already tokenised.",
+            f"expected one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab{more}; auto follows the target "
+            "language, none is for text that is already tokenised.",
         )
-        for kind, place in ((BleuConfig, "metrics.bleu"), (WmdConfig, "metrics.wmd"))
+        for kind, place, more in (
+            (BleuConfig, "metrics.bleu", ", flores101, flores200"),
+            (WmdConfig, "metrics.wmd", ""),
+        )
     ),
     (ChrfConfig, "metrics.chrf.word_order", -1, "expected at least 0; 0 is chrF, 2 is chrF++."),
     (WmdConfig, "metrics.wmd.sigma", 0, "expected more than 0; 1 is the definition's."),

@@ -69,6 +69,7 @@ def test_short_sentences_are_near_to_none_and_marks_alone_are_themselves():
 WORDS = st.lists(st.sampled_from("abc"), min_size=0, max_size=12)
 
 
+@pytest.mark.slow
 @given(st.lists(WORDS, min_size=1, max_size=6), st.lists(WORDS, min_size=1, max_size=6))
 def test_none_is_missed_and_none_made_up(rows, lines):
     sought = Sought([" ".join(words) for words in rows])
@@ -224,6 +225,7 @@ def test_mistakes_are_one_sentence(words, sentence, capsys):
     assert told.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CAPTIONS.is_dir(), reason="needs Multi30k")
 def test_two_hundred_planted_leaks_are_found():
     """A third each exactly, otherwise written, and with a word in eight of both sides changed. All of the test set's

@@ -164,6 +164,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 def test_the_page_names_every_command_and_flag(table, capsys):
     assert run([]) == run(["--help"]) == 0
     assert all(word in page() for name, command in COMMANDS.items() for word in (name, *command.flags))
+    assert "the machine powers itself off then, whatever happens; without: after 12 hours\n" in page()
 
 
 def test_help_shows_every_option_or_those_of_one_group(capsys):

@@ -257,6 +257,19 @@ def test_a_machine_that_aws_has_ended_is_not_waited_for(ssh):
     assert pauses == []
 
 
+def test_a_machine_that_is_stopped_is_started_again_not_left_for_another(ssh):
+    ssh, folder, pauses = ssh
+    ssh = replace(ssh, ended=lambda: "stopped: User initiated")
+    play(folder, REFUSED, OK)
+    with pytest.raises(LaunchError) as caught:
+        ssh.run(["true"], "a try")
+    assert str(caught.value) == (
+        f"{WHERE}a try: found that AWS has it stopped (stopped: User initiated), expected a machine that runs; python "
+        "-m nmt.launch up launch.name=box starts it again; until it is terminated its disk costs."
+    )
+    assert pauses == []
+
+
 def test_rsync_is_given_the_same_client_as_one_word(ssh):
     ssh, folder, _ = ssh
     play(folder, OK)

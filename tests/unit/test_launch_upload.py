@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from nmt.config.remote import RemoteConfig
 from nmt.config.root import Config
 from nmt.config.saved import write_run_config
+from nmt.config.store import CONFIGS
 from nmt.errors import ConfigError
 from nmt.launch import upload
 from nmt.launch.machine import Machine
@@ -120,6 +122,44 @@ def test_a_file_of_one_s_own_is_named_as_it_is(tmp_path, monkeypatch):
     assert plan.words == [f"--config-dir=../{plan.items[0].target}", "--config-name=my"]
 
 
+def test_data_that_one_s_own_configurations_name_goes_up(corpus, tmp_path):
+    """Relative or absolute, of a recipe or of the first file; what is typed wins. None of it was seen before."""
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "my.yaml").write_text(
+        "defaults: [config, {override data: files}, _self_]\n"
+        f"data: {{train: my corpus/train, dev: '{corpus}/dev', test: nowhere, tests: {{more: my corpus/dev}}}}\n"
+    )
+    (tmp_path / "mine" / "experiment" / "own.yaml").write_text(
+        "# @package _global_\nmetrics: {wmd: {vectors: my corpus/vectors.npz}}\n"
+    )
+    plan = plan_training(
+        ["--config-dir=mine", "--config-name=my", "experiment=own", "data.test='my corpus/dev'", "seed=3"], "box"
+    )
+    configs, *data = plan.items
+    assert configs.sources == [f"{tmp_path}/mine/"]
+    place = data[0].target
+    assert place.startswith("data/my_corpus-")
+    names = [sorted(source.removeprefix(f"{corpus}/") for source in item.sources) for item in data]
+    dev = ["dev.de", "dev.en"]
+    assert names == [dev, ["train.de.gz", "train.en"], dev, dev, ["vectors.npz"]]
+    assert plan.words == [
+        f"--config-dir=../{configs.target}", "--config-name=my",
+        *("experiment=own", f"data.test=../{place}/dev", "seed=3"),
+        f"data.train=../{place}/train", f"data.dev=../{place}/dev", f"data.tests.more=../{place}/dev",
+        f"metrics.wmd.vectors=../{place}/vectors.npz",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"data.test: found nowhere, expected files that exist; correct"):
+        plan_training(["--config-dir=mine", "--config-name=my"], "box")
+
+
+def test_our_own_configurations_name_no_data():
+    """So that only one's own are looked through."""
+    data = re.compile(r"(?m)^ +(train|dev|test|dir|corpora|tests|vectors|dictionary|init_from):")
+    texts = {path: path.read_text() for path in CONFIGS.rglob("*.yaml") if "hydra" not in path.parts}
+    assert len(texts) > 20
+    assert [path for path, text in texts.items() if data.search(text)] == []
+
+
 def test_a_folder_goes_with_all_that_it_holds(corpus):
     plan = plan_training(["data=multi30k", f"data.dir='{corpus}'"], "box")
     assert plan.items[0].sources == [f"{corpus}/"]
@@ -165,6 +205,14 @@ def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
         (
             ["data=files", "data.train=no/such"],
             "data.train: found no/such, expected files that exist; correct",
+        ),
+        (
+            ["hydra.searchpath=[file://.]"],
+            "hydra.searchpath: found a folder that is not uploaded, expected --config-",
+        ),
+        (
+            ["search.replace_unknown=true", "search.dictionary=no.tsv"],
+            "search.dictionary: found no.tsv, expected files that exist",
         ),
         (["train.init_from=no.h5"], "train.init_from: found no.h5, expected files that exist"),
         (

@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 import pytest
+import sentencepiece
 from numpy.testing import assert_allclose
 from sacrebleu import sentence_bleu
 from sacrebleu.metrics import BLEU, CHRF, TER
@@ -94,6 +95,31 @@ def test_a_tokenizer_without_its_package_says_what_to_install(tokenize, monkeypa
         f"metrics.bleu.tokenize: found {tokenize}, whose package is not installed, expected a tokenizer that can be "
         f"loaded; install sacrebleu[{tokenize[:2]}], or choose another tokenizer."
     )
+
+
+@pytest.mark.parametrize(
+    "tokenize, file", [("flores101", "sacrebleu_tokenizer_spm.model"), ("flores200", "flores200sacrebleuspm")]
+)
+def test_a_tokenizer_whose_model_is_a_file_needs_that_file(tokenize, file, tmp_path, monkeypatch):
+    """Without it nothing is downloaded; with it (here a model of a few words) BLEU is sacreBLEU's."""
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
+    model = tmp_path / "models" / file
+    with pytest.raises(MetricError) as caught:
+        Bleu(MetricsConfig(bleu=BleuConfig(tokenize=tokenize)), Language("de"))
+    assert str(caught.value) == (
+        f"metrics.bleu.tokenize: found {tokenize}, whose model is not in {model}, expected that file, since nothing is "
+        f"downloaded for a score; let sacreBLEU's own command fetch it once (sacrebleu --tokenize {tokenize}), or "
+        "choose another."
+    )
+    model.parent.mkdir()
+    text = iter([line for line in HYPOTHESES if line] * 5)
+    with model.open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=text, model_writer=file, vocab_size=60, hard_vocab_limit=False, minloglevel=2
+        )
+    score = bleu_of(HYPOTHESES, REFERENCES, tokenize=tokenize)
+    assert score.value == BLEU(tokenize=tokenize).corpus_score(HYPOTHESES, STREAMS).score
+    assert f"tok:{tokenize}" in score.signature
 
 
 def test_tokenised_text_is_scored_without_a_warning(caplog):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from nmt.report import page as pages
 from nmt.report.page import write_report
 from nmt.report.sentences import shown
-from tests.unit.browser_tools import chromium
+from tests.unit.browser_tools import chromium, opened, serious_faults
 from tests.unit.page_tools import EVIL, HOSTILE, WORST, report
 
 pytestmark = pytest.mark.long
@@ -32,23 +31,11 @@ def place(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, place) -> Iterator[Page]:
-    """Fails where the page logs an error, runs what is text, or asks for anything but itself."""
-    context = browser.new_context(
-        viewport={"width": 1300, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    one = context.new_page()
-    faults: list[str] = []
-    one.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
-    one.on("pageerror", lambda error: faults.append(str(error)))
-    one.on(
-        "request", lambda request: faults.append(request.url) if not request.url.startswith(place.as_uri()) else None
-    )
-    one.goto(place.as_uri())
-    one.wait_for_selector("#list li")
-    yield one
-    assert one.title() == f"run {EVIL}"
-    context.close()
-    assert faults == []
+    permissions = ["clipboard-read", "clipboard-write"]
+    with opened(browser, place, viewport={"width": 1300, "height": 900}, permissions=permissions) as one:
+        one.wait_for_selector("#list li")
+        yield one
+        assert one.title() == f"run {EVIL}"
 
 
 def numbers(page: Page) -> list[int]:
@@ -131,6 +118,14 @@ def test_a_signature_is_copied_with_one_click(page):
     assert page.evaluate("navigator.clipboard.readText()") == f"nrefs:1{EVIL}"
 
 
+@pytest.mark.parametrize("format", ["Markdown", "LaTeX"])
+def test_the_table_for_reviewers_is_copied_with_one_click(page, format):
+    page.click(f"summary:has-text('The table as {format}')")
+    page.click(f"button[aria-label='copy the table as {format}']")
+    page.wait_for_selector("button:has-text('copied')")
+    assert page.evaluate("navigator.clipboard.readText()") == report().copies[format]
+
+
 @pytest.mark.parametrize("width", [420, 1300])
 def test_nothing_is_cut_off(page, width):
     page.set_viewport_size({"width": width, "height": 860})
@@ -144,15 +139,9 @@ def test_nothing_is_cut_off(page, width):
 def test_axe_finds_no_serious_fault(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-    found = Axe().run(page).response["violations"]
+    assert serious_faults(page) == []
     page.click("a[href='#s8']")
-    found += Axe().run(page).response["violations"]
-    told = [
-        (one["id"], [node["html"][:200] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert told == []
+    assert serious_faults(page) == []
 
 
 def test_sentences_in_a_file_beside_the_page_are_opened_by_hand(browser, tmp_path, monkeypatch):

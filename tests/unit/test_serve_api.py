@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
-from nmt.serve.models import ModelWork, Shelf
-from tests.unit.serve_tools import ask, client_of, light_opener, opener
+from nmt.config.commands import read_command
+from nmt.config.search import SearchConfig, Utility
+from nmt.config.serve import ServeConfig
+from nmt.config.subword import SubwordKind
+from nmt.data.subwords import Vocabularies
+from nmt.data.words import ListedSubwords
+from nmt.errors import CheckpointError, ConfigError, DataError
+from nmt.serve.api import make_app
+from nmt.serve.models import Model, Shelf, checkpoint_opener, make_model
+from nmt.serve.queue import BatchQueue
+from nmt.serve.server import read_keys
+from nmt.serve.service import Service
+from tests.unit.search_models import Copier
+
+LETTERS = ListedSubwords(SubwordKind.characters, [*'abcdefghijklmnopqrstuvwxyz .,!?<>&;=/"ABCDEFGHIJKLMNOPQRSTUVWXYZ'])
+GREEK = ListedSubwords(SubwordKind.words, ["αβγ", "δε"])
+LIMITS = {"max_characters": 200, "max_sentences": 5, "wait_ms": 0, "queue": 8, "cache": 0}
+
+
+def opener(name: str, files: tuple[Path, ...], version: int) -> Model:
+    """en-de writes letters again; el-en reads whole words of Greek."""
+    subwords, languages = (GREEK, ("el", "en")) if name == "greek" else (LETTERS, ("en", "de"))
+    if files[0].exists() and files[0].read_bytes() == b"broken":
+        raise CheckpointError(str(files[0]), found="rubbish", expected="a checkpoint", next_step="mend it")
+    vocabularies = Vocabularies(subwords, subwords, joint=True)
+    search = SearchConfig(beam=3, max_source=40)
+    return make_model(name, files, version, languages, Copier(subwords.size), vocabularies, search, alternatives=2)
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +45,19 @@ def shelf(tmp_path_factory):
     return Shelf(["letters.h5", "greek.h5"], opener)
 
 
+def client_of(shelf, keys=(), **options):
+    config = ServeConfig(checkpoint=["a.h5"], alternatives=2, **{**LIMITS, **options})
+    queue = BatchQueue(config.wait_ms / 1000, config.batch, config.queue, config.cache)
+    return TestClient(make_app(Service(shelf, queue, config, keys)), raise_server_exceptions=False)
+
+
 @pytest.fixture(scope="module")
 def client(shelf):
     return client_of(shelf)
+
+
+def ask(client, q, **fields):
+    return client.post("/translate", json={"q": q, "source": "en", "target": "de", **fields})
 
 
 def test_a_text_or_a_list_comes_back_as_it_was_sent(client):
@@ -79,6 +118,62 @@ def test_all_that_is_known_of_a_translation(client):
     assert [row.index(1.0) for row in best["attention"]] == [0, 1, 2, 3]
 
 
+def test_what_must_and_must_not_be_in_a_translation(client):
+    def text(**demands):
+        asked = {"q": "ab. C", "source": "en", "target": "de", **demands}
+        answer = client.post("/v1/translate", json=asked)
+        return answer.json()["translations"][0]["text"] if answer.status_code == 200 else answer
+
+    assert [part[:2] for part in text(prefix="xy").split()] == ["xy", "xy"]  # of both sentences
+    assert text(must=["z"]).count("z") == 2
+    assert "b" not in text(never=["b"])
+    refused = text(must=["b"], never=["b"])
+    assert (refused.status_code, refused.json()["error"].count("b', which must occur and has what must not")) == (
+        400,
+        1,
+    )
+    assert text(must=["z" * 200]).status_code == 413
+    assert text(must="z").status_code == 400
+
+
+def test_a_demand_that_one_sentence_cannot_meet_does_not_touch_the_others():
+    class Shouting:
+        key = "shouting"
+
+        def __call__(self, sentences):
+            if "b" in sentences:
+                raise DataError("line 1", found="b", expected="no b", next_step="leave it out")
+            return [text.upper() for text in sentences]
+
+    async def answers():
+        queue = BatchQueue(0.05, 8, 8, 0)
+        try:
+            return await asyncio.gather(
+                *(queue.translate([text], Shouting()) for text in ("a", "b", "c")), return_exceptions=True
+            )
+        finally:
+            await asyncio.to_thread(queue.close)
+
+    first, second, third = asyncio.run(answers())
+    assert (first, third) == (["A"], ["C"])
+    assert isinstance(second, DataError)
+
+
+def test_a_choice_by_agreement_is_served(tmp_path):
+    vocabularies, name = Vocabularies(LETTERS, LETTERS, joint=True), tmp_path / "a.h5"
+    chosen: list[int] = []
+
+    def likeness_of(texts):
+        chosen.append(len(texts))
+        return lambda reference, rows: np.array([float("b" in texts[row]) for row in rows])
+
+    search = SearchConfig(beam=3, max_source=40, mbr=Utility.chrf)
+    model = make_model("a", (name,), 1, ("en", "de"), Copier(LETTERS.size), vocabularies, search, 2, likeness_of)
+    assert "b" in model.work(0)(["ab"])[0][0].text
+    assert len(model.work(2)(["ab"])[0]) == 3
+    assert set(chosen) == {3}
+
+
 def test_a_file_is_translated_and_fetched(client):
     file = {"file": ("in.txt", "\ufeffa dog\nb".encode(), "text/plain")}
     answer = client.post("/translate_file", files=file, data={"source": "en", "target": "de"}).json()
@@ -129,9 +224,29 @@ def test_hostile_text_is_text(client):
     assert client.put("/translate").status_code == 405
 
 
+def test_keys_are_asked_for(shelf, tmp_path):
+    (tmp_path / "keys").write_text("one\n\nzwei\u00fc\n", encoding="utf-8")
+    closed = client_of(shelf, read_keys(tmp_path / "keys"))
+    assert ask(closed, "a").json() == {"error": "Invalid API key."}
+    assert ask(closed, "a", api_key="on").status_code == 403
+    for key in ("one", "zwei\u00fc"):
+        assert ask(closed, "a", api_key=key).json() == {"translatedText": "a"}
+    assert closed.get("/frontend/settings").json()["keyRequired"] is True
+    (tmp_path / "empty").write_text("\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"keys: found no key in {tmp_path / 'empty'}, expected a key a line"):
+        read_keys(tmp_path / "empty")
+
+
 def test_a_long_sentence_is_translated_in_parts(client):
     text = "abc " * 30 + "z"  # 121 pieces of 40 at a time
     assert ask(client, text).json() == {"translatedText": text}
+
+
+def test_a_full_queue_says_when_to_come_again(shelf):
+    full = client_of(shelf, queue=1)
+    answer = ask(full, "Ab. Cd.")
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 def test_counts_are_for_prometheus(shelf):
@@ -160,7 +275,7 @@ def test_the_page_asks_nobody_else(client):
 def test_a_new_checkpoint_is_taken_over_and_a_broken_one_is_not(tmp_path):
     file = tmp_path / "letters.h5"
     file.write_bytes(b"one")
-    shelf = Shelf([str(file)], light_opener)
+    shelf = Shelf([str(file)], opener)
     shelf.take_over()
     assert shelf.models[0].version == 1
     (tmp_path / "new").write_bytes(b"two")
@@ -175,35 +290,29 @@ def test_a_new_checkpoint_is_taken_over_and_a_broken_one_is_not(tmp_path):
     assert shelf.models[0].version == 2
 
 
-def test_bytes_that_no_name_has_are_answered(client):
-    """A host that is none, a field's name with half a surrogate pair."""
-    asked = {"q": "a dog", "source": "en", "target": "de"}
-    file = {"file": ("in.txt", b"a dog", "text/plain")}
-    for host in ("[", "a b", "x:y:z"):
-        assert client.post("/translate", json=asked, headers={"host": host}).json() == {"translatedText": "a dog"}
-        told = client.post("/translate_file", files=file, data=asked, headers={"host": host})
-        assert told.status_code in (200, 400), told.text
-    answer = client.post("/v1/translate", content=json.dumps({**asked, "\ud800": 1}))
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("Invalid request: Input should be a valid string")
+def test_a_change_is_seen_by_the_watch(tmp_path):
+    file = tmp_path / "letters.h5"
+    file.write_bytes(b"one")
+    shelf = Shelf([str(file)], opener)
+    watch = shelf.watch(0)
+    file.write_bytes(b"another")
+    shelf.look_now()
+    for _ in range(200):
+        if shelf.models[0].version == 2:
+            break
+        watch.join(0.05)
+    shelf.close()
+    watch.join(10)
+    assert (shelf.models[0].version, watch.is_alive()) == (2, False)
 
 
-def test_what_goes_wrong_inside_is_told_without_a_word_of_it(shelf, monkeypatch):
-    def failing(self, sentences):
-        raise ValueError(f"/home/someone/{sentences}")
-
-    monkeypatch.setattr(ModelWork, "__call__", failing)
-    answer = ask(client_of(shelf), "a secret")
-    assert answer.status_code == 500
-    assert answer.json() == {"error": "The translation failed; the service's log says why."}
+def test_the_command_line_takes_its_keys_and_those_of_the_search():
+    config = read_command(["checkpoint=a.h5", "port=0", "search.beam=1"], ServeConfig)
+    assert (config.port, config.overrides) == (0, ["search.beam=1"])
+    with pytest.raises(ConfigError, match="port: found 70000, expected 0 <= value <= 65535"):
+        read_command(["checkpoint=a.h5", "port=70000"], ServeConfig)
 
 
-def test_the_page_of_the_description_names_every_route_and_field(client):
-    page = client.get("/docs")
-    assert page.headers["content-type"].startswith("text/html")
-    for route, operations in client.get("/openapi.json").json()["paths"].items():
-        for method in operations:
-            assert f"{method.upper()} {route}<" in page.text
-    for field in ("alternatives", "attention", "nbest", "api_key"):
-        assert f"<code>{field}</code>" in page.text
-    assert "http://" not in page.text
+def test_a_service_does_not_choose_by_agreement(tmp_path):
+    with pytest.raises(CheckpointError, match="missing"):
+        checkpoint_opener((), 3)("model", (tmp_path / "missing.h5",), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import math
 import re
@@ -190,6 +191,13 @@ def test_the_page_says_what_was_swept_and_holds_its_pictures(a_page):
     assert shown.count('<div class="broad"') == shown.count('<div class="narrow"') == broad_and_narrow
     assert "src=" not in shown, "it needs no other file"
     assert "1. units=96" in re.findall("<text.*?>(.*?)</text>", shown), "real text"
+
+
+def test_the_page_has_the_verdict_of_the_terminal(a_page):
+    folder, shown = a_page
+    (verdict,) = re.findall("<p>Verdict: (.*?)</p>", shown)
+    assert html.unescape(verdict).split("<br>") == [f"{told(make_board(read_results(folder)).rows)}."]
+    assert html.unescape(verdict).startswith("units=96 has one seed, so nothing can be told from it: run more seeds (")
 
 
 def test_the_best_command_is_whole_and_the_trials_have_test_scores_and_links(a_page):

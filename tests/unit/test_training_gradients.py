@@ -76,10 +76,17 @@ def assert_same(divided, whole):
         assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max() + 1e-8)
 
 
-@pytest.mark.parametrize("split", SPLITS)
-def test_gradients_are_those_of_the_undivided_batch(split):
+@pytest.fixture(scope="module")
+def undivided():
+    """A model, which nobody here changes, and what it gives for the undivided batch."""
     model, _ = model_of(tiny_config(), dtype=tf.float32)
-    assert_same(found(model, **SPLITS[split]), found(model))
+    return model, found(model)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_gradients_are_those_of_the_undivided_batch(undivided, split):
+    model, whole = undivided
+    assert_same(found(model, **SPLITS[split]), whole)
 
 
 @pytest.mark.parametrize("name", list(configs())[1::2])
@@ -88,18 +95,18 @@ def test_so_they_are_in_every_configuration(name):
     assert_same(found(model, **SPLITS["any number, of four at most"]), found(model))
 
 
-def test_the_last_batch_of_an_epoch_may_be_smaller():
-    model, _ = model_of(tiny_config(), dtype=tf.float32)
+def test_the_last_batch_of_an_epoch_may_be_smaller(undivided):
+    model, _ = undivided
     part = SOURCES[1:], TARGETS[1:]
     assert_same(found(model, *part, **SPLITS["six in threes"]), found(model, *part))
 
 
-def test_gradients_are_scaled_as_the_undivided_ones_are():
-    model, _ = model_of(tiny_config(), dtype=tf.float32)
+def test_gradients_are_scaled_as_the_undivided_ones_are(undivided):
+    model, unscaled = undivided
     scale = LossScale(Precision.float16)  # the factor alone: the model is in float32
     divided, whole = (found(model, scale=scale, **options) for options in (SPLITS["tokens"], {}))
     assert_same(divided, whole)
-    assert_allclose(divided.loss, found(model).loss, rtol=1e-6)
+    assert_allclose(divided.loss, unscaled.loss, rtol=1e-6)
 
 
 # ---- within the step

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -22,10 +23,9 @@ LONG_S = 120.0  # nothing here lasts so long
 
 
 def clusters(number: int) -> list[Cluster]:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        chief = f"127.0.0.1:{one.getsockname()[1]}"
-    workers = (chief, *(f"127.0.0.1:{index}" for index in range(1, number)))
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        workers = tuple(f"127.0.0.1:{one.getsockname()[1]}" for one in taken)
     return [Cluster(workers, index) for index in range(number)]
 
 
@@ -74,7 +74,7 @@ def test_who_does_not_come_is_named_by_all(clock):
             clock[0] = LONG_S
             call(everyone[0]).close()  # somebody at the door: the chief looks at the clock
             told = {str(one.exception(LONG_S)) for one in waiting}
-    assert told == {sentence("120", "worker 4 (127.0.0.1:3)", 4)}
+    assert told == {sentence("120", f"worker 4 ({everyone[3].workers[3]})", 4)}
 
 
 def test_a_chief_that_does_not_come_is_named():
@@ -123,9 +123,11 @@ def test_who_is_cut_off_while_others_come_is_missing(monkeypatch):
         assert kept(one).getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
-def test_a_port_that_is_taken_is_told():
-    cluster = clusters(2)[0]
-    host, port = cluster.workers[0].split(":")
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_port_that_is_taken_is_told(index):
+    """By whoever finds it taken, before the others wait for it in TensorFlow."""
+    cluster = clusters(2)[index]
+    host, port = cluster.workers[index].split(":")
     with socket.create_server((host, int(port))), pytest.raises(DeviceError) as caught:
         meet(cluster, LONG_S)
     assert str(caught.value) == (

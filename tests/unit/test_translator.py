@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 import nmt.translator
 from nmt.config.train import Device
 from nmt.errors import CheckpointError, ConfigError, DataError
-from nmt.translator import Result, Translator
+from nmt.translator import Demand, Result, Translator
 from tests.system.app_tools import translate_py
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +67,16 @@ def test_it_translates_as_the_command_does(translator):
 def test_an_ensemble_of_a_model_and_itself_writes_what_the_model_does(translator):
     twice = Translator.open([TRAINED, str(TRAINED)])
     assert [one.text for one in twice.translate(LINES)] == [one.text for one in translator.translate(LINES)]
+
+
+def test_what_a_translation_must_have_is_asked_for_text_by_text(translator):
+    asked = [Demand(prefix="Ein"), Demand(), Demand(must=("Hund",), never=("Katze",))]
+    first, _, last = translator.translate(LINES, asked)
+    assert first.text.startswith("Ein")
+    assert "Hund" in last.text
+    assert "Katze" not in last.text
+    with pytest.raises(DataError, match=r"^demands: found 1 for 3 texts, expected one for each"):
+        translator.translate(LINES, asked[:1])
 
 
 def test_a_result_shows_itself():

@@ -34,7 +34,7 @@ def start(job: Job, spec: dict[str, Any]) -> dict[str, Any]:
             raise AgentError(found, "time to train and to save", "raise launch.max_hours or launch.max_usd")
         arm(job, spec, left_s)
         record = {"job": spec["job"], "state": "starting", "deadline": time.time() + left_s, "events": []}
-        job.write("status.json", record)
+        job.write("status.json", {**record, "limits": spec.get("limits")})
         words = [sys.executable, "-m", "nmt.launch.agent", "supervise", str(job.folder)]
         session = ["new-session", "-d", "-s", SESSION, "-x", "180", "-y", "50", "-c", str(job.project)]
         code, said = call(["tmux", "-f", "/dev/null", "-L", job.socket, *session, *words, *AS_TYPED])
