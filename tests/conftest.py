@@ -16,6 +16,7 @@ from pathlib import Path
 import absl.logging
 import pytest
 import sentencepiece as sentencepiece
+from _pytest.unraisableexception import gc_collect_iterations_key
 from hypothesis import settings
 
 from tests.processes import none_is_left
@@ -38,6 +39,11 @@ if sys.version_info < (3, 12):  # from then on Python does so itself; TensorFlow
         setattr(typing, asked, functools.cache(getattr(typing, asked)))
 
 MAX_WORKERS = 4  # each loads TensorFlow: a second and a gigabyte
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """At the end cycles are looked for once, and once more for what they held: five times is for other Pythons."""
+    config.stash[gc_collect_iterations_key] = 2
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
