@@ -16,8 +16,11 @@ _WATCH = """
 import os, select, signal, sys, time
 parent, after_s, since = int(sys.argv[1]), float(sys.argv[2]), None
 while not select.select([0], [], [], 0.1)[0]:
-    with open(f"/proc/{parent}/status") as status:
-        kept_back = next(int(line.split()[1], 16) for line in status if line.startswith("ShdPnd:"))
+    try:
+        with open(f"/proc/{parent}/status") as status:
+            kept_back = next(int(line.split()[1], 16) for line in status if line.startswith("ShdPnd:"))
+    except OSError:  # it has just ended
+        break
     since = (since or time.monotonic()) if kept_back >> (signal.SIGTERM - 1) & 1 else None
     if since is not None and time.monotonic() - since > after_s:
         os.kill(parent, signal.SIGINT)

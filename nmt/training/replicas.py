@@ -32,7 +32,7 @@ class Replicas:
     is_chief = True
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Variables made within have a copy on each replica."""
+        """Variables made within have a copy on each replica. Raises WorkerLostError where another worker is gone."""
         return nullcontext()
 
     def run(self, function: Callable[..., Any], *arguments: tf.Tensor) -> Any:
@@ -94,9 +94,10 @@ class StrategyReplicas(Replicas):
         self.count = strategy.num_replicas_in_sync
         self._total = tf.function(self._total_anew, autograph=False)
 
-    def scope(self) -> AbstractContextManager[Any]:
-        scope: AbstractContextManager[Any] = self.strategy.scope()
-        return scope
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        with self._others("start all of them again"), self.strategy.scope():  # first values come from the chief
+            yield
 
     def run(self, function: Callable[..., Any], *arguments: tf.Tensor) -> Any:
         results = self.strategy.run(function, args=arguments)
@@ -124,8 +125,14 @@ class StrategyReplicas(Replicas):
         with self.together():
             return [float(x) for x in self._total(tf.constant(list(values), tf.float64)).numpy()]
 
+    def together(self) -> AbstractContextManager[None]:
+        return self._others(
+            "the chief has saved the last step: go on from its run folder with resume=FOLDER, on one machine with "
+            "train.distribution=one"
+        )
+
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def _others(self, next_step: str) -> Iterator[None]:
         try:
             yield
         except tf.errors.OpError as error:
@@ -135,8 +142,7 @@ class StrategyReplicas(Replicas):
                 "train.distribution=multi_worker",
                 found=f"that one of {self.num_workers} workers is gone or cannot be reached ({type(error).__name__})",
                 expected="all of them until the run ends",
-                next_step="the chief has saved the last step: go on from its run folder with resume=FOLDER, on one "
-                "machine with train.distribution=one",
+                next_step=next_step,
             ) from error
 
     def hurry(self, number: int) -> None:

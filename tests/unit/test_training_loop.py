@@ -10,9 +10,9 @@ import pytest
 
 from nmt.config.train import Schedule
 from nmt.errors import TrainingError
-from nmt.training.loop import perplexity
+from nmt.training.loop import perplexity, train
 from nmt.training.state import TrainingState, Window
-from tests.unit.training_tools import TOKENS, FakeBatches, FakeHooks, FakeTrainer, run
+from tests.unit.training_tools import TOKENS, FakeBatches, FakeHooks, FakeTrainer, config, run
 
 
 def test_everything_in_its_order():
@@ -81,6 +81,16 @@ def test_a_request_to_stop_saves_after_the_step_and_leaves():
     assert hooks.told == ["step 1", "step 2", "step 3", "save event 3", "save 3", "end event 3"]
     assert (final.step, final.cursor) == (3, 3)
     assert not final.history
+
+
+def test_the_steps_are_done_before_the_last_save():
+    trainer, hooks = FakeTrainer(), FakeHooks()
+
+    def done() -> None:
+        hooks.told.append("steps done")
+
+    train(trainer, FakeBatches(4), config(), TrainingState(), hooks, lambda: len(trainer.steps) == 2, steps_done=done)
+    assert hooks.told == ["step 1", "step 2", "steps done", "save event 2", "save 2", "end event 2"]
 
 
 def test_a_request_to_stop_on_a_step_that_was_saved_saves_no_second_time():

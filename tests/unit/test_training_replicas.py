@@ -212,6 +212,10 @@ def test_an_error_of_tensorflow_among_workers_is_told_as_a_lost_one():
         "expected all of them until the run ends; the chief has saved the last step: go on "
         "from its run folder with resume=FOLDER, on one machine with train.distribution=one."
     )
+    early = Pair()
+    early.strategy = tf.distribute.get_strategy()
+    with pytest.raises(WorkerLostError, match="; start all of them again"), early.scope():
+        raise tf.errors.UnavailableError(None, None, "as the first values of a variable are sent")
     alone = Pair()
     alone.num_workers = 1
     with pytest.raises(tf.errors.UnavailableError), alone.together():
