@@ -597,6 +597,15 @@ def test_a_name_stands_for_one_region(aws):
         up.up(other, YES)
 
 
+def test_every_module_with_an_aws_runs_on_both_of_its_natures():
+    waits_in_truth = {"test_launch_end_to_end.py"}
+    texts = {path.name: path.read_text() for path in Path(__file__).parent.glob("test_launch_*.py")}
+    with_aws = {name for name, text in texts.items() if re.search(r"\b(near_aws|running_aws|walking)\(", text)}
+    both = {name for name, text in texts.items() if {"KIND", "UNKIND"} <= set(re.findall(r"\b(?:UN)?KIND\b", text))}
+    assert len(with_aws) >= 10
+    assert with_aws - both == waits_in_truth
+
+
 def test_the_server_adds_only_what_moto_lacks():
     assert {action for _, action in ADDED} == {
         "GetServiceQuota", "GetProducts", "GetParameter", "DescribeSpotPriceHistory", "GetConsoleOutput",
