@@ -51,6 +51,7 @@ class SentencePieces:
         self._names: list[str] = [self._processor.id_to_piece(i) for i in range(self.size)]
         self._ids = {name: i for i, name in enumerate(self._names) if i >= NUM_SPECIALS}
         assert all(SPACE not in name[1:] for name in self._ids), "a piece spans words"
+        self._labels = dict(SPECIAL_NAMES)  # of pieces that were asked for: a translation asks for each of its own
         scores = {name: float(self._processor.get_score(i)) for name, i in self._ids.items()}
         lowest = min(scores.values())
         self._sampler: Merges | Lattices = (
@@ -88,7 +89,7 @@ class SentencePieces:
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """Labels for a drawing: a piece that continues a word begins with a dot, a space alone is an open box."""
-        return [self._label(int(i)) for i in ids]
+        return [self._labels.get(int(i)) or self._label(int(i)) for i in ids]
 
     def surface(self, piece: int) -> str:
         """The text that the piece adds to what stands before it; a space begins a word."""
@@ -109,12 +110,10 @@ class SentencePieces:
         return self._model
 
     def _label(self, piece_id: int) -> str:
-        if piece_id in SPECIAL_NAMES:
-            return SPECIAL_NAMES[piece_id]
         name = self._names[piece_id]
-        if name == SPACE:
-            return "␣"
-        return STAND_INS.show(name[1:] if name.startswith(SPACE) else "·" + name)
+        label = "␣" if name == SPACE else STAND_INS.show(name[1:] if name.startswith(SPACE) else "·" + name)
+        self._labels[piece_id] = label
+        return label
 
 
 def learn_sentencepieces(
