@@ -250,6 +250,7 @@ def test_a_sweep_in_which_all_failed_has_a_list_and_a_page(tmp_path, capsys):
     shown = place.read_text()
     assert re.findall("<h2>(.*?)</h2>", shown) == ["Failures", "Trials"]
     assert "model.units: &lt;found&gt; 0, expected at least 1." in shown
+    assert shown.count('<td class="long" data-label="last words">') == 2, "as wide as a phone"
     assert 'href="sweep/1_model.units-32_seed-2/console.log"' in shown
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 3
 
