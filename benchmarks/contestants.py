@@ -163,6 +163,10 @@ class Contestant:
         self.ready = self._answer()
         self._pause()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def turn(self, settle: int, seconds: float, steps: int) -> dict[str, Any]:
         """Let it go on for a while; -> what it did. Raises ProgramError."""
         os.kill(self._process.pid, signal.SIGCONT)

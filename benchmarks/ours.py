@@ -22,6 +22,7 @@ from nmt.config.root import Config
 from nmt.config.run import run
 from nmt.config.saved import load_config
 from nmt.data.multi30k import read_split
+from nmt.plumbing.text import read_lines
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
 from nmt.training.state import TrainingState, Window
@@ -49,14 +50,16 @@ def train(turnstile: Turnstile, overrides: list[str], folder: Path) -> int:
     return run(application.train_run, [*overrides, f"hydra.run.dir={folder}"])
 
 
-def translations(checkpoint: Path, overrides: list[str], plain: bool) -> Callable[[], list[str]]:
-    """One pass over the test set of the checkpoint's own corpus, from text to text, with names of pieces kept."""
+def translations(
+    checkpoint: Path, overrides: list[str], plain: bool, text: Path | None = None
+) -> Callable[[], list[str]]:
+    """One pass over `text`, or over the test set of the checkpoint's own corpus: pieces a line, and its text."""
     asked = load_config(str(read_extras(checkpoint)["config"]), tuple(overrides), origin=str(checkpoint))
     choose_device(asked.train.device, asked.train.threads)
     loaded = open_checkpoint(checkpoint, tuple(overrides))
     config = dataclasses.replace(loaded.config.search, nbest=1)
     translator = Translator(loaded.model, loaded.vocabularies, config, plain)
-    lines = test_lines(loaded.config)
+    lines = test_lines(loaded.config) if text is None else read_lines(text)
 
     def work() -> list[str]:
         best = [translations[0] for translations in translator.translate(lines)]
@@ -73,13 +76,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="of the run")
     parser.add_argument("--checkpoint", type=Path, help="translate with it; else train")
+    parser.add_argument("--lines", type=Path, help="translate this file instead of the corpus's test set")
     parser.add_argument("--plain", action="store_true", help="translate by the search without what saves time")
     parser.add_argument("overrides", nargs="*")
     parsed = parser.parse_args()
     turnstile = Turnstile()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if parsed.checkpoint:
-        turnstile.translations(translations(parsed.checkpoint, parsed.overrides, parsed.plain))
+        turnstile.translations(translations(parsed.checkpoint, parsed.overrides, parsed.plain, parsed.lines))
         return 0
     folder = parsed.folder / f"ours-{os.getpid()}"
     return train(turnstile, parsed.overrides, folder)

@@ -1,7 +1,7 @@
 """The interface: LibreTranslate's, so that its clients work unchanged, and one of our own with all that is known.
 
     POST /translate /detect /translate_file    GET /languages /health /frontend/settings /download_file/NAME
-    POST /v1/translate                         GET /v1/models /metrics /openapi.json /
+    POST /v1/translate                         GET /v1/models /metrics /openapi.json /docs /
 
 A refusal is {"error": one sentence}: 400 what cannot be read, 403 no key, 404 and 405 no such thing, 408 too slow, 413
 too long, 429 no room (Retry-After says when), 503 closing.
@@ -36,6 +36,7 @@ def make_app(service: Service) -> Starlette:
         Route("/v1/models", own.models),
         Route("/metrics", own.metrics),
         Route("/openapi.json", own.openapi),
+        Route("/docs", own.docs),
         Route("/", own.page),
     ]
     app = Starlette(

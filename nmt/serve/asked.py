@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 BODY_BYTES_A_CHARACTER = 24  # JSON may write a character as two escapes of six letters
 LEFT = 499  # nobody reads it but the counters
+READ_IN_VAIN = 1 << 25  # bytes of a body that is too long
 SLOWEST_S = 30.0  # for a body to come
 
 
@@ -90,13 +91,10 @@ async def read_fields(request: Request, max_characters: int) -> dict[str, Any]:
     Raises RefusedError: 413 for a body that is longer than any allowed text, 408 for one that does not come, 400 for
     one that cannot be read.
     """
-    fields: dict[str, Any] = _unlisted(parse_qs(request.url.query, keep_blank_values=True, errors="replace"))
-    try:
-        body = await asyncio.wait_for(_body(request, BODY_BYTES_A_CHARACTER * max_characters + 10_000), SLOWEST_S)
-    except TimeoutError:
-        raise RefusedError(408, "The body of the request did not come in time.") from None
-    except ClientDisconnect:
-        raise RefusedError(LEFT, "The client has left.") from None
+    fields: dict[str, Any] = _unlisted(
+        parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
+    )
+    body = await read_body(request, most_bytes(max_characters))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body:
         return fields
@@ -117,8 +115,8 @@ def parsed(kind: type[Asked], fields: dict[str, Any]) -> Asked:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"][:1])
-        raise RefusedError(400, f"Invalid request: {place}: {first['msg']}.") from None
+        place = "".join(f"{part}: " for part in first["loc"][:1])  # none where a field's name is no text
+        raise RefusedError(400, f"Invalid request: {place}{first['msg'].rstrip('.')}.") from None
 
 
 def check_key(keys: Sequence[bytes], offered: str) -> None:
@@ -129,12 +127,34 @@ def check_key(keys: Sequence[bytes], offered: str) -> None:
         raise RefusedError(403, "Invalid API key.")
 
 
-async def _body(request: Request, most: int) -> bytes:
-    found = bytearray()
+def most_bytes(max_characters: int) -> int:
+    """Of a body with a text of so many characters."""
+    return BODY_BYTES_A_CHARACTER * max_characters + 10_000
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """All of a body. Raises RefusedError: 413 where it is longer than `most`, 408 where it does not come.
+
+    What is too long is read to its end all the same, up to a bound: who is still sending would not read the answer.
+    """
+    try:
+        return await asyncio.wait_for(_read(request, most), SLOWEST_S)
+    except TimeoutError:
+        raise RefusedError(408, "The body of the request did not come in time.") from None
+    except ClientDisconnect:
+        raise RefusedError(LEFT, "The client has left.") from None
+
+
+async def _read(request: Request, most: int) -> bytes:
+    found, length = bytearray(), 0
     async for chunk in request.stream():
-        found += chunk
-        if len(found) > most:
-            raise RefusedError(413, "The request is too long.")
+        length += len(chunk)
+        if length <= most:
+            found += chunk
+        elif length > READ_IN_VAIN:
+            break
+    if length > most:
+        raise RefusedError(413, "The request is too long.")
     return bytes(found)
 
 

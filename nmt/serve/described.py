@@ -1,15 +1,34 @@
-"""The OpenAPI description: bodies from the types that requests are read by, answers as they are written."""
+"""The OpenAPI description and its page: bodies by the types that requests are read by, answers as they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.routing import BaseRoute, Route
 
+from nmt.report.pages import render
 from nmt.serve.asked import DetailRequest, DetectRequest, TranslateRequest
 
+TEMPLATES = Path(__file__).parent / "templates"
+SUMMARIES = {
+    "/translate": "A text or a list of texts, as LibreTranslate does it. JSON, forms and queries say the same.",
+    "/detect": "The language of a text, among those that are read.",
+    "/languages": "Which languages are translated into which.",
+    "/health": "Whether the service is alive.",
+    "/frontend/settings": "Limits, and whether a key is needed.",
+    "/translate_file": "A file of text (.txt), whose translation is fetched from the address in the answer.",
+    "/download_file/{name}": "The translation of a file, for ten minutes.",
+    "/v1/translate": "With scores, pieces and their probabilities, several translations, and where the model looked.",
+    "/v1/models": "What is loaded.",
+    "/metrics": "Counters, for Prometheus.",
+    "/openapi.json": "This description, for programs.",
+    "/docs": "This description, to read.",
+    "/": "A page to type into.",
+}
 FORMS: dict[str, type[BaseModel]] = {
     "/translate": TranslateRequest,
     "/detect": DetectRequest,
@@ -44,6 +63,7 @@ def described(routes: Sequence[BaseRoute]) -> dict[str, Any]:
 
 def _operation(path: str) -> dict[str, Any]:
     operation: dict[str, Any] = {
+        "summary": SUMMARIES[path],
         "operationId": path.strip("/").replace("/", "_").replace("{", "").replace("}", "") or "page",
         "responses": {"200": {"description": "the answer", "content": _content(path)}},
     }
@@ -71,8 +91,39 @@ def _operation(path: str) -> dict[str, Any]:
 
 
 def _content(path: str) -> dict[str, Any]:
-    if path == "/":
+    if path in ("/", "/docs"):
         return {"text/html": {"schema": {"type": "string"}}}
     if path in ("/metrics", "/download_file/{name}"):
         return {"text/plain": {"schema": {"type": "string"}}}
     return {"application/json": {"schema": {}}}
+
+
+def page_of(description: Mapping[str, Any]) -> str:
+    """The document as a page."""
+    operations = []
+    for path, methods in description["paths"].items():
+        for method, one in methods.items():
+            fields: list[dict[str, str]] = []
+            for content in one.get("requestBody", {}).get("content", {}).values():
+                schema = content["schema"]
+                if "$ref" in schema:
+                    schema = description["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+                fields += [_field(name, said, schema) for name, said in schema["properties"].items()]
+            answers = ", ".join(f"{status} ({said['description']})" for status, said in one["responses"].items())
+            title, summary = f"{method.upper()} {path}", one["summary"]
+            operations.append({"title": title, "summary": summary, "fields": fields, "answers": answers})
+    return render("docs.html", {"title": "The interface of this service", "operations": operations}, TEMPLATES)
+
+
+def _field(name: str, said: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
+    default = "refused" if name in schema.get("required", []) else json.dumps(said.get("default", ""))
+    return {"name": name, "holds": _holds(said), "meaning": said.get("description", ""), "default": default}
+
+
+def _holds(said: Mapping[str, Any]) -> str:
+    """The type of a field, in words."""
+    if "anyOf" in said:
+        return " or ".join(map(_holds, said["anyOf"]))
+    if "enum" in said:
+        return " or ".join(said["enum"])
+    return f"list of {_holds(said['items'])}s" if said["type"] == "array" else str(said["type"])

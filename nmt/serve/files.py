@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections import OrderedDict
@@ -11,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from nmt.serve.asked import BODY_BYTES_A_CHARACTER, LEFT, RefusedError
+from nmt.serve.asked import LEFT, SLOWEST_S, RefusedError, most_bytes, read_body
 
 KEPT = 100  # translations at a time
 KEPT_S = 600.0
@@ -40,16 +41,19 @@ class KeptFiles:
 async def read_upload(request: Request, max_characters: int) -> tuple[str, str, dict[str, str]]:
     """-> name, text and the other fields of a form with a file. Raises RefusedError where there is none of text."""
     length = request.headers.get("content-length", "")
-    most = BODY_BYTES_A_CHARACTER * max_characters + 10_000
+    most = most_bytes(max_characters)
     if not length.isdigit():
         raise RefusedError(411, "The request does not say how long it is.")
     if int(length) > most:
-        raise RefusedError(413, "The file is too long.")
+        await read_body(request, most)
     try:
-        async with request.form(max_files=1, max_fields=10, max_part_size=most) as form:
+        form_of = request.form(max_files=1, max_fields=10, max_part_size=most)
+        async with asyncio.timeout(SLOWEST_S), form_of as form:
             fields = {key: value for key, value in form.items() if isinstance(value, str)}
             file = form.get("file")
             name, content = (file.filename or "", await file.read()) if isinstance(file, UploadFile) else ("", None)
+    except TimeoutError:
+        raise RefusedError(408, "The file did not come in time.") from None
     except ClientDisconnect:
         raise RefusedError(LEFT, "The client has left.") from None
     except (HTTPException, AssertionError, ValueError):

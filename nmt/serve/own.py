@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from nmt.search.demands import Demand
 from nmt.serve.asked import DetailRequest, check_key, parsed
-from nmt.serve.described import described
+from nmt.serve.described import described, page_of
 from nmt.serve.models import Detailed, DetailWork
 from nmt.serve.page import PAGE
 from nmt.serve.service import Service
@@ -32,7 +32,7 @@ class Own:
         texts = [asked.q] if isinstance(asked.q, str) else asked.q
         service.check_length([*texts, asked.prefix, *asked.must, *asked.never])
         model, sure = service.model(asked.source, asked.target, texts, asked.model)
-        cut = [service.cut(text, False, model) for text in texts]
+        cut = service.cut(texts, False, model)
         sentences = [part.text for parts in cut for part in parts if part.sentence]
         demand = Demand(asked.prefix, tuple(asked.must), tuple(asked.never))
         work = DetailWork(model.work(min(asked.nbest - 1, service.config.alternatives), demand))
@@ -69,6 +69,10 @@ class Own:
     async def openapi(self, request: Request) -> Response:
         """GET /openapi.json"""
         return JSONResponse(described(request.app.routes))
+
+    async def docs(self, request: Request) -> Response:
+        """GET /docs"""
+        return HTMLResponse(page_of(described(request.app.routes)))
 
     async def page(self, request: Request) -> Response:
         """GET /"""

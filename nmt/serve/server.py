@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 from errno import EACCES, EADDRINUSE
@@ -52,11 +51,13 @@ def bound(host: str, port: int) -> socket:
     """A socket at this address. Raises ConfigError where that is taken, or not one of this machine."""
     family = AF_INET6 if ":" in host else AF_INET
     try:
+        host.encode("idna")
         return create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what can be no name
+        reason = (error.strerror or str(error)).partition(" (while")[0] if isinstance(error, OSError) else "no name"
         raise ConfigError(
-            "port" if error.errno in (EADDRINUSE, EACCES) else "host",
-            found=f"{host} port {port} ({os.strerror(error.errno) if error.errno else error})",
+            "port" if isinstance(error, OSError) and error.errno in (EADDRINUSE, EACCES) else "host",
+            found=f"{host} port {port} ({reason})",
             expected="an address of this machine with a free port",
             next_step="choose another one; port=0 takes any that is free",
         ) from error

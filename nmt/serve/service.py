@@ -28,12 +28,12 @@ class Service:
         self.shelf, self.queue, self.config, self.keys = shelf, queue, config, keys
         self.counts, self.files = Counts(queue), KeptFiles()
 
-    def cut(self, text: str, html: bool, model: Model) -> list[Part]:
-        """The sentences of a text. Raises RefusedError where there are too many."""
-        parts = (parts_of_html if html else parts_of_text)(text, model.fits)
-        if sum(part.sentence for part in parts) > self.config.max_sentences:
+    def cut(self, texts: Sequence[str], html: bool, model: Model) -> list[list[Part]]:
+        """The sentences of each text. Raises RefusedError where there are too many."""
+        cut = [(parts_of_html if html else parts_of_text)(text, model.fits) for text in texts]
+        if sum(part.sentence for parts in cut for part in parts) > self.config.max_sentences:
             raise RefusedError(413, f"More than {self.config.max_sentences} sentences in one request.")
-        return parts
+        return cut
 
     async def fields_of(self, request: Request) -> dict[str, Any]:
         """What a request says. Raises RefusedError."""
@@ -87,7 +87,7 @@ class Service:
         self, request: Request, texts: Sequence[str], html: bool, model: Model, alternatives: int
     ) -> list[list[str]]:
         """For each text its translation and the alternatives, all sentences of all texts in one go."""
-        cut = [self.cut(text, html, model) for text in texts]
+        cut = self.cut(texts, html, model)
         sentences = [part.text for parts in cut for part in parts if part.sentence]
         found = iter(await self.answers(request, sentences, model.work(alternatives)))
         return [_ranked(parts, [next(found) for part in parts if part.sentence], alternatives) for parts in cut]
@@ -102,5 +102,6 @@ def _ranked(parts: Sequence[Part], answers: Sequence[Sequence[Translation]], alt
 
 async def _left(request: Request) -> None:
     """Returns once the client is gone."""
+    await asyncio.sleep(LOOK_S)  # most are answered before
     while not await request.is_disconnected():
         await asyncio.sleep(LOOK_S)

@@ -5,39 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
-from nmt.config.commands import read_command
 from nmt.config.search import SearchConfig, Utility
-from nmt.config.serve import ServeConfig
-from nmt.config.subword import SubwordKind
 from nmt.data.subwords import Vocabularies
-from nmt.data.words import ListedSubwords
-from nmt.errors import CheckpointError, ConfigError, DataError
-from nmt.serve.api import make_app
-from nmt.serve.models import Model, Shelf, checkpoint_opener, make_model
+from nmt.errors import DataError
+from nmt.serve.models import ModelWork, Shelf, make_model
 from nmt.serve.queue import BatchQueue
-from nmt.serve.server import read_keys
-from nmt.serve.service import Service
 from tests.unit.search_models import Copier
-
-LETTERS = ListedSubwords(SubwordKind.characters, [*'abcdefghijklmnopqrstuvwxyz .,!?<>&;=/"ABCDEFGHIJKLMNOPQRSTUVWXYZ'])
-GREEK = ListedSubwords(SubwordKind.words, ["αβγ", "δε"])
-LIMITS = {"max_characters": 200, "max_sentences": 5, "wait_ms": 0, "queue": 8, "cache": 0}
-
-
-def opener(name: str, files: tuple[Path, ...], version: int) -> Model:
-    """en-de writes letters again; el-en reads whole words of Greek."""
-    subwords, languages = (GREEK, ("el", "en")) if name == "greek" else (LETTERS, ("en", "de"))
-    if files[0].exists() and files[0].read_bytes() == b"broken":
-        raise CheckpointError(str(files[0]), found="rubbish", expected="a checkpoint", next_step="mend it")
-    vocabularies = Vocabularies(subwords, subwords, joint=True)
-    search = SearchConfig(beam=3, max_source=40)
-    return make_model(name, files, version, languages, Copier(subwords.size), vocabularies, search, alternatives=2)
+from tests.unit.serve_tools import LETTERS, ask, client_of, light_opener, opener
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +23,9 @@ def shelf(tmp_path_factory):
     return Shelf(["letters.h5", "greek.h5"], opener)
 
 
-def client_of(shelf, keys=(), **options):
-    config = ServeConfig(checkpoint=["a.h5"], alternatives=2, **{**LIMITS, **options})
-    queue = BatchQueue(config.wait_ms / 1000, config.batch, config.queue, config.cache)
-    return TestClient(make_app(Service(shelf, queue, config, keys)), raise_server_exceptions=False)
-
-
 @pytest.fixture(scope="module")
 def client(shelf):
     return client_of(shelf)
-
-
-def ask(client, q, **fields):
-    return client.post("/translate", json={"q": q, "source": "en", "target": "de", **fields})
 
 
 def test_a_text_or_a_list_comes_back_as_it_was_sent(client):
@@ -224,29 +192,9 @@ def test_hostile_text_is_text(client):
     assert client.put("/translate").status_code == 405
 
 
-def test_keys_are_asked_for(shelf, tmp_path):
-    (tmp_path / "keys").write_text("one\n\nzwei\u00fc\n", encoding="utf-8")
-    closed = client_of(shelf, read_keys(tmp_path / "keys"))
-    assert ask(closed, "a").json() == {"error": "Invalid API key."}
-    assert ask(closed, "a", api_key="on").status_code == 403
-    for key in ("one", "zwei\u00fc"):
-        assert ask(closed, "a", api_key=key).json() == {"translatedText": "a"}
-    assert closed.get("/frontend/settings").json()["keyRequired"] is True
-    (tmp_path / "empty").write_text("\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=f"keys: found no key in {tmp_path / 'empty'}, expected a key a line"):
-        read_keys(tmp_path / "empty")
-
-
 def test_a_long_sentence_is_translated_in_parts(client):
     text = "abc " * 30 + "z"  # 121 pieces of 40 at a time
     assert ask(client, text).json() == {"translatedText": text}
-
-
-def test_a_full_queue_says_when_to_come_again(shelf):
-    full = client_of(shelf, queue=1)
-    answer = ask(full, "Ab. Cd.")
-    assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) >= 1
 
 
 def test_counts_are_for_prometheus(shelf):
@@ -275,7 +223,7 @@ def test_the_page_asks_nobody_else(client):
 def test_a_new_checkpoint_is_taken_over_and_a_broken_one_is_not(tmp_path):
     file = tmp_path / "letters.h5"
     file.write_bytes(b"one")
-    shelf = Shelf([str(file)], opener)
+    shelf = Shelf([str(file)], light_opener)
     shelf.take_over()
     assert shelf.models[0].version == 1
     (tmp_path / "new").write_bytes(b"two")
@@ -290,29 +238,35 @@ def test_a_new_checkpoint_is_taken_over_and_a_broken_one_is_not(tmp_path):
     assert shelf.models[0].version == 2
 
 
-def test_a_change_is_seen_by_the_watch(tmp_path):
-    file = tmp_path / "letters.h5"
-    file.write_bytes(b"one")
-    shelf = Shelf([str(file)], opener)
-    watch = shelf.watch(0)
-    file.write_bytes(b"another")
-    shelf.look_now()
-    for _ in range(200):
-        if shelf.models[0].version == 2:
-            break
-        watch.join(0.05)
-    shelf.close()
-    watch.join(10)
-    assert (shelf.models[0].version, watch.is_alive()) == (2, False)
+def test_bytes_that_no_name_has_are_answered(client):
+    """A host that is none, a field's name with half a surrogate pair."""
+    asked = {"q": "a dog", "source": "en", "target": "de"}
+    file = {"file": ("in.txt", b"a dog", "text/plain")}
+    for host in ("[", "a b", "x:y:z"):
+        assert client.post("/translate", json=asked, headers={"host": host}).json() == {"translatedText": "a dog"}
+        told = client.post("/translate_file", files=file, data=asked, headers={"host": host})
+        assert told.status_code in (200, 400), told.text
+    answer = client.post("/v1/translate", content=json.dumps({**asked, "\ud800": 1}))
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Invalid request: Input should be a valid string")
 
 
-def test_the_command_line_takes_its_keys_and_those_of_the_search():
-    config = read_command(["checkpoint=a.h5", "port=0", "search.beam=1"], ServeConfig)
-    assert (config.port, config.overrides) == (0, ["search.beam=1"])
-    with pytest.raises(ConfigError, match="port: found 70000, expected 0 <= value <= 65535"):
-        read_command(["checkpoint=a.h5", "port=70000"], ServeConfig)
+def test_what_goes_wrong_inside_is_told_without_a_word_of_it(shelf, monkeypatch):
+    def failing(self, sentences):
+        raise ValueError(f"/home/someone/{sentences}")
+
+    monkeypatch.setattr(ModelWork, "__call__", failing)
+    answer = ask(client_of(shelf), "a secret")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "The translation failed; the service's log says why."}
 
 
-def test_a_service_does_not_choose_by_agreement(tmp_path):
-    with pytest.raises(CheckpointError, match="missing"):
-        checkpoint_opener((), 3)("model", (tmp_path / "missing.h5",), 1)
+def test_the_page_of_the_description_names_every_route_and_field(client):
+    page = client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    for route, operations in client.get("/openapi.json").json()["paths"].items():
+        for method in operations:
+            assert f"{method.upper()} {route}<" in page.text
+    for field in ("alternatives", "attention", "nbest", "api_key"):
+        assert f"<code>{field}</code>" in page.text
+    assert "http://" not in page.text

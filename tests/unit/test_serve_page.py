@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from nmt.config.search import SearchConfig
@@ -105,6 +106,14 @@ def test_languages_are_swapped_with_their_texts(page):
     assert page.input_value("#text") == "a dog"
 
 
+def test_a_translation_is_copied(page):
+    type_in(page, "a red dog")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#copy")
+    page.wait_for_function("() => document.querySelector('#note').textContent === 'copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == "a red dog"
+
+
 def test_text_is_text_and_unknown_pieces_are_marked(page):
     page.fill("#text", "<b>x</b> zebra")
     page.wait_for_selector(".row .unknown")
@@ -116,3 +125,28 @@ def test_the_page_fits_a_phone(page):
     page.set_viewport_size({"width": 390, "height": 844})
     type_in(page, "a red dog runs a red dog runs")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def faults(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds that is serious."""
+    return [
+        (one["id"], [node["html"][:200] for node in one["nodes"]])
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1300, 900), (390, 844)], ids=["desktop", "phone"])
+def test_axe_finds_no_serious_fault(page, scheme, size):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    assert faults(page) == []
+    page.fill("#text", "a red <b>x</b> zebra runs")
+    page.wait_for_selector(".row .unknown")
+    page.locator(".row button", has_text="red").focus()
+    assert faults(page) == []
+    page.click("footer a")
+    page.wait_for_selector("h2:has-text('POST /v1/translate')")
+    assert faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

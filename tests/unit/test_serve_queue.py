@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nmt.serve.queue import BatchQueue, ClosingError, QueueFullError
+from nmt.serve.queue import BatchQueue, ClosingError, QueueFullError, begins
 
 
 class Shout:
@@ -58,6 +58,26 @@ def test_a_batch_is_for_one_kind_of_work(queue):
 
     assert asyncio.run(both()) == [["A"], ["B"], ["C"]]
     assert (one.batches, other.batches) == ([["a", "c"]], [["b"]])
+
+
+@pytest.mark.parametrize(
+    "oldest, came, ended, last_s, due",
+    [
+        (10.0, 10.0, 0.0, 0.0, 11.0),  # the first of all waits a second
+        (10.0, 10.5, 0.0, 0.0, 11.0),  # and no longer, before anything is known of batches
+        (10.0, 13.0, 15.0, 40.0, 16.0),  # it has waited, but those who were just answered may come back
+        (10.0, 17.0, 15.0, 40.0, 18.0),  # and do
+        (10.0, 19.5, 15.0, 40.0, 20.0),  # up to an eighth of the last batch
+        (10.0, 15.5, 15.0, 0.8, 15.1),  # which is little where batches are quick
+        (30.0, 30.0, 15.0, 40.0, 31.0),  # who comes late to an idle service waits a second
+    ],
+)
+def test_a_batch_begins_when_its_oldest_has_waited_and_nobody_comes_any_more(oldest, came, ended, last_s, due):
+    assert begins(1.0, oldest, came, ended, last_s) == pytest.approx(due)
+
+
+def test_nobody_is_waited_for_where_that_is_asked():
+    assert begins(0.0, oldest=10.0, came=10.0, ended=10.0, last_s=80.0) == 10.0
 
 
 def test_what_there_is_no_room_for_is_refused_whole(queue):
