@@ -46,6 +46,13 @@ def opened(browser: Browser, path: Path, **settings: Any) -> Iterator[Page]:
     assert faults == []
 
 
+def too_wide(page: Page) -> list[str]:
+    """What makes the page wider than the screen: the beginnings of elements that reach beyond it."""
+    return page.evaluate("""() => document.documentElement.scrollWidth <= innerWidth ? [] :
+        [...document.querySelectorAll("body *")].filter(one => one.getBoundingClientRect().right > innerWidth + 1)
+        .map(one => one.outerHTML.slice(0, 120)).slice(0, 9)""")
+
+
 def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
     """What axe finds against accessibility: the rule, and where it is broken."""
     return [

@@ -12,7 +12,7 @@ import pytest
 
 from nmt.compare.blind import read_all, read_key, run
 from nmt.programs import evaluate
-from tests.unit.browser_tools import chromium
+from tests.unit.browser_tools import chromium, opened, serious_faults, too_wide
 
 EVIL = "<script>document.title='ran'</script>"
 SOURCE = ["one", EVIL, "\u202ethree", "f" * 10_000, "e\u0301e\u0301"]
@@ -193,16 +193,7 @@ def test_what_an_annotator_enters_in_a_browser_comes_back(corpus):
     """By the keyboard; half-way the page is opened again. Nothing that a text says runs, and nothing is fetched."""
     assert write(corpus) == 0
     own = entries(corpus)
-    errors: list[str] = []
-    address = (corpus / "page.html").as_uri()
-    with chromium() as browser:
-        page = browser.new_page(accept_downloads=True)
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request", lambda asked: errors.append(asked.url) if not asked.url.startswith((address, "blob:")) else None
-        )
-        page.goto(address)
+    with chromium() as browser, opened(browser, corpus / "page.html", accept_downloads=True) as page:
         for number, (item, score) in enumerate(own.items()):
             if number == len(own) // 2:
                 page.reload()
@@ -215,9 +206,21 @@ def test_what_an_annotator_enters_in_a_browser_comes_back(corpus):
             page.locator("#download").click()
         waiting.value.save_as(corpus / "scores.csv")
         assert page.title() == "How good are these translations?"
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert errors == []
     assert read(corpus, corpus / "scores.csv") == 0
     for system in SYSTEMS:
         scores = [float(line) for line in lines(corpus / "out" / f"{system}.human")]
         assert scores == [score_of(system, row) for row in range(5)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_can_be_used_on_a_phone(corpus, scheme):
+    assert write(corpus) == 0
+    screen = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme, "has_touch": True}
+    with chromium() as browser, opened(browser, corpus / "page.html", **screen) as page:
+        assert too_wide(page) == []
+        slider = page.locator("input[data-item]").first
+        slider.tap()
+        assert page.locator("output").first.inner_text().isdigit()
+        assert page.locator("#done").inner_text() == "8 of 9 not yet scored"
+        assert serious_faults(page) == []

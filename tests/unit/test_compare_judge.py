@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from nmt.compare import tables
 from nmt.compare.judge import Comparison, compare
-from nmt.compare.systems import Output, System, foreign_measures, our_measures
+from nmt.compare.systems import Output, System, foreign_measures, our_measures, with_segments
 from nmt.config.metrics import BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
@@ -176,6 +176,15 @@ def test_numbers_from_elsewhere_are_resampled_as_a_mean_and_not_called_ours():
 
 
 # ---- seeds
+
+
+@pytest.mark.parametrize("called", ["one-best", "A.h5"])
+def test_segments_are_of_a_system_by_its_name_or_its_file(called, tmp_path):
+    (tmp_path / "s.txt").write_text("0.25\n0.75\n")
+    systems = [System("one-best", [["eins"], ["zwei"]], [Output("A.h5", ["eins", "zwei"], {})])]
+    (found,) = with_segments(systems, {"people": {called: str(tmp_path / "s.txt")}}, {"people": "ESA"})
+    score = found.outputs[0].scores["people"]
+    assert (score.value, score.signature) == (0.5, "ESA")
 
 
 def test_runs_of_one_configuration_are_one_system():
