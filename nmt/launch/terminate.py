@@ -57,7 +57,9 @@ def terminate(config: Launch, flags: frozenset[str], fetch: Fetch) -> int | None
             found = machines(aws, config)
         alive = [one for one in found if one.state not in GONE]
         for one in alive:
-            say(f"{one.id} in {aws.region} ({one.type}, {one.state}): the machine and all on its disk are lost")
+            off = one.state in ("stopping", "stopped")  # nothing can be fetched from it
+            way = f"; {command('up', config)} and then fetch bring home what is there" if off else ""
+            say(f"{one.id} in {aws.region} ({one.type}, {one.state}): the machine and all on its disk are lost{way}")
         if alive and not agreed("End it?", flags):
             return NOT_DONE
         with told(config, [one.id for one in found], aws.region):

@@ -126,6 +126,7 @@ def test_a_raised_limit_whose_answer_is_lost_is_on_record(aws, box, capsys):
     assert run(["up", "--yes", *words(aws, "launch.max_hours=2")]) == 0
     box.answers = False
     assert run(["run", "--yes", *home(aws), "launch.max_hours=24", "--", "seed=1"]) == 2
+    assert capsys.readouterr().err.count("may still run and cost: ") == 1, "said once"
     assert hours_on_record() == 24.0
     assert run(["cost", *home(aws)]) == 0
     assert "  the end  $14.26 at most" in capsys.readouterr().out
@@ -177,6 +178,24 @@ def test_whatever_fails_in_a_run_the_machine_is_named(aws, box, monkeypatch, cap
     monkeypatch.setattr("nmt.launch.training.upload_project", full)
     assert run(["run", *home(aws), "--", "seed=1"]) == 2
     assert f"{held.id} in eu-west-1 may still run and cost: python -m nmt.launch termi" in capsys.readouterr().err
+
+
+def test_who_looks_on_is_told_that_the_machine_goes_on(aws, monkeypatch, capsys):
+    assert run(["up", "--yes", *words(aws)]) == 0
+    (held,) = aws.alive()
+    Assignment(["seed=2"], "nmt-1", "runs/nmt-1", "/home/x", held.id).save(Path("runs/launch"), "nmt")
+    ends_it = f"may still run and cost: python -m nmt.launch terminate {' '.join(home(aws))} ends it"
+
+    def key(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(remote_commands, "fetch", lambda *_: None)
+    monkeypatch.setattr(remote_commands, "follow", key)
+    monkeypatch.setattr("nmt.launch.watch.logs", key)
+    for argv, status in ((["fetch"], 0), (["fetch", "--every"], 130), (["logs", "-f"], 130)):
+        capsys.readouterr()
+        assert run([*argv, *home(aws)]) == status
+        assert "".join(capsys.readouterr()).count(ends_it) == 1, argv
 
 
 @pytest.mark.parametrize("command", ["logs", "fetch", "halt", "attach"])
@@ -462,6 +481,10 @@ def test_the_disk_of_a_stopped_machine_costs(aws, monkeypatch, capsys):
     assert "found that AWS has it stopped (stopped: " in told
     assert "up launch.name=nmt" in told
     assert "starts it again; until it is terminated its disk costs.\n" in told
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    assert run(["terminate", *home(aws)]) == 2
+    assert "are lost; python -m nmt.launch up launch.name=nmt" in (told := capsys.readouterr().out)
+    assert " and then fetch bring home what is there\n" in told
 
 
 def test_a_machine_that_ends_costs_no_more(aws, capsys):
