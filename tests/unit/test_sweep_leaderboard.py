@@ -16,6 +16,7 @@ from nmt.config.saved import write_overrides
 from nmt.errors import SweepError
 from nmt.sweep.apart import p_values, told
 from nmt.sweep.commands import run
+from nmt.sweep.hydra_launcher import tell_results
 from nmt.sweep.leaderboard import brief, classes, explained, make_board
 from nmt.sweep.ledger import Ledger
 from nmt.sweep.outcome import read_scores
@@ -146,6 +147,15 @@ def test_the_table_on_a_terminal(tmp_path):
     ]
     assert "12.00 ± 2.83" in lines[6]
     assert "best configuration, with the seed of its best trial:\n  uv run train.py model.units=96 seed=1" in told
+
+
+def test_the_command_that_shows_a_sweep_again_can_be_typed_as_it_stands(tmp_path, caplog):
+    folder = tmp_path / "a sweep"
+    write_sweep(folder)
+    caplog.set_level("INFO", "nmt.sweep.hydra_launcher")
+    tell_results(folder)
+    words = ["uv", "run", "python", "-m", "nmt.sweep", "report", str(folder), "--html", "page.html"]
+    assert shlex.split(caplog.messages[-1].removeprefix("again, or as a page: ")) == words
 
 
 def test_the_csv_has_a_row_for_each_trial(tmp_path):
