@@ -75,8 +75,8 @@ def writable(folder: Path, option: str = "out=") -> Iterator[None]:
     except OSError as error:
         raise DataError(
             str(folder),
-            found=error.strerror or str(error),
-            expected="a folder that can be written to",
+            found=(error.strerror or str(error)).lower(),
+            expected="a place that can be written to",
             next_step=f"choose another with {option}",
         ) from error
 

@@ -157,6 +157,11 @@ def test_mistakes_are_told_in_a_sentence(corpus, capsys):
     for nameless in (".", "", "/"):
         assert run(["--systems", "a=x", "--source", f"{corpus}/t.en", "-o", nameless]) == 2
         assert "expected a file; name the page, such as -o page.html" in capsys.readouterr().err
+    (corpus / "taken").mkdir()
+    assert write(corpus, "-o", f"{corpus}/taken") == 2
+    assert capsys.readouterr().err == (
+        f"{corpus}/taken: found a folder, expected a place that can be written to; choose another with -o.\n"
+    )
     assert run(["--systems", "a/b=x", "--source", f"{corpus}/t.en", "-o", "x.html"]) == 2
     assert "--systems: found a/b=x, expected NAME=FILE, each name once" in capsys.readouterr().err
     assert write(corpus) == 0

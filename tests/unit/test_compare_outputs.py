@@ -244,7 +244,7 @@ BAD = {
     ),
     "a folder that cannot be written": (
         lambda folder: [f"out={folder}/a.txt"],
-        "{0}/a.txt: found File exists, expected a folder that can be written to; choose another with out=.",
+        "{0}/a.txt: found file exists, expected a place that can be written to; choose another with out=.",
     ),
 }
 
