@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -65,12 +66,28 @@ class Running:
             threading.Event().wait(0.1)
         assert told, log.read_text(encoding="utf-8")
         self.url = told[1]
+        self.host, self.port = "127.0.0.1", int(told[1].rstrip("/").rpartition(":")[2])
 
     def ask(self, text: str | list[str], timeout: float = 60, **fields: object) -> str | list[str]:
         body = json.dumps({"q": text, "source": "en", "target": "de", **fields}).encode()
         request = urllib.request.Request(f"{self.url}translate", body, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return json.loads(answer.read())["translatedText"]
+
+    def counted(self, *names: str) -> float:
+        """The sum of these of its counters."""
+        with urllib.request.urlopen(f"{self.url}metrics", timeout=60) as answer:
+            told = answer.read().decode()
+        return sum(float(re.search(rf"^nmt_{name} (\S+)$", told, re.MULTILINE)[1]) for name in names)
+
+    def connected(self, receive_bytes: int = 0) -> socket.socket:
+        one = socket.socket()
+        one.settimeout(120)
+        if receive_bytes:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.connect((self.host, self.port))
+        return one
 
     def resident_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
@@ -154,12 +171,10 @@ def test_what_its_own_description_allows_and_what_it_does_not_is_answered_as_des
     assert running.ask(LINES[6]) == expected[LINES[6]]
 
 
-def test_ten_thousand_requests_leave_memory_as_it_is(running, expected):
-    host = running.url.removeprefix("http://").rstrip("/")
-
+def test_ten_thousand_requests_get_their_own_answers_and_leave_memory_as_it_is(running, expected):
     def ask(number: int) -> int:
         """One client: so many requests over one connection; -> wrong answers."""
-        connection, wrong = HTTPConnection(host, timeout=60), 0
+        connection, wrong = HTTPConnection(running.host, running.port, timeout=120), 0
         for place in range(number):
             line = LINES[place % len(LINES)]
             body = json.dumps({"q": line, "source": "en", "target": "de"})
@@ -169,36 +184,66 @@ def test_ten_thousand_requests_leave_memory_as_it_is(running, expected):
         return wrong
 
     with ThreadPoolExecutor(64) as clients:
-        assert sum(clients.map(ask, [32] * 64)) == 0
+        assert sum(clients.map(ask, [16] * 64)) == 0  # 1,024 requests
         before = running.resident_mb()
-        assert sum(clients.map(ask, [125] * 64)) == 0
+        assert sum(clients.map(ask, [141] * 64)) == 0
     assert running.resident_mb() < before + 40
 
 
-def test_many_clients_at_once_get_their_own_answers_and_memory_stays(running, expected):
-    work = LINES * 5
-    with ThreadPoolExecutor(64) as clients:
-        assert list(clients.map(running.ask, work)) == [expected[line] for line in work]
-        before = running.resident_mb()
-        for _ in range(4):
-            assert list(clients.map(running.ask, work)) == [expected[line] for line in work]
-    assert running.resident_mb() < before + 60
+def post(q: str | list[str], path: str = "translate", **fields: object) -> bytes:
+    """A request as it goes over the wire."""
+    body = json.dumps({"q": q, "source": "en", "target": "de", **fields}).encode()
+    return b"POST /%b HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+        path.encode(),
+        len(body),
+        body,
+    )
 
 
-def test_clients_that_leave_or_crawl_hold_up_nobody(running, expected):
-    port = int(running.url.rstrip("/").rpartition(":")[2])
-    body = json.dumps({"q": LINES[:40], "source": "en", "target": "de"}).encode()
-    head = b"POST /translate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    slow = []
-    for number in range(60):
-        one = socket.create_connection(("127.0.0.1", port))
-        one.sendall(head % len(body) + (body if number % 2 else body[:20]))
-        if number % 2:
-            one.close()
-        else:
-            slow.append(one)
+def answered(one: socket.socket) -> dict:
+    """The next answer, byte by byte: the slowest way to read."""
+    head = bytearray()
+    while not head.endswith(b"\r\n\r\n"):
+        head += one.recv(1)
+    length, body = int(re.search(rb"content-length: (\d+)", head)[1]), bytearray()
+    while len(body) < length:
+        body += one.recv(1)
+    assert head.startswith(b"HTTP/1.1 200 "), bytes(head)
+    return json.loads(body)
+
+
+def test_clients_that_leave_in_the_middle_hold_up_nobody(running, expected):
+    whole = post(LINES[:40])
+    left = []
+    for number in range(100):
+        one = running.connected()
+        one.sendall(whole if number % 2 else whole[: len(whole) - 1 - 7 * number])
+        left.append(one)
+    for number, one in enumerate(left):
+        if number % 4 == 1:  # a reset, not an end
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
     assert running.ask(LINES[2]) == expected[LINES[2]]
-    for one in slow:
+
+
+def test_clients_that_write_or_read_byte_by_byte_hold_up_nobody_and_get_their_answers(running, expected):
+    readers = [running.connected(receive_bytes=2_048) for _ in range(4)]
+    for one in readers:  # answers of megabytes, which no buffer takes
+        for _ in range(10):
+            one.sendall(post(LINES[:40], "v1/translate", attention=True))
+    stalled = running.connected()
+    stalled.sendall(post(LINES[4])[:30])
+    writer, request = running.connected(), post(LINES[5])
+    for place in range(len(request)):
+        writer.sendall(request[place : place + 1])
+        if place % 40 == 0:
+            assert running.ask(LINES[6]) == expected[LINES[6]]
+    assert answered(writer) == {"translatedText": expected[LINES[5]]}
+    for one in readers:
+        for _ in range(2):
+            found = answered(one)["translations"]
+            assert [text["text"] for text in found] == [expected[line] for line in LINES[:40]]
+    for one in (writer, stalled, *readers):
         one.close()
     assert running.ask(LINES[3]) == expected[LINES[3]]
 
@@ -252,8 +297,10 @@ def test_sigterm_loses_nothing_that_was_accepted_and_a_new_model_no_request(chec
             threading.Event().wait(0.1)
         assert "best: taken over anew" in service.log.read_text(encoding="utf-8")
         text = " ".join(LINES * 2)
+        told = service.counted("waiting", "translated_total")
         last = [clients.submit(service.ask, text) for _ in range(4)]
-        threading.Event().wait(0.3)
+        while service.counted("waiting", "translated_total") < told + 4 * len(LINES):
+            threading.Event().wait(0.02)
         assert service.end() == 143
         whole = {one.result() for one in last}
     assert all(expected[line] == answer for line, answer in accepted)
