@@ -35,12 +35,12 @@ from nmt.training.step import Trainer
 OPTIONS = {"optimizer": Optimizer.adamw, "average": 0.9, "device": Device.cpu, "threads": 2, "warmup_steps": 0}
 SPREAD = TrainConfig(distribution=Distribution.mirrored, devices=2, **OPTIONS)
 SIZES = {"embedding": 6, "encoder_units": 5, "units": 7, "attention_units": 4}
-SIZES |= {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.target}
+DROPOUTS = dict.fromkeys(("dropout_embedding", "dropout_state", "dropout_output"), 0.3)
+KINDS = {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.target}
 replicas = spread(SPREAD, choose_device(SPREAD.device, SPREAD.threads, num_devices(SPREAD)))
 
-def trainer(config, dropout, replicas=None):
-    rates = dict.fromkeys(("dropout_embedding", "dropout_state", "dropout_output"), dropout)
-    return Trainer(Seq2Seq(ModelConfig(**SIZES, **rates), 11, 11, 1), config, 1, replicas)
+def trainer(config, replicas=None, **options):
+    return Trainer(Seq2Seq(ModelConfig(**SIZES, **options), 11, 11, 1), config, 1, replicas)
 
 def batch(rows):
     rng = np.random.default_rng(rows)
@@ -65,17 +65,17 @@ def apart(first, second):
 
 with replicas.scope():
     held = tf.Variable(np.zeros(LEAST, np.float32))
-    both, dropped = trainer(SPREAD, 0.0, replicas), trainer(SPREAD, 0.3, replicas)
+    both, dropped = trainer(SPREAD, replicas, **KINDS), trainer(SPREAD, replicas, **DROPOUTS)
 found = steps(both, graph=True)
 single = TrainConfig(**OPTIONS)
-told = {"apart": apart(found, steps(trainer(single, 0.0)))}
+told = {"apart": apart(found, steps(trainer(single, **KINDS)))}
 told["copies"] = max(
     float(np.abs(np.diff([x.numpy() for x in replicas.strategy.experimental_local_results(v)], axis=0)).max())
     for v in both.variables)
 told["traces"] = both.step.experimental_get_tracing_count()
 # A replica draws the masks of a micro-batch: three and three sentences, three and two, one and none.
 halves = TrainConfig(micro_batch_sentences=3, **OPTIONS)
-told["with dropout"] = apart(steps(dropped, graph=True), steps(trainer(halves, 0.3)))[0]
+told["with dropout"] = apart(steps(dropped, graph=True), steps(trainer(halves, **DROPOUTS)))[0]
 
 # A value that is handed over is no memory that the replicas share.
 assert can_fill(held, (LEAST,), np.dtype(np.float32))

@@ -195,7 +195,8 @@ def test_a_full_disk_stops_the_run_and_the_checkpoint_before_stays(tmp_path, mon
 
 
 def test_or_training_goes_on_says_so_each_time_and_saves_when_there_is_room(tmp_path, monkeypatch):
-    answer = run_on_a_full_disk(tmp_path / "run", monkeypatch, 3, 5, "train.on_disk_error=go_on")
+    words = ["train.on_disk_error=go_on", "train.validate_every=8"]
+    answer = run_on_a_full_disk(tmp_path / "run", monkeypatch, 3, 5, *words)
     assert answer.status == 0, answer.err
     assert answer.err.count(f"{FULL} Training goes on, since train.on_disk_error=go_on.") == 3
     assert read_extras(tmp_path / "run/checkpoints/last.h5")["step"] == 8
