@@ -8,6 +8,7 @@ import io
 import math
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from scipy.stats import ttest_ind
@@ -37,7 +38,22 @@ RUNS = {
 FINISHED = {"status": "finished", "exit_status": 0, "seconds": 30.0, "usd": 0.25}
 
 
+WRITTEN: dict[tuple[str, float | None], dict[Path, bytes]] = {}  # six configurations in a file each: made once
+
+
 def write_sweep(folder, metric="bleu", usd=0.25):
+    """Into a folder of its own, with the same content each time."""
+    if (metric, usd) not in WRITTEN:
+        assert not folder.exists() or not any(folder.iterdir())
+        make_sweep(folder, metric, usd)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        WRITTEN[metric, usd] = {path.relative_to(folder): path.read_bytes() for path in files}
+    for path, content in WRITTEN[metric, usd].items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
+def make_sweep(folder, metric, usd):
     with Ledger(folder) as ledger:
         for number, (units, seed) in enumerate([*RUNS, (96, 2)]):
             trial = a_trial(folder, number, units, seed)
