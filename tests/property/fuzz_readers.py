@@ -390,10 +390,10 @@ def of_machines() -> Iterator[Format]:
     asked = {"InstanceType": "g4dn.xlarge", "ClientToken": "t", "BlockDeviceMappings": [disk]}
     paid = ("i-01", "g4dn.xlarge", "eu-west-1", False, 0.5, 60, 0.01)
     events = [bill.Event(f"2026-11-28T1{n}:00:00+00:00", what, *paid) for n, what in enumerate(("started", "ended"))]
-    options = {"launch.max_usd": 1.0, "launch.region": "eu-west-1"}
+    options, limits = {"launch.max_usd": 1.0, "launch.region": "eu-west-1"}, {"launch.max_hours": 2.0}
     files = {
         "nmt/machine.json": {**one, "spot": False},
-        "nmt/terms.json": {"account": "123456789012", "options": options},
+        "nmt/terms.json": {"account": "123456789012", "options": options, "limits": limits},
         "nmt/starting.json": {"region": "eu-west-1", "zone": "", "parameters": asked, "instance_id": "i-01"},
         "nmt/job.json": asdict(Assignment(["seed=1"], "run", "runs/run", "/home/ubuntu/nmt")),
         "nmt/machine/data.json": [{"sources": ["."], "target": "data/train"}],
