@@ -17,7 +17,7 @@ from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, opened
 from nmt.compare.outputs import TEST, conclude, outputs_of, show, training_words
 from nmt.compare.robustness import worse
 from nmt.compare.short_names import short_names
-from nmt.compare.systems import Output, References, System, Worse, with_references
+from nmt.compare.systems import Output, References, System, Worse, check_same_text, with_references
 from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.subwords import Vocabularies
@@ -47,6 +47,7 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
         facts = about_run(files[0], runs.bundles[0])
         histories = [history_of(files[0], bundle) for bundle in runs.bundles]
         for test, found in runs.by_test.items():
+            check_same_text(system, test, files, [one.text for one in found])
             outputs = [
                 Output(file, one.lines, one.scores, traces_of(one, pieces), one.nbest, robust)
                 for file, one, pieces, robust in zip(files, found, runs.vocabularies, runs.worse[test], strict=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from nmt.compare.buckets import Draws, Figures, Why, scores_of, where_and_why
 from nmt.compare.robustness import PLAIN
 from nmt.compare.systems import Measure, Output, System
+from nmt.config.mistakes import show
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
 from nmt.metrics.bootstrap import Interval, bootstrap_interval
@@ -167,7 +168,7 @@ def _on_one_scale(measure: Measure, systems: Sequence[System], scorer: Scorer) -
             score = one.scores.get(measure.name)
             if score is None or own is None or score.signature != own.signature:
                 score = metric.score(one.lines, system.references, scorer.cfg.bootstrap)
-                notes.append(f"{label} of {one.source} is by {measure.settings} of {baseline.name} here")
+                notes.append(f"{label} of {show(one.source)} is by {measure.settings} of {baseline.name} here")
             outputs.append(replace(one, scores={**one.scores, measure.name: score}))
         scaled.append(replace(system, outputs=outputs))
     return scaled, notes

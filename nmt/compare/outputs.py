@@ -23,6 +23,7 @@ from nmt.compare.systems import (
     with_segments,
 )
 from nmt.compare.tables import as_text
+from nmt.config import mistakes
 from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.config.metrics import METRICS, MetricsConfig
 from nmt.config.saved import load_config
@@ -123,7 +124,7 @@ def show(
         if folder is not None:
             several = len(system.outputs) > 1
             write_system(folder / str(number + 1) if several else folder, name, content, one.lines)
-        print(f"{one.source}\n{scores_table({name: content})}\n")
+        print(f"{mistakes.show(one.source)}\n{scores_table({name: content})}\n")
         if one.worse:
             print(f"{worse_table(one)}\n")
 

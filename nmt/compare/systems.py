@@ -14,7 +14,8 @@ import numpy as np
 
 from nmt.compare.sentences import Trace
 from nmt.config.metrics import METRICS, Figure
-from nmt.errors import DataError
+from nmt.data.text import ParallelText
+from nmt.errors import CheckpointError, DataError
 from nmt.metrics.bootstrap import CorpusScore, mean_from_statistics, mean_statistics
 from nmt.metrics.metric import Score, metric_class
 from nmt.plumbing.text import read_lines
@@ -72,6 +73,20 @@ class Measure:
     settings: str  # what a score depends on beside the text
     curve: tuple[float, float] | None = None  # see nmt.metrics.agreement
     ours: bool = True
+
+
+def check_same_text(group: str, test: str, files: Sequence[str], texts: Sequence[ParallelText]) -> None:
+    """Raises CheckpointError where the runs of a group have not all translated the same sentences."""
+    first = texts[0]
+    same = [list(one.src) == list(first.src) and list(one.tgt) == list(first.tgt) for one in texts]
+    if not all(same) or len(texts) < len(files):
+        some = f"this test set in {len(texts)} of {len(files)} runs"
+        raise CheckpointError(
+            f"groups.{group}, {test}",
+            found=some if all(same) else "test sets that differ between its runs",
+            expected="the same sentences for all",
+            next_step="narrow the pattern, or name one test set with data.test=PREFIX",
+        )
 
 
 def our_measures(names: Iterable[str]) -> list[Measure]:

@@ -44,6 +44,7 @@ def compared(run, tmp_path_factory) -> Path:
     words += [f"+groups.both={in_quotes(f'{run}/checkpoints/[bl]*.h5')}", "search.beam=1"]
     answer = evaluate_py(*words, f"out={in_quotes(str(folder))}")
     assert answer.status == 0, answer.err
+    assert "\u202e" not in answer.out, "a terminal would turn the line around"
     return folder
 
 
@@ -66,6 +67,7 @@ def test_the_page_of_a_run_is_that_of_one_system(browser, run):
         assert [caption.partition(" (")[0] for caption in captions] == [
             *("negative log-likelihood", "perplexity", "BLEU", "learning rate"),
         ]
+        assert page.locator("figure .legend svg").first.bounding_box()["width"] == 14, "a dot, no ball"
         assert page.locator("#system").is_hidden(), "there is one"
         page.click("a[href='#s1']")
         page.wait_for_selector("dialog[open]")

@@ -11,8 +11,9 @@ from numpy.testing import assert_allclose
 
 from nmt.compare import tables
 from nmt.compare.judge import Comparison, compare
-from nmt.compare.systems import Output, System, foreign_measures, our_measures, with_segments
+from nmt.compare.systems import Output, System, check_same_text, foreign_measures, our_measures, with_segments
 from nmt.config.metrics import BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
+from nmt.data.text import ParallelText
 from nmt.errors import CheckpointError
 from nmt.metrics.agreement import agreement
 from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
@@ -203,6 +204,21 @@ def test_runs_of_one_configuration_are_one_system():
 
 
 # ---- what is written
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [([["eins", "drei"]], "test sets that differ between its runs"), ([], "this test set in 1 of 2 runs")],
+)
+def test_runs_of_a_group_have_one_test_set(others, found):
+    texts = [ParallelText("test", ["one", "two"], lines) for lines in (["eins", "zwei"], *others)]
+    with pytest.raises(CheckpointError) as caught:
+        check_same_text("base", "test", ["a.h5", "b.h5"], texts)
+    assert str(caught.value) == (
+        f"groups.base, test: found {found}, expected the same sentences for all; narrow the pattern, or name one test "
+        "set with data.test=PREFIX."
+    )
+    check_same_text("base", "test", ["a.h5", "b.h5"], [texts[0], texts[0]])
 
 
 def test_of_a_group_of_one_run_the_seeds_part_is_unknown():
