@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from nmt.config.export import ExportConfig
     from nmt.config.root import Config
     from nmt.config.score import ScoreConfig
+    from nmt.config.shortlist import ShortlistConfig
 
 COMMANDS = {  # name -> where, and what it does
     "train": ("nmt.programs:train", "train a model, score it, write a run folder; -m sweeps"),
     "evaluate": ("nmt.programs:evaluate", "score checkpoints and files of translations, and compare them"),
     "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
     "score": ("nmt.programs:score", "how likely a checkpoint finds given translations"),
+    "shortlist": ("nmt.programs:shortlist", "learn which target pieces go with a source piece: for a quicker search"),
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
     "export": ("nmt.programs:export", "write a SavedModel with a program that needs no nmt, and a model card"),
     "completion": ("nmt.programs:completion", "print a script that completes commands and options: bash, zsh or fish"),
@@ -134,6 +136,15 @@ def score(argv: Sequence[str]) -> int:
     return run_command(score_main, ScoreConfig, score_page, argv)
 
 
+def shortlist(argv: Sequence[str]) -> int:
+    """Learn a shortlist; -> exit status."""
+    from nmt.config.commands import run_command
+    from nmt.config.pages import shortlist_page
+    from nmt.config.shortlist import ShortlistConfig
+
+    return run_command(shortlist_main, ShortlistConfig, shortlist_page, argv)
+
+
 def completion(argv: Sequence[str]) -> int:
     """The completion of a shell, as a script; -> exit status."""
     return edge.command(lambda: print_completion(list(argv)))
@@ -164,6 +175,12 @@ def score_main(command: ScoreConfig) -> None:
     from nmt.app.score import score_files
 
     score_files(command)
+
+
+def shortlist_main(command: ShortlistConfig) -> None:
+    from nmt.app.shortlist import learn_shortlist
+
+    learn_shortlist(command)
 
 
 def translate_main(command: TranslateConfig) -> None:

@@ -50,7 +50,7 @@ def open_translator(checkpoints: Sequence[str], overrides: tuple[str, ...]) -> T
     system = open_system([Path(file) for file in checkpoints], overrides)
     first = system.first
     likeness = likeness_of(first.config, lambda: vectors_of(first))
-    return Translator(system.model, first.vocabularies, first.config.search, likeness_of=likeness)
+    return Translator(system.model, first.vocabularies, first.config.search, likeness_of=likeness, fixed=True)
 
 
 def vectors_of(loaded: Loaded) -> VectorSource:

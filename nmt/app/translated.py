@@ -27,6 +27,7 @@ class Translated:
     found: list[list[Translation]]
     scores: Mapping[str, Score]  # by the names of metrics.report; of the best
     seconds: float
+    shortlist: str | None = None  # its signature, where the search had one
 
     @property
     def best(self) -> list[Translation]:
@@ -52,6 +53,8 @@ class Translated:
             cfg=config,
             leaked=leaked,
         )
+        if self.shortlist is not None:
+            content["shortlist"] = self.shortlist
         examined = self.examined()
         return content if examined is None else {**content, "attention": examined.as_json()}
 
@@ -92,4 +95,4 @@ def translate_and_score(
     found = translator.translate(text.src, progress=progress)
     given = [[line] for line in text.tgt] if references is None else references
     scores = scorer.score([translations[0].text for translations in found], given, bootstrap)
-    return Translated(text, found, scores, time.perf_counter() - started)
+    return Translated(text, found, scores, time.perf_counter() - started, translator.signature)

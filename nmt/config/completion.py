@@ -13,6 +13,7 @@ from nmt.config.reference import Entry, entries
 from nmt.config.root import CommandLine
 from nmt.config.score import ScoreConfig
 from nmt.config.serve import ServeConfig
+from nmt.config.shortlist import ShortlistConfig
 from nmt.config.store import GROUPS, options
 from nmt.errors import ConfigError
 
@@ -20,6 +21,7 @@ KINDS = (
     ("evaluate", EvaluateConfig),
     ("translate", TranslateConfig),
     ("score", ScoreConfig),
+    ("shortlist", ShortlistConfig),
     ("serve", ServeConfig),
     ("export", ExportConfig),
 )

@@ -139,6 +139,28 @@ def score_page() -> str:
     )
 
 
+def shortlist_page() -> str:
+    """The page of learning a shortlist."""
+    keys = [
+        ("checkpoint=FILE", "the model whose attention is learnt from"),
+        ("source=FILE", "the training text, a line each"),
+        ("target=FILE", "its translations, line by line"),
+        ("output=FILE", "the file for search.shortlist"),
+        ("pieces=N", "target pieces that go with a source piece, at most (20)"),
+        ("frequent=N", "most frequent pieces, which any sentence may have (100)"),
+        *OPTIONS_OF_BOTH[:2],
+    ]
+    return _page(
+        "Learn which target pieces go with each source piece, so that a search need not look at the others.",
+        "nmt shortlist checkpoint=FILE source=FILE target=FILE output=FILE [KEY=VALUE ...]",
+        [("Keys", keys), ("Flags", MORE_HELP)],
+        [
+            "nmt shortlist checkpoint=best.h5 source=train.en target=train.de output=best.shortlist.json",
+            "nmt translate checkpoint=best.h5 search.shortlist=best.shortlist.json < in.en > out.de",
+        ],
+    )
+
+
 def export_page() -> str:
     """The page of the export."""
     keys = [

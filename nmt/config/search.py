@@ -55,6 +55,12 @@ class SearchConfig(Options, place="search"):
         200, "subwords; a longer line is cut, with a warning", at_least=1, hint="say how many subwords a line may have"
     )
     precision: Precision = option(Precision.float32, "of the large products")
+    alone: int = option(
+        2,
+        "sentences of a batch, at most, for a search in NumPy, one after the other (docs/search.md); 0: none",
+        at_least=0,
+        hint="2 is quick on a CPU, 0 leaves all to TensorFlow",
+    )
     min_length: int = option(0, "subwords before the end mark, at least", at_least=0, hint="0 lets a model end at once")
     no_repeat: int = option(
         0,
@@ -73,6 +79,9 @@ class SearchConfig(Options, place="search"):
     replace_unknown: bool = option(False, "unknown pieces become the source word that the attention looked at")
     dictionary: str | None = option(
         None, "file of source word, tab, target word a line, for search.replace_unknown; null: the source word as it is"
+    )
+    shortlist: str | None = option(
+        None, "file of nmt shortlist: only pieces that go with the source's are written; null: all"
     )
     samples: int = option(
         0,
@@ -120,6 +129,16 @@ class SearchConfig(Options, place="search"):
                 found=self.dictionary,
                 expected="search.replace_unknown=true beside it",
                 next_step="add search.replace_unknown=true",
+            )
+
+        if self.shortlist is not None and (
+            self.samples or self.min_length or self.no_repeat or self.must or self.never
+        ):
+            raise ConfigError(
+                "search.shortlist",
+                found=self.shortlist,
+                expected="neither draws nor rules beside it: they are of all pieces",
+                next_step="leave one of them out",
             )
 
     def greedy(self) -> SearchConfig:

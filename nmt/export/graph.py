@@ -25,11 +25,12 @@ def check_search(search: SearchConfig) -> None:
     """Raises ConfigError for what a graph of ids does not do."""
     for key, usual, why in (
         ("samples", "0", "a search for the best"),
+        ("shortlist", "null", "the graph may write all pieces"),
         ("mbr", "none", "the graph answers with what its search finds best"),
         ("replace_unknown", "false", "the graph reads ids, not the words behind them"),
     ):
         value = getattr(search, key)
-        found = str(getattr(value, "value", value)).lower()
+        found = "null" if value is None else str(getattr(value, "value", value)).lower()
         if found != usual:
             raise ConfigError(
                 f"search.{key}", found=found, expected=f"{usual}: {why}", next_step=f"add search.{key}={usual}"

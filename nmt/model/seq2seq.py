@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -74,6 +75,15 @@ class Seq2Seq(tf.Module):
         values = {name: tf.convert_to_tensor(weight) for name, weight in self.named_weights().items()}
         rounded = {name: tf.cast(x, kind if x.shape.rank == 2 else x.dtype) for name, x in values.items()}
         return self._with(rounded, self.compute)
+
+    def writing(self, piece_W: tf.Tensor) -> Seq2Seq:
+        """The same, for a loop, with these target pieces alone, which are numbered from 0. The softmax is over them."""
+        narrow = copy.copy(self)
+        narrow.target_embedding, narrow.output = copy.copy(self.target_embedding), copy.copy(self.output)
+        narrow.target_embedding.table_VE = tf.gather(self.target_embedding.table_VE, piece_W)
+        narrow.output.table_VR = tf.gather(self.output.table_VR, piece_W)
+        narrow.output.bias_V = tf.gather(self.output.bias_V, piece_W)
+        return narrow
 
     def _with(self, weights: Mapping[str, tf.Tensor], compute: tf.DType | None) -> Seq2Seq:
         sizes = self.source_vocab, self.target_vocab

@@ -1,4 +1,4 @@
-# B batch, N rows, S source step, V vocabulary, G members
+# B batch, N rows, S source step, V vocabulary, G members, W pieces of a shortlist
 """Several models that translate as one."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nmt.errors import CheckpointError
+from nmt.model.seq2seq import Seq2Seq
 from nmt.search.interface import SearchMemory, SearchModel, State
 
 
@@ -62,3 +63,11 @@ class Ensemble:
         mean_NV = tf.reduce_logsumexp(log_prob_GNV, axis=0) - math.log(len(outputs))
         weight_NS = tf.add_n([tf.cast(weight_NS, tf.float32) for _, _, weight_NS in outputs]) / len(outputs)
         return mean_NV, tuple(new for _, new, _ in outputs), weight_NS
+
+
+def writing(model: SearchModel, piece_W: tf.Tensor) -> SearchModel:
+    """The same, ready for a loop, with these target pieces alone, numbered from 0 (`nmt.search.shortlist`)."""
+    if isinstance(model, Ensemble):
+        return Ensemble([writing(one, piece_W) for one in model.models])
+    assert isinstance(model, Seq2Seq), "a shortlist is of our own models"
+    return model.writing(piece_W)

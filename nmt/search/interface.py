@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 State = Any  # tensors or tuples of them, the first axis of each being rows
 
@@ -51,3 +53,12 @@ class Hypotheses(NamedTuple):
     score_BM: tf.Tensor  # float32: normalised, coverage included
     log_prob_BM: tf.Tensor  # float32, natural logarithm: of the whole sentence, EOS included
     weight_BMTS: tf.Tensor  # float32: attention of the step that wrote each word; 0 past the length
+
+
+class Found(NamedTuple):
+    """One translation of one sentence."""
+
+    tokens: list[int]  # EOS included
+    score: float
+    log_prob: float
+    weight_TS: NDArray[np.float32]

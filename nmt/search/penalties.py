@@ -11,9 +11,12 @@ are taken in float64 and rounded once: in float32 the last bit of them depends o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from nmt.config.search import Normalisation, SearchConfig
 
@@ -63,3 +66,16 @@ def limits(mask_BS: tf.Tensor, cfg: SearchConfig) -> tf.Tensor:
     """Longest translation of each source, int32 [B]: max_ratio * source words + max_extra, end marks included."""
     words_B = tf.reduce_sum(tf.cast(mask_BS, tf.float64), axis=1)  # float64: 0.7 * 10 is 7, not 6.9999998
     return tf.cast(tf.floor(cfg.max_ratio * words_B) + cfg.max_extra, tf.int32)
+
+
+def limit_of(words: int, cfg: SearchConfig) -> int:
+    """`limits` of one source."""
+    return math.floor(cfg.max_ratio * words) + cfg.max_extra
+
+
+def divisors(longest: int, cfg: SearchConfig) -> NDArray[np.float32] | None:
+    """lp(n) of n = 0 to `longest`, where a score depends on nothing else; None where it does."""
+    if cfg.coverage:
+        return None
+    found: NDArray[np.float32] = length_penalty(tf.range(longest + 1), cfg).numpy()
+    return found

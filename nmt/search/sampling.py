@@ -34,8 +34,10 @@ class SampleSearch(GreedySearch):
     def __init__(self, model: SearchModel, cfg: SearchConfig, rules: Rules | None = None) -> None:
         super().__init__(model, cfg, rules, copies=cfg.samples)
 
-    def _search(self, source_BS: tf.Tensor, demands: Demands | None = None) -> tuple[tf.Tensor, ...]:
-        found = Hypotheses(*super()._search(source_BS, demands))
+    def _search(
+        self, source_BS: tf.Tensor, demands: Demands | None = None, piece_W: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, ...]:
+        found = Hypotheses(*super()._search(source_BS, demands, piece_W))
         order_BM = tf.argsort(found.score_BM, axis=1, direction="DESCENDING", stable=True)
         return Hypotheses(*(tf.gather(part, order_BM, batch_dims=1) for part in found))
 

@@ -15,13 +15,15 @@ from nmt.config.search import SearchConfig, Utility
 from nmt.data.specials import EOS, PAD, UNK
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError, DataError
+from nmt.search.alone import alone_search
 from nmt.search.beam import BeamSearch
 from nmt.search.demands import Demand, as_pieces, begins_word
 from nmt.search.greedy import GreedySearch
-from nmt.search.interface import Hypotheses, SearchModel
+from nmt.search.interface import Found, Hypotheses, SearchModel
 from nmt.search.mbr import LikenessOf, by_agreement
 from nmt.search.rules import Demands, Rules
 from nmt.search.sampling import SampleSearch
+from nmt.search.shortlist import Ids, read_shortlist
 from nmt.search.translation import Translation
 from nmt.search.unknowns import read_dictionary, replaced
 
@@ -63,8 +65,8 @@ def pad(sentences: Sequence[Sequence[int]]) -> np.ndarray:
 class Translator:
     """A model (or an ensemble), its vocabularies and the way to search. Traced once, whatever the batches look like.
 
-    likeness_of: how alike texts are, for `cfg.mbr`. plain: search with a beam without what saves time (`BeamSearch`),
-    to compare with.
+    likeness_of: how alike texts are, for `cfg.mbr`. fixed: the weights stay as they are now, so that few sentences may
+    be searched by `nmt.search.alone`. plain: a beam without what saves time (`BeamSearch`), to compare with.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Translator:
         cfg: SearchConfig,
         plain: bool = False,
         likeness_of: LikenessOf | None = None,
+        fixed: bool = False,
     ) -> None:
         assert not (plain and (cfg.beam == 1 or cfg.samples)), "only a search with a beam has a plain form"
         assert (likeness_of is None) == (cfg.mbr is Utility.none), "search.mbr says by what to choose"
@@ -84,11 +87,13 @@ class Translator:
         self._always = Demand(must=tuple(cfg.must), never=tuple(cfg.never))
         self._ruled = bool(cfg.min_length or cfg.no_repeat or cfg.must or cfg.never)
         self._dictionary = read_dictionary(Path(cfg.dictionary)) if cfg.dictionary is not None else {}
+        self._shortlist = None if cfg.shortlist is None else read_shortlist(Path(cfg.shortlist), vocabularies)
         self._search: SampleSearch | GreedySearch | BeamSearch
         if cfg.samples:
             self._search = SampleSearch(model, cfg, rules)
         else:
             self._search = GreedySearch(model, cfg, rules) if cfg.beam == 1 else BeamSearch(model, cfg, plain, rules)
+        self._alone = alone_search(model, cfg) if fixed and cfg.alone else None
 
     def translate(
         self,
@@ -135,6 +140,11 @@ class Translator:
         return self._search(source_BS, Demands(*(tf.repeat(part, tf.shape(source_BS)[0], axis=0) for part in asked)))
 
     @property
+    def signature(self) -> str | None:
+        """What scores of its translations depend on beside model and search; None without a shortlist."""
+        return None if self._shortlist is None else self._shortlist.signature
+
+    @property
     def _budget(self) -> int:
         """Source pieces a batch: fewer where each sentence has more rows than a usual beam gives it."""
         return max(1, self.cfg.batch_tokens * USUAL_ROWS // max(USUAL_ROWS, self.cfg.samples))
@@ -154,35 +164,53 @@ class Translator:
     def _translate_batch(
         self, lines: list[str], sources: list[list[int]], demands: Demands | None
     ) -> list[list[Translation]]:
-        hypotheses = self._search(tf.constant(pad(sources)), demands)
-        tokens_BMT, length_BM, score_BM, log_prob_BM, weight_BMTS = (x.numpy() for x in hypotheses)
         answers = []
-        for row, source in enumerate(sources):
+        for line, source, found in zip(lines, sources, self._find(sources, demands), strict=True):
             pieces_src = self.vocabularies.src.pieces(source)
-            answer = []
-            for rank in range(score_BM.shape[1]):
-                length = int(length_BM[row, rank])
-                if length:
-                    tokens = tokens_BMT[row, rank, :length].tolist()
-                    weight_TS = weight_BMTS[row, rank, :length, : len(source)].copy()
-                    scores = float(score_BM[row, rank]), float(log_prob_BM[row, rank])
-                    answer.append(self._decode(lines[row], tokens, scores, weight_TS, pieces_src))
+            answer = [self._decode(line, one, pieces_src) for one in found]
             if self.likeness_of is not None and answer:
                 answer = by_agreement(answer, self.likeness_of, drawn=self.cfg.samples > 0)
             answers.append(answer[: self.cfg.nbest])
         return answers
 
-    def _decode(
-        self, line: str, tokens: list[int], scores: tuple[float, float], weight_TS: np.ndarray, pieces_src: list[str]
-    ) -> Translation:
+    def _find(self, sources: list[list[int]], demands: Demands | None) -> list[list[Found]]:
+        """For each source what its search finds, best first."""
+        if self._alone is not None and demands is None and len(sources) <= self.cfg.alone:
+            return [self._alone(source, self._pieces([source])) for source in sources]
+        piece_W = self._pieces(sources) if demands is None else None
+        return listed(self._search(tf.constant(pad(sources)), demands, piece_W), sources)
+
+    def _pieces(self, sources: list[list[int]]) -> Ids | None:
+        """Those that a batch may write; None: all."""
+        return None if self._shortlist is None else self._shortlist.of(sources)
+
+    def _decode(self, line: str, found: Found, pieces_src: list[str]) -> Translation:
+        tokens, score, log_prob, weight_TS = found
         target = self.vocabularies.tgt
         if self.cfg.replace_unknown and UNK in tokens:
             words = self.vocabularies.src.words(line)[: len(pieces_src) - 1]
             text = replaced(tokens, weight_TS, words, target, self._dictionary)
         else:
             text = target.decode(tokens)
-        score, log_prob = scores
         return Translation(one_line(text), score, tokens, weight_TS, pieces_src, target.pieces(tokens), log_prob)
+
+
+def listed(hypotheses: Hypotheses, sources: Sequence[Sequence[int]]) -> list[list[Found]]:
+    """What there is for each sentence of a batch, without padding."""
+    tokens_BMT, length_BM, score_BM, log_prob_BM, weight_BMTS = (x.numpy() for x in hypotheses)
+    return [
+        [
+            Found(
+                tokens_BMT[row, rank, :length].tolist(),
+                float(score_BM[row, rank]),
+                float(log_prob_BM[row, rank]),
+                weight_BMTS[row, rank, :length, : len(source)].copy(),
+            )
+            for rank, length in enumerate(length_BM[row].tolist())
+            if length
+        ]
+        for row, source in enumerate(sources)
+    ]
 
 
 def _refuse(number: int, ruled: bool) -> list[Translation]:

@@ -21,7 +21,9 @@ def best_words(
     Where `allowed_NV` (bool) forbids a word it has -inf; the others keep the probability they have without that.
     """
     open_NV = logits_NV if allowed_NV is None else tf.where(allowed_NV, logits_NV, -float("inf"))
-    top_NC, token_NC = tf.math.top_k(open_NV, min(count + EOS, logits_NV.shape[1]))
+    vocab = logits_NV.shape[1]  # None with a shortlist
+    most = tf.minimum(count + EOS, tf.shape(logits_NV)[1]) if vocab is None else min(count + EOS, vocab)
+    top_NC, token_NC = tf.math.top_k(open_NV, most)
     highest_N1 = top_NC[:, :1] if allowed_NV is None else tf.reduce_max(logits_NV, axis=1, keepdims=True)
     total_N1 = highest_N1 + tf.math.log(tf.reduce_sum(tf.exp(logits_NV - highest_N1), axis=1, keepdims=True))
     log_prob_NC = tf.minimum(top_NC - total_N1, 0.0)

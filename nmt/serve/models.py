@@ -234,10 +234,11 @@ def make_model(
     """Ready to translate, its graphs built."""
     nbest = min(search.width, 1 + alternatives)
     best, several = (
-        Translator(model, vocabularies, replace(search, nbest=number), likeness_of=likeness) for number in (1, nbest)
+        Translator(model, vocabularies, replace(search, nbest=number), likeness_of=likeness, fixed=True)
+        for number in (1, nbest)
     )
     for translator in (best, several) if alternatives else (best,):
-        translator.translate([WARM_UP])
+        translator.translate([WARM_UP] * (search.alone + 1))  # so many are not searched alone
     return Model(name, files, version, *languages, best, several, Scorer(model, search))
 
 
