@@ -39,7 +39,7 @@ def reached(path: Path) -> frozenset[str]:
 
 def is_quick(path: Path) -> bool:
     """No TensorFlow, no program started by the module itself, and nothing that takes long."""
-    if path.parent.name == "property" or (STARTS_PROGRAMS | TAKES_LONG) & _imported(path):
+    if path.parent.name in ("property", "system") or (STARTS_PROGRAMS | TAKES_LONG) & _imported(path):
         return False
     return not (LOADS_TENSORFLOW | LOADS_MUCH) & reached(path)
 
