@@ -124,8 +124,9 @@ def training_facts(loaded: Loaded) -> list[tuple[str, str]]:
     bundle = loaded.bundle
     state = None if bundle.state is None else TrainingState.from_json(bundle.state)
     versions = bundle.versions or {}
+    best = f", best at {state.best_step:,}" if state is not None and state.best_step else ""  # 0: not yet validated
     facts = [
-        ("steps", UNKNOWN if state is None else f"{state.step:,}, best at {state.best_step:,}"),
+        ("steps", UNKNOWN if state is None else f"{state.step:,}{best}"),
         ("target pieces seen", UNKNOWN if state is None else f"{state.target_tokens:,}"),
         ("hours", UNKNOWN if state is None else f"{state.seconds / 3600:.2f}"),
         ("GPU hours", UNKNOWN if state is None else f"{state.gpu_seconds / 3600:.2f}"),

@@ -30,6 +30,7 @@ from nmt.export.folder import export, render, subword_files, texts, write_folder
 from nmt.export.graph import check_search
 from nmt.programs import main
 from nmt.search.translate import Translator, one_line, pad
+from nmt.training.state import TrainingState
 from tests.unit.search_models import Copier
 
 TRAINED = Path(__file__).resolve().parents[1] / "golden" / "run_v1" / "checkpoints" / "last.h5"
@@ -189,6 +190,9 @@ def test_the_card_says_what_is_known_and_what_is_not(folder, loaded):
     assert f"- XXH3-128 of training and dev text: {loaded.bundle.corpus}\n" in text
     weights = sum(int(np.prod(x.shape)) for x in loaded.model.trainable_variables)
     assert f"{weights:,} weights" in text
+    early = replace(TrainingState.from_json(loaded.bundle.state), best_step=0)  # it was not yet validated
+    early_card = card(replace(loaded, bundle=replace(loaded.bundle, state=early.to_json())), None)
+    assert dict(early_card["training"])["steps"] == "150"
     nobody = card(loaded, None)
     assert nobody["licence"] == "unknown: nobody named one (`licence=NAME` of `nmt export`)"
     assert nobody["licence_tag"] == '"unknown"'
