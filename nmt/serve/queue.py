@@ -35,11 +35,12 @@ def begins(wait_s: float, oldest: float, came: float, ended: float, last_s: floa
     """When a batch begins, on the clock that says when its oldest sentence and the last one came, and when the batch
     before it ended, which took `last_s`.
 
-    Each sentence is waited for `wait_s`. Clients that were just answered come back one after the other: as long as the
-    last of them came, or was answered, less than `wait_s` ago, there is more to wait for, up to an eighth of what the
-    last batch took. One large batch is done sooner than two small ones.
+    Each sentence waits `wait_s`. Clients that were just answered come back one after the other, and one large batch is
+    done sooner than two small ones: so there is more to wait for, up to a fifth of what the last batch took, until
+    nobody has come for a part of it.
     """
-    more = min(max(came, ended) + wait_s, max(oldest, ended) + last_s / 8)
+    gap = max(wait_s, last_s / 32) if wait_s else 0.0
+    more = min(max(came, ended) + gap, ended + last_s / 5)
     return max(oldest + wait_s, more)
 
 

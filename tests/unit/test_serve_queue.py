@@ -65,10 +65,10 @@ def test_a_batch_is_for_one_kind_of_work(queue):
     [
         (10.0, 10.0, 0.0, 0.0, 11.0),  # the first of all waits a second
         (10.0, 10.5, 0.0, 0.0, 11.0),  # and no longer, before anything is known of batches
-        (10.0, 13.0, 15.0, 40.0, 16.0),  # it has waited, but those who were just answered may come back
-        (10.0, 17.0, 15.0, 40.0, 18.0),  # and do
-        (10.0, 19.5, 15.0, 40.0, 20.0),  # up to an eighth of the last batch
-        (10.0, 15.5, 15.0, 0.8, 15.1),  # which is little where batches are quick
+        (10.0, 13.0, 15.0, 40.0, 16.25),  # it has waited, but those who were just answered may come back
+        (10.0, 17.0, 15.0, 40.0, 18.25),  # and do
+        (10.0, 22.5, 15.0, 40.0, 23.0),  # up to a fifth of the last batch
+        (10.0, 15.5, 15.0, 0.8, 15.16),  # which is little where batches are quick
         (30.0, 30.0, 15.0, 40.0, 31.0),  # who comes late to an idle service waits a second
     ],
 )
