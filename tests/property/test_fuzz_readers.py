@@ -136,4 +136,4 @@ def test_a_reader_that_breaks_is_told_of(tmp_path):
 if __name__ == "__main__":
     place, first, last, *left_out = sys.argv[1:]
     print(json.dumps(judge_many(Path(place), range(int(first), int(last)), tuple(left_out))), flush=True)
-    os._exit(0)  # all has been read, and libraries may crash as the interpreter ends: see CONTRIBUTING
+    os._exit(0)  # all has been read, and SentencePiece may crash as the interpreter ends: see CONTRIBUTING
