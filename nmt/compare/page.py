@@ -56,7 +56,7 @@ def report_of(comparison: Comparison, scorer: Scorer, training: Counter[str] | N
         words=[] if why is None else [w for name, pair in why.ngrams.items() for w in _words(name, names[0], *pair)],
         remarks=[] if why is None else why.left_out,
         curves=learning_curves({system.name: system.histories for system in comparison.systems}),
-        costs=Table(head, body),
+        costs=Table(head, body, numbers=len(head)),  # its cells may break: with several seeds they are long
         copies={"Markdown": tables.as_markdown(comparison), "LaTeX": tables.as_latex(comparison)},
     )
 

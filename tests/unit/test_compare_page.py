@@ -112,6 +112,7 @@ def test_the_page_has_a_picture_for_each_metric_and_bucket(scorer):
     assert "repeats of B" in [group.heading for group in found.groups]
     assert [one.heading for one in found.words] == ["What B gets right more often", "What B gets right less often"]
     assert set(found.copies) == {"Markdown", "LaTeX"}
+    assert not any(column.number for column in found.costs.columns), "a number's cell does not break"
     assert list(found.signatures) == ["BLEU", "chrF", "WMD similarity"]
 
 
