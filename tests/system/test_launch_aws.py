@@ -24,6 +24,7 @@ from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
 from nmt.launch.messages import usd
 from nmt.launch.policy import actions
+from tests.system import aws_server
 from tests.system.aws_added import ADDED, IMAGE_NAME, image_id
 from tests.system.aws_client import account, quick, words
 from tests.system.aws_client import configuration as config
@@ -99,6 +100,7 @@ def test_preflight_says_when_a_p2_was_last_seen_and_what_comes_nearest(aws, caps
 
 def test_a_p2_works_where_one_exists(aws, monkeypatch):
     """As in a private region: offered, with an image of one's own."""
+    monkeypatch.setattr(aws_server, "CATALOGUED", {})  # what is offered here is offered in no other test
     backend = aws.backend()
     monkeypatch.setattr(
         type(backend), "describe_instance_type_offerings",
