@@ -59,7 +59,11 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
                 remember_limits(config)
             return {"uploads": uploads, "limits": limits_of(config)}
 
-        status = run(ssh, seconds, words, folder, say, begin, config.machine.python)
+        def earlier_home(earlier: Assignment) -> None:
+            say(f"first the earlier training comes home, to {earlier.folder}")
+            fetch(ssh, earlier)
+
+        status = run(ssh, seconds, words, folder, say, begin, config.machine.python, earlier_home)
         lost = status["state"] == "running" and status.get("limits") == limits_of(config)  # an earlier answer
         if status.get("started", True) or lost:
             remember_limits(config)

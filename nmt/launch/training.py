@@ -13,11 +13,11 @@ from nmt.config.launch import MachineConfig
 from nmt.config.remote import RemoteConfig
 from nmt.errors import LaunchError
 from nmt.launch import clock
-from nmt.launch.assignment import Assignment
+from nmt.launch.assignment import Assignment, assigned
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import Place, RemoteCommandError
-from nmt.launch.upload import TrainingPlan, plan_training, remember, upload_items, upload_project
+from nmt.launch.upload import TrainingPlan, plan_training, remember, typed, upload_items, upload_project
 
 # `uv sync` with these words, as the README says it for each lane.
 LANES = {"tf221": [], "tf214": ["--no-default-groups", "--group", "tf214"]}
@@ -53,10 +53,12 @@ def run(
     say: Say,
     begin: Callable[[str], dict[str, Any]] = lambda run: {},
     python: str = MachineConfig.python,
+    bring_home: Callable[[Assignment], None] = lambda earlier: None,
 ) -> dict[str, Any]:
     """Upload, install, start; -> the status of the training. Twice the same is once: what runs is left to run.
 
-    `begin` is called just before the start with the name of the run's folder, and gives what else the agent is told.
+    `begin` is called just before the start with the name of the run's folder, and gives what else the agent is told;
+    `bring_home` with what this machine was given before, of which nothing on record speaks from then on.
     Raises ConfigError for a mistaken training command, LaunchError for what the machine refuses.
     """
     machine, config, begun = ssh.machine, ssh.config, clock.now()
@@ -64,21 +66,41 @@ def run(
     say(f"{machine.name} ({machine.instance_id}): connecting")
     folder = make_folders(ssh, plan)
     agent = Agent(ssh, folder)
-    status = agent.status_or_idle()
+    status, earlier = agent.status_or_idle(), assigned(records, machine.name)
     if status["state"] == "running":
         say("a training runs already; nothing was changed")
         return {"started": False, **status}
+    refuse_another_home(ssh, plan, earlier)
     say(f"upload to {folder}")
     upload_project(ssh, folder, records / machine.name)
     upload_items(ssh, folder, plan.items)
     say(f"uv sync {' '.join(sync_words(machine, config, python))}")
     agent.install(sync_words(machine, config, python))
+    if earlier is not None and earlier.machine == machine.instance_id and earlier.folder != str(plan.folder):
+        bring_home(earlier)
     remember(plan)
     assignment = Assignment(list(words), plan.run, str(plan.folder), folder, machine.instance_id)
     assignment.save(records, machine.name)
     left_s = limit_s - (clock.now() - begun)  # upload and installation have taken their time
     spec = {**specification(machine, config, plan, left_s), **begin(plan.run)}
     return agent.ask("start", "start of training", given=json.dumps(spec))
+
+
+def refuse_another_home(ssh: Ssh, plan: TrainingPlan, earlier: Assignment | None) -> None:
+    """Raises LaunchError where the run would come home over another one, which this machine was not given."""
+    its_own = earlier is not None and earlier.is_of(ssh.machine) and earlier.folder == str(plan.folder)
+    if plan.resumes or its_own or not any((plan.folder / "checkpoints").glob("*.h5")):
+        return
+    raise _folder_taken(ssh, plan, f"a run in {plan.folder} that {ssh.machine.instance_id} was not given")
+
+
+def _folder_taken(ssh: Ssh, plan: TrainingPlan, found: str) -> LaunchError:
+    place = ssh.place("start of training")
+    return LaunchError(
+        str(place), found=found, expected="a folder for a new run",
+        next_step=f"resume={typed(str(plan.folder))} goes on with that one, another hydra.run.dir=FOLDER begins anew; "
+        f"{place.still_runs}",
+    )  # fmt: skip
 
 
 def sync_words(machine: Machine, config: RemoteConfig, python: str) -> list[str]:

@@ -40,7 +40,7 @@ def trained(monkeypatch):
     """Notes what `run` would arm the machine's timer with, and what uv is given; nothing is sent."""
     seen = []
 
-    def note(ssh, seconds, words, records, say, begin, python):
+    def note(ssh, seconds, words, records, say, begin, python, bring_home):
         begin("nmt-1")
         seen.append((round(seconds / 3600, 2), python, list(words)))
         return {"state": "running", "deadline": 0.0, "now": 0.0}
@@ -155,6 +155,37 @@ def test_upload_and_installation_take_their_time_of_the_limit(aws, box):
     box.uploads_s = 1200.0
     assert run(["run", *home(aws), "--", "seed=1"]) == 0
     assert box.rings - aws.nature.begun[held.id] == pytest.approx(7200.0, abs=2.0)
+
+
+def test_an_earlier_run_comes_home_before_the_machine_is_given_another(aws, box, monkeypatch):
+    """`terminate` fetched the last one alone."""
+    fetched = []
+    monkeypatch.setattr(remote_commands, "fetch", lambda ssh, earlier: fetched.append(earlier.words))
+    assert run(["up", "--yes", *words(aws)]) == 0
+    for seed, home_before in ((1, []), (1, []), (2, [["seed=1"]])):
+        box.status = {"state": "idle"}
+        assert run(["run", *home(aws), "--", f"seed={seed}"]) == 0
+        assert fetched == home_before
+
+
+def test_a_run_at_home_is_not_overwritten_from_another_machine(aws, box, capsys):
+    """The new machine trained from scratch, and `fetch` put that over the finished run."""
+    train = ["run", *home(aws), "--", "seed=1", "hydra.run.dir=mine"]
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert run(train) == 0
+    Path("mine/checkpoints").mkdir(parents=True)
+    Path("mine/checkpoints/last.h5").touch()
+    box.status = {"state": "idle"}
+    assert run(train) == 0, "it is this machine's own"
+    assert run(["terminate", "--yes", "--no-fetch", *home(aws)]) == 0
+    assert run(["up", "--yes", *words(aws)]) == 0
+    box.status = {"state": "idle"}
+    capsys.readouterr()
+    assert run(train) == 2
+    told = capsys.readouterr().err
+    assert "was not given, expected a folder for a new run; resume=mine goes on with that one, another hydra" in told
+    assert box.status == {"state": "idle"}
+    assert run([*train[:-1], "hydra.run.dir=other"]) == 0
 
 
 def test_a_machine_that_boots_again_has_the_timer_of_up_and_that_is_said(aws, box, capsys):
