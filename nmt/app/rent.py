@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.config.launch_line import read_launch
+from nmt.errors import NmtError
 from nmt.launch.commands import run
 from nmt.launch.recorded import folder_of, on_record
 from nmt.launch.start import load_request
@@ -33,23 +34,23 @@ def rent(folder: Path, name: str, launch: Sequence[str], training: Sequence[str]
     Whatever happens, the machine is ended before this returns; where that fails, its message says what does.
     """
     words = [f"launch.name={name}", *launch]
-    status = mistaken = edge.command(lambda: _check(training, name))
-    if mistaken and not _rented(words):
-        return mistaken
+    rented = True  # as far as is known
     try:
         try:
             with signals_raise():
+                mistaken = edge.command(lambda: _check(training, name))
+                rented = not mistaken or _rented(words)
                 status = mistaken or step(["up", "--yes", *words]) or step(["run", *words, "--", *training])
                 status = status or step(["fetch", "--every", *words])
         except Stopped as stopped:  # between two steps; within one, its exit status tells
             status = stopped.exit_status
-        if status in STOPPED:
+        if rented and status in STOPPED:
             print(f"{name}: stopping; the run saves and comes home, then the machine is ended", file=sys.stderr)
             step(["halt", *words])
             status = STOPPED[1]
     finally:
-        ended = step(["terminate", "--yes", *words])
-    if (folder / LAST_WRITTEN).exists():
+        ended = step(["terminate", "--yes", *words]) if rented else mistaken
+    if rented and (folder / LAST_WRITTEN).exists():
         return ended
     return status if status != UNFINISHED else of_the_training(folder) or UNFINISHED
 
@@ -61,8 +62,11 @@ def _check(training: Sequence[str], name: str) -> None:
 
 def _rented(words: Sequence[str]) -> bool:
     """Whether an earlier one has left a machine, or may have."""
-    options = read_launch(words)[0].launch
-    return on_record(options) is not None or load_request(folder_of(options)) is not None
+    try:
+        options = read_launch(words)[0].launch
+        return on_record(options) is not None or load_request(folder_of(options)) is not None
+    except NmtError:  # a record that cannot be read is one all the same
+        return True
 
 
 def of_the_training(folder: Path) -> int:

@@ -55,7 +55,7 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
             """Just before the start. From here on a later end may hold, whether or not the machine's answer comes."""
             store = store_of(config.launch, run)
             uploads = {} if store is None else signed(store, seconds)
-            if most > _limit_s(before, machine):
+            if _raised(most, before, machine):
                 remember_limits(config)
             return {"uploads": uploads, "limits": limits_of(config)}
 
@@ -79,6 +79,14 @@ def run_words(config: Launch, words: Sequence[str]) -> None:
 
 def _limit_s(config: Launch, machine: Machine) -> float:
     return limit_s(machine, config.launch.max_hours, config.launch.max_usd)
+
+
+def _raised(most: float, before: Launch, machine: Machine) -> bool:
+    """Whether the machine may run for longer than it was told before, as far as anybody knows."""
+    try:
+        return most > _limit_s(before, machine)
+    except LaunchError:  # dollars, and no price: nobody knows how long that was
+        return True
 
 
 def started(folder: Path, machine: Machine) -> float:

@@ -210,14 +210,16 @@ def _ready(aws: Aws, plan: Plan, found: Instance) -> None:
     host = options.host or running.address
     known_hosts = plan.folder / KNOWN_HOSTS
     recorded = on_record(options)
-    keys = access.read_keys(known_hosts) if recorded is not None and recorded.instance_id == running.id else []
+    same = recorded if recorded is not None and recorded.instance_id == running.id else None
+    keys = access.read_keys(known_hosts) if same is not None else []
+    price = same.usd_per_hour if event.hourly is None and same is not None else event.hourly  # AWS may not say it again
     access.write_known_hosts(known_hosts, host, options.port, keys or host_keys(aws, running.id, options.wait_s, say))
     machine = Machine(
         options.name, aws.region, running.id, host, options.port, options.user, plan.key_file.absolute(),
-        known_hosts.absolute(), plan.launch.machine.lane.value, event.hourly, running.spot,
+        known_hosts.absolute(), plan.launch.machine.lane.value, price, running.spot,
     )  # fmt: skip
     save_machine(Path(options.folder), machine)
     forget_request(plan.folder)
-    say(f"{options.name} is up: {running.id} in {running.zone}, {options.user}@{host}, {usd(event.hourly)} an hour")
+    say(f"{options.name} is up: {running.id} in {running.zone}, {options.user}@{host}, {usd(price)} an hour")
     say(f"  {command('run', plan.launch)} -- OVERRIDES")
     say(f"  {command('terminate', plan.launch)}")

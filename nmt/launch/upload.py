@@ -20,7 +20,7 @@ from nmt.config.sweep_line import SEARCH_PATH
 from nmt.errors import ConfigError
 from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
-from nmt.launch.worktree import project_files
+from nmt.launch.worktree import NEVER, project_files
 from nmt.plumbing.records import parsed, record_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -225,18 +225,22 @@ def _remember_sent(ssh: Ssh, record: Path, files: set[str]) -> None:
 
 # `--config-dir=.` names a folder with everything in it: its secrets, environments and runs stay here.
 CONFIGS_ALONE = ("--prune-empty-dirs", "--exclude=.*", "--include=*/", "--include=*.yaml", "--exclude=*")
+# A folder of data may be `~/`; rsync knows no pattern for any case of letters.
+SECRETS = tuple(f"--exclude={''.join(f'[{c}{c.upper()}]' if c.isalpha() else c for c in pattern)}" for pattern in NEVER)
 
 
 def upload_items(ssh: Ssh, folder: str, items: Sequence[Item]) -> None:
     """Data, one's own configurations, and the run that goes on. What is newer on the machine stays.
 
-    Of a folder of configurations only what Hydra reads goes up. Raises LaunchError.
+    Of a folder of configurations only what Hydra reads goes up, of data no secrets. Raises LaunchError.
     """
     for item in items:
-        configs = item.target.startswith("configs/")
+        kept = CONFIGS_ALONE if item.target.startswith("configs/") else ("--exclude=*.tmp", "--exclude=/machine")
+        secrets = SECRETS if item.target.startswith("data/") else ()
         words = [
             "--update",
-            *(CONFIGS_ALONE if configs else ("--exclude=*.tmp", "--exclude=/machine")),
+            *kept,
+            *secrets,
             "--",
             *item.sources,
             ssh.path(f"{folder}/{item.target}/"),

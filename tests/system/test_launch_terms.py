@@ -13,6 +13,7 @@ from nmt.launch import relaunch as relaunching
 from nmt.launch import remote_commands
 from nmt.launch.assignment import Assignment
 from nmt.launch.commands import run
+from nmt.launch.machine import load_machine, save_machine
 from nmt.launch.ssh_faults import Fault, UnreachableError
 from nmt.launch.terms import load_terms
 from nmt.launch.training import Agent
@@ -146,6 +147,23 @@ def test_a_lowered_limit_holds_on_record_once_the_machine_has_said_so(aws, box):
     assert hours_on_record() == 24.0, "what the machine does not say is not noted"
     assert run(lower) == 0
     assert hours_on_record() == 1.0
+
+
+def test_a_price_that_aws_says_no_more_is_that_on_record(aws):
+    """The second `up` forgot it, and then no limit in dollars could be kept or given up."""
+    assert run(["up", "--yes", *words(aws, "launch.max_usd=1")]) == 0
+    price = load_machine(Path("runs/launch"), "nmt").usd_per_hour
+    aws.fault = lambda call, act: refusal(call, "AccessDenied", 403) if call.action == "GetProducts" else None
+    assert run(["up", "--yes", *words(aws)]) == 0
+    assert load_machine(Path("runs/launch"), "nmt").usd_per_hour == price == pytest.approx(0.587 + 60 * 0.088 / 730)
+
+
+def test_a_limit_in_dollars_without_a_price_is_given_up_for_one_in_hours(aws, box):
+    assert run(["up", "--yes", *words(aws, "launch.max_usd=1")]) == 0
+    machine = load_machine(Path("runs/launch"), "nmt")
+    save_machine(Path("runs/launch"), replace(machine, usd_per_hour=None))
+    assert run(["run", "--yes", *home(aws), "launch.max_usd=null", "launch.max_hours=2", "--", "seed=1"]) == 0
+    assert hours_on_record() == 2.0
 
 
 def test_upload_and_installation_take_their_time_of_the_limit(aws, box):

@@ -70,6 +70,18 @@ def test_a_mistaken_training_rents_nothing(tmp_path, monkeypatch, capsys):
     (records / "starting.json").write_text(json.dumps({"region": "eu-west-1", "zone": "", "parameters": asked}))
     rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps)
     assert steps.seen == [END], "what an earlier one may have left"
+    (records / "starting.json").unlink()
+    (records / "machine.json").write_text("{")
+    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps) == 2
+    assert steps.seen == [END, END], "a record that cannot be read is one"
+
+
+def test_a_signal_while_it_looks_for_an_earlier_machine_ends_that(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nmt.app.rent.on_record", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    steps = Steps()
+    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["seed=x"], steps) == 143
+    assert steps.seen == [HALT, END]
 
 
 def test_a_training_that_failed_hands_its_exit_status_on(tmp_path):

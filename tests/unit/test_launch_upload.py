@@ -279,12 +279,20 @@ def test_of_a_folder_of_configurations_only_what_hydra_reads_goes_up(tmp_path):
         """Copies on this machine, with rsync itself."""
 
         def path(self, name: str) -> str:
-            return f"{there}/"
+            return f"{there}/{name}"
 
         def rsync(self, words: list[str], what: str) -> None:
-            assert what == "upload of configs/own"
             subprocess.run(["rsync", "-rt", *words], check=True)
 
-    there.mkdir()
-    upload_items(Here(), "box", [Item([f"{own}/"], "configs/own")])
-    assert sorted(str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()) == sorted(kept)
+    def sent(item: Item) -> list[str]:
+        (there / "box" / item.target).mkdir(parents=True)
+        upload_items(Here(), "box", [item])
+        found = (there / "box" / item.target).rglob("*")
+        return sorted(str(path.relative_to(there / "box" / item.target)) for path in found if path.is_file())
+
+    assert sent(Item([f"{own}/"], "configs/own")) == sorted(kept)
+    for name in (".aws/credentials", "sub/.SSH/id_rsa", "ID_RSA.pub", "Key.PEM"):
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_text("secret")
+    held = ["data/train.en", "experiment/own.yaml", "machine/g9.yaml", "my.yaml", "runs/a/last.h5"]
+    assert sent(Item([f"{own}/"], "data/own")) == [one for one in held if not one.startswith("machine/")], "no secrets"
