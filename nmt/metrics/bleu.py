@@ -22,8 +22,9 @@ _ORDER = 4
 
 def sacre_bleu(cfg: BleuConfig) -> BLEU:
     """sacreBLEU's own object. Raises MetricError for a tokenizer whose package or model is not here."""
-    if cfg.tokenize in FLORES:
-        _check_model(cfg.tokenize)
+    model = _model_file(cfg.tokenize) if cfg.tokenize in FLORES else None
+    if model is not None and not (model.is_file() and model.stat().st_size):
+        raise _no_model(cfg.tokenize, model)  # sacreBLEU would download it; a score asks nothing of a network
     try:
         # `auto` has become that of the language by now (nmt/config/root.py); without one it is sacreBLEU's default.
         tokenize = None if cfg.tokenize == AUTO else cfg.tokenize
@@ -31,6 +32,8 @@ def sacre_bleu(cfg: BleuConfig) -> BLEU:
         # literature, chosen by tokenize=none and named in the signature.
         return BLEU(lowercase=cfg.lowercase, tokenize=tokenize, force=True)
     except (ImportError, RuntimeError) as error:  # tokenizers of Japanese and Korean live in packages of their own
+        if model is not None:
+            raise _no_model(cfg.tokenize, model) from error
         raise MetricError(
             "metrics.bleu.tokenize",
             found=f"{cfg.tokenize}, whose package is not installed",
@@ -39,16 +42,20 @@ def sacre_bleu(cfg: BleuConfig) -> BLEU:
         ) from error
 
 
-def _check_model(tokenize: str) -> None:
-    """sacreBLEU would download it; a score asks nothing of a network."""
-    model = Path(tokenizer_spm.SACREBLEU_DIR, "models", Path(tokenizer_spm.SPM_MODELS[tokenize]["url"]).name)
-    if not model.is_file() or not model.stat().st_size:
-        raise MetricError(
-            "metrics.bleu.tokenize",
-            found=f"{tokenize}, whose model is not in {model}",
-            expected="that file, since nothing is downloaded for a score",
-            next_step=f"let sacreBLEU's own command fetch it once (sacrebleu --tokenize {tokenize}), or choose another",
-        )
+def _model_file(tokenize: str) -> Path:
+    return Path(tokenizer_spm.SACREBLEU_DIR, "models", Path(tokenizer_spm.SPM_MODELS[tokenize]["url"]).name)
+
+
+def _no_model(tokenize: str, model: Path) -> MetricError:
+    there = model.exists()
+    fetch = f"sacrebleu REFERENCE -i OUTPUT --tokenize {tokenize}"
+    return MetricError(
+        "metrics.bleu.tokenize",
+        found=f"{tokenize}, whose model {'cannot be read from' if there else 'is not in'} {model}",
+        expected="that file, since nothing is downloaded for a score",
+        next_step=f"{'remove it and ' if there else ''}let sacreBLEU's own command fetch it "
+        f"{'again' if there else 'once'} ({fetch}), or choose another",
+    )
 
 
 class Bleu(SacreMetric):

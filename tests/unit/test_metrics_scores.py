@@ -108,10 +108,14 @@ def test_a_tokenizer_whose_model_is_a_file_needs_that_file(tokenize, file, tmp_p
         Bleu(MetricsConfig(bleu=BleuConfig(tokenize=tokenize)), Language("de"))
     assert str(caught.value) == (
         f"metrics.bleu.tokenize: found {tokenize}, whose model is not in {model}, expected that file, since nothing is "
-        f"downloaded for a score; let sacreBLEU's own command fetch it once (sacrebleu --tokenize {tokenize}), or "
-        "choose another."
+        f"downloaded for a score; let sacreBLEU's own command fetch it once (sacrebleu REFERENCE -i OUTPUT "
+        f"--tokenize {tokenize}), or choose another."
     )
     model.parent.mkdir()
+    for broken in (b"", b"x"):
+        model.write_bytes(broken)
+        with pytest.raises(MetricError, match=r"cannot be read from .*; remove it and let .* fetch it again"):
+            Bleu(MetricsConfig(bleu=BleuConfig(tokenize=tokenize)), Language("de"))
     text = iter([line for line in HYPOTHESES if line] * 5)
     with model.open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
