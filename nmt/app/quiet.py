@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 from nmt import arenas, mapped
+from nmt.plumbing import edge
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # TensorFlow's own switch: 0 tells everything, 3 almost nothing
 
@@ -35,9 +36,10 @@ def load_tensorflow() -> None:
     finally:
         if collecting:
             gc.enable()
-    gc.freeze()  # what was imported stays, so Python need not look through it for cycles, now or later
     mapped.release_files()
-    atexit.register(gc.freeze)  # nor, twice, through all that was made since, before it ends
+    if edge.in_command():  # what a program of somebody else has made is not ours to keep
+        gc.freeze()  # what was imported stays, so Python need not look through it for cycles, now or later
+        atexit.register(gc.freeze)  # nor, twice, through all that was made since, before it ends
 
 
 def _is_no_count_of_graphs(record: logging.LogRecord) -> bool:

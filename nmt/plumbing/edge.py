@@ -25,6 +25,7 @@ from nmt.plumbing.signals import Stopped, signals_raise
 
 _ERRORS = "nmt-output"
 _OUT, _ERR = 1, 2
+_under_way: list[None] = []  # one for each command: one may call another
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # whoever met it, it is no bug of ours
 
 
@@ -35,7 +36,7 @@ class ReaderGoneError(BrokenPipeError):
 def command(work: Callable[[], int | None]) -> int:
     """Call `work`; -> exit status, 0 where it returns None."""
     ensure_home()
-    with _standard_streams() as output:
+    with _counted(), _standard_streams() as output:
         try:
             status = _done(work)
         except NmtError as mistake:
@@ -56,6 +57,11 @@ def command(work: Callable[[], int | None]) -> int:
         if output is not None and output.lasting and output.failure not in (None, errno.EPIPE):
             print(_not_written(output.failure), file=sys.stderr)
         return status
+
+
+def in_command() -> bool:
+    """Whether a command is under way, rather than a program or notebook of somebody else that uses the package."""
+    return bool(_under_way)
 
 
 def outlast_output() -> None:
@@ -115,6 +121,15 @@ class _Input(io.FileIO):
             raise StreamError(
                 "standard input", found=_reason(error.errno), expected="text", next_step="redirect it from a file"
             ) from error
+
+
+@contextlib.contextmanager
+def _counted() -> Iterator[None]:
+    _under_way.append(None)
+    try:
+        yield
+    finally:
+        _under_way.pop()
 
 
 def _done(work: Callable[[], int | None]) -> int:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import tensorflow as tf
 
 from nmt.app.quiet import load_tensorflow
@@ -59,13 +60,24 @@ def test_where_the_import_fails_they_are_shown(tmp_path):
     assert "ImportError: no library" in done.stderr
 
 
-def test_cycles_are_looked_for_again_once_it_is_there(tmp_path):
+@pytest.mark.parametrize(
+    ("load", "frozen"), [("quiet.load_tensorflow()", False), ("edge.command(quiet.load_tensorflow)", True)]
+)
+def test_only_a_command_keeps_what_is_there_for_good(load, frozen, tmp_path):
+    code = CODE.replace("quiet.load_tensorflow()", load)
     done = start(
         tmp_path,
         "import gc\nprint(gc.isenabled())",
-        f"{CODE}\nimport gc\nprint(gc.isenabled(), gc.get_freeze_count() > 0)",
+        f"import gc\nfrom nmt.plumbing import edge\nbefore = gc.get_freeze_count()\n{code}\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > before)",
     )
-    assert done.stdout == "False\nTrue 3\nTrue True\n"
+    assert done.stdout == f"False\nTrue 3\nTrue {frozen}\n"
+
+
+def test_cycles_are_looked_for_again_where_the_import_fails(tmp_path):
+    code = CODE.replace("quiet.load_tensorflow()", "try: quiet.load_tensorflow()\nexcept ImportError: pass")
+    done = start(tmp_path, "raise ImportError('no library')", f"{code}\nimport gc\nprint(gc.isenabled())")
+    assert done.stdout == "False 3\nTrue\n"
 
 
 def test_many_models_in_one_process_are_no_warning(caplog):
