@@ -22,14 +22,22 @@ def none_is_left() -> Iterator[None]:
     mark = uuid.uuid4().hex
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MARK, mark)
-        yield
+        try:
+            yield
+        finally:
+            left = _ended(mark)
+    assert not left, f"still running: {list(left.values())}"
+
+
+def _ended(mark: str) -> dict[int, str]:
+    """What is left of them after a while: it is killed."""
     ends = time.monotonic() + ENDING_S
     while (left := marked(mark)) and time.monotonic() < ends:
         time.sleep(0.05)
     for pid in left:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-    assert not left, f"still running: {list(left.values())}"
+    return left
 
 
 def marked(mark: str) -> dict[int, str]:

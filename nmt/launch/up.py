@@ -131,14 +131,16 @@ def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
     zones = zones_with(aws, plan.launch, plan.prices)
     image = find_image(aws, plan.launch)
     launch = resized(plan.launch, image)
-    price = plan.prices.hourly(launch, zones[0])
+    # The machine's timer is the same wherever it starts: the dearest zone keeps the limit in dollars in all.
+    dearest = max(zones, key=lambda zone: plan.prices.hourly(launch, zone) or 0.0)
+    price = plan.prices.hourly(launch, dearest)
     hours = max_hours(launch, price)
     if launch.launch.max_usd is not None and price is None:
         raise LaunchError(
             "launch.max_usd", found="a limit without a price", expected="the price of an hour",
             next_step="set launch.usd_per_hour=PRICE, or launch.max_hours instead",
         )  # fmt: skip
-    _show(plan, launch, image.id, image.name, zones, hours)
+    _show(plan, launch, image.id, image.name, zones, dearest, hours)
     if not agreed("Start it?", flags):
         return None
     options = {**plan.told, "launch.region": aws.region, "launch.owner": aws.owner}
@@ -151,11 +153,15 @@ def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
     return start(aws, launch, parameters, zones, plan.folder, say)
 
 
-def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[str], hours: float) -> None:
+def _show(
+    plan: Plan, launch: Launch, image: str, image_name: str, zones: list[str], dearest: str, hours: float
+) -> None:
     options, machine = launch.launch, launch.machine
     hourly, disk = plan.prices.machine(launch, zones[0]), plan.prices.disk_hour(launch)
-    both = plan.prices.hourly(launch, zones[0])
+    both = plan.prices.hourly(launch, dearest)
     most = usd(None if both is None else both * hours)
+    other = plan.prices.machine(launch, dearest)
+    to = f" to {usd(other)} in {dearest}" if other != hourly else ""
     kind = "spot" if options.spot else "on demand"
     gpu = f"{machine.num_gpus} x {machine.gpu}, {machine.gpu_memory_gb} GB"
     say(f"{options.name}: {machine.instance_type} ({gpu}), {kind}")
@@ -164,7 +170,7 @@ def _show(plan: Plan, launch: Launch, image: str, image_name: str, zones: list[s
         ("image", f"{image} {image_name}".strip()),
         ("disk", f"{options.disk_gb} GB gp3, encrypted, deleted with the machine"),
         ("network", f"port {options.port} from {plan.network} and nothing else"),
-        ("price", f"{usd(hourly)} an hour, its disk {usd(disk)} an hour"),
+        ("price", f"{usd(hourly)}{to} an hour, its disk {usd(disk)} an hour"),
         ("ends", f"by itself after {hours:.3g} h ({options.shutdown.value}), {most} at most{after(launch, disk)}"),
     ]
     say(table(rows, right=(), indent="  "))

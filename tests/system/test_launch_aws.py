@@ -419,6 +419,17 @@ def test_the_other_zones_are_tried(aws, capsys):
     assert len(set(tokens)) == 3  # a request of its own for each zone, whatever botocore repeats
 
 
+def test_the_limit_in_dollars_holds_in_the_dearest_zone(aws, capsys):
+    """The timer was that of the cheapest one, wherever the machine started."""
+    up.up(config(aws, "launch.spot=true", "launch.max_usd=1", "launch.max_hours=12"), YES)
+    hours = 1 / (0.24 + 60 * 0.088 / 730)
+    told = capsys.readouterr().out
+    assert "price    $0.18 to $0.24 in eu-west-1c an hour, its disk" in told
+    assert f"by itself after {hours:.3g} h (terminate), $1.00 at most" in told
+    (asked,) = [call.fields for call in aws.calls if call.action == "RunInstances"]
+    assert f"shutdown -P +{round(hours * 60)}" in base64.b64decode(asked["UserData"]).decode()
+
+
 def test_the_policy_names_what_the_code_asks_for_and_no_more(aws):
     """Read from the syntax trees. AWS asks for two besides: to mark what is made, to be told that a file is missing."""
     found = set()
