@@ -41,6 +41,9 @@ Text = Annotated[str, BeforeValidator(_clean)]
 Texts = Annotated[str | list[str], BeforeValidator(_clean)]
 
 
+MOST_PHRASES = 20  # of a kind: each costs every sentence of the request time
+
+
 class TranslateRequest(BaseModel):
     """LibreTranslate's request."""
 
@@ -67,10 +70,10 @@ class DetailRequest(BaseModel):
     attention: bool = Field(default=False, description="where each target piece looked, a row a piece")
     prefix: Text = Field(default="", description="what the translation of each sentence begins with")
     must: Annotated[list[str], BeforeValidator(_clean)] = Field(
-        default=[], description="words or phrases that the translation of each sentence has"
+        default=[], max_length=MOST_PHRASES, description="words or phrases that the translation of each sentence has"
     )
     never: Annotated[list[str], BeforeValidator(_clean)] = Field(
-        default=[], description="words or phrases that no translation has"
+        default=[], max_length=MOST_PHRASES, description="words or phrases that no translation has"
     )
     api_key: Text = ""
 

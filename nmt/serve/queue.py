@@ -122,6 +122,9 @@ class BatchQueue:
         return [entered[text].answer if text in entered else known[text] for text in sentences]
 
     def _leave(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+        for one in futures:
+            if not one.cancel() and not one.cancelled():
+                one.exception()  # asked for, so that asyncio does not report it: the first failure was told
         gone = set(map(id, futures))
         with self._change:
             for sentence in self._waiting:
@@ -157,10 +160,15 @@ class BatchQueue:
         for sentence in batch:
             answer: Any = mistake
             if len(batch) > 1:
+                if sentence.answer.cancelled():
+                    continue
                 try:
                     (answer,) = sentence.work([sentence.text])
                 except DataError as its:
                     answer = its
+                except Exception as error:  # as for a batch
+                    log.exception("a sentence failed")
+                    answer = error
             self._tell([sentence], lambda _, answer=answer: answer)  # type: ignore[misc]
 
     def _take(self) -> list[Sentence]:

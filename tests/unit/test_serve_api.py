@@ -102,6 +102,8 @@ def test_what_must_and_must_not_be_in_a_translation(client):
     )
     assert text(must=["z" * 200]).status_code == 413
     assert text(must="z").status_code == 400
+    assert text(never=["q"] * 20).endswith("C")
+    assert text(must=["z"] * 21).status_code == text(never=["z"] * 21).status_code == 400
 
 
 def test_a_demand_that_one_sentence_cannot_meet_does_not_touch_the_others():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
+from nmt.errors import DataError
 from nmt.serve.queue import BatchQueue, ClosingError, QueueFullError, begins
 
 
@@ -51,7 +53,7 @@ def test_the_oldest_waits_no_longer_than_it_must(queue):
 
 
 def test_a_batch_is_for_one_kind_of_work(queue):
-    waiting, one, other = queue(wait_s=0.2), Shout("one"), Shout("other")
+    waiting, one, other = queue(wait_s=1), Shout("one"), Shout("other")
 
     async def both():
         return await asyncio.gather(*(waiting.translate([text], work) for text, work in zip("abc", (one, other, one))))  # noqa: B905
@@ -81,7 +83,7 @@ def test_nobody_is_waited_for_where_that_is_asked():
 
 
 def test_what_there_is_no_room_for_is_refused_whole(queue):
-    waiting, work = queue(room=3), Shout()
+    waiting, work = queue(wait_s=1, room=3), Shout()
     work.may.clear()
 
     async def scene():
@@ -136,6 +138,31 @@ def test_work_that_fails_tells_those_who_wait_and_the_next_ones_go_on(queue):
     with pytest.raises(ValueError, match="no"):
         asyncio.run(waiting.translate(["a"], Broken("broken")))
     assert asyncio.run(waiting.translate(["a"], Shout())) == ["A"]
+
+
+def test_a_sentence_that_fails_alone_is_that_one_s_failure_and_nothing_is_left_over(queue, caplog):
+    """After a demand that the batch could not meet; asyncio reports failures that nobody has asked for."""
+    waiting = queue(wait_s=5, batch=4)
+
+    class Demanding(Shout):
+        def __call__(self, sentences):
+            if len(sentences) > 1 or sentences == ["never"]:
+                raise DataError("line 1", found="a", expected="b", next_step="c")
+            if sentences == ["broken"]:
+                raise ValueError("no")
+            return super().__call__(sentences)
+
+    async def scene():
+        work = Demanding()
+        asked = [["a"], ["broken", "never"], ["b"]]
+        return await asyncio.gather(*(waiting.translate(texts, work) for texts in asked), return_exceptions=True)
+
+    first, failed, last = asyncio.run(scene())
+    assert (first, last) == (["A"], ["B"])
+    assert isinstance(failed, ValueError)
+    gc.collect()
+    assert [record.message for record in caplog.records] == ["a sentence failed"]
+    assert asyncio.run(queue().translate(["a"], Shout())) == ["A"]
 
 
 def test_the_end_loses_nothing_that_was_taken():
