@@ -34,12 +34,13 @@ def sigterm_kept_back(at_most_s: float = OVERDUE_S) -> Iterator[None]:
 
     For a library that sets a handler of its own for SIGTERM, and keeps Python's lock while it waits. Where the context
     lasts `at_most_s` longer after SIGTERM has come, a process beside this one ends it, by SIGINT (on Linux). A thread
-    that was there before and does not keep SIGTERM back itself may get it; those that begin within the context do.
+    that was there before and does not keep SIGTERM back itself may get it; those that begin within the context do,
+    and so do processes that are started within it.
     """
     with ExitStack() as stack:
+        stack.enter_context(blocked((signal.SIGTERM,)))  # for the watcher too: SIGTERM may be sent to all
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", "-c", _WATCH, str(os.getpid()), str(at_most_s)]
             stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
-        stack.enter_context(blocked((signal.SIGTERM,)))
         stack.enter_context(handled(signal.SIG_DFL))
         yield

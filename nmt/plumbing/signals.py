@@ -107,16 +107,19 @@ def overdue(act: Callable[[int], object], after_s: float = OVERDUE_S) -> Iterato
                 return
 
     thread = threading.Thread(target=watch, name="overdue signals", daemon=True)
-    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    with deaf_threads():
-        thread.start()
+    before: int | None = None
     try:
+        with deaf_threads():  # nor does this one: what came raises at the end of this, when all can be undone
+            before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            thread.start()
         yield
     finally:
-        signal.set_wakeup_fd(before)
+        if before is not None:
+            signal.set_wakeup_fd(before)
         left.set()
         writer.close()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
         reader.close()
 
 

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from nmt.plumbing.kept_back import sigterm_kept_back
 from nmt.plumbing.signals import NUMBERS, deaf_threads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process is watched through Linux's /proc")
@@ -57,6 +58,20 @@ def test_it_ends_the_process_where_the_library_does_not():
 
 def test_ctrl_c_ends_the_process_at_once():
     assert send(signal.SIGINT, at_most_s=600, let_go=False) == -signal.SIGINT
+
+
+def test_a_signal_to_all_that_runs_leaves_the_process_that_watches_there(monkeypatch):
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*command, **options):
+        started.append(popen(*command, **options))
+        return started[-1]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with sigterm_kept_back(600):
+        started[0].send_signal(signal.SIGTERM)
+    assert started[0].returncode == 0
 
 
 def test_threads_that_are_to_take_no_signal_keep_them_back():

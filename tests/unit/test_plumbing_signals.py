@@ -166,6 +166,23 @@ def test_nothing_is_overdue_once_the_context_is_left(sent):
     assert not any(thread.name == "overdue signals" for thread in threading.enumerate())
 
 
+def test_a_signal_as_it_begins_undoes_it(monkeypatch):
+    def start(thread: threading.Thread) -> None:
+        begin(thread)
+        signal.raise_signal(signal.SIGTERM)
+
+    begin = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    before = signal.set_wakeup_fd(-1)
+    try:
+        with pytest.raises(Stopped), signals_raise(), overdue(lambda number: None, after_s=600):
+            pytest.fail("it has begun")
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.set_wakeup_fd(before)
+    assert not any(thread.name == "overdue signals" for thread in threading.enumerate())
+
+
 def test_of_two_that_could_act_the_inner_one_does():
     outer: list[int] = []
     inner: list[int] = []
