@@ -150,7 +150,7 @@ def read_segments(path: str, num_sentences: int, signature: str) -> Score:
 def with_segments(
     systems: Sequence[System], segments: Mapping[str, Mapping[str, str]], signatures: Mapping[str, str]
 ) -> list[System]:
-    """The systems with the scores that were given of them. Raises DataError for a system that there is not."""
+    """The systems with scores that were given of them. Raises DataError for a system that is none, or given twice."""
     names = [system.name for system in systems]
     added: dict[str, dict[str, Score]] = {name: {} for name in names}
     for metric, files in segments.items():
@@ -162,6 +162,13 @@ def with_segments(
                     found="no system of this name" if system is None else "a group of several runs",
                     expected=f"one of {', '.join(names)}",
                     next_step="name the system as the table does, or add its output with +outputs.NAME=FILE",
+                )
+            if metric in added[system.name]:
+                raise DataError(
+                    f"segments.{metric}.{name}",
+                    found=f"a second file for {system.name}",
+                    expected="one file of each metric for a system",
+                    next_step="leave out one of the two: a system can be named by its name or its file",
                 )
             signature = signatures.get(metric, "none given")
             added[system.name][metric] = read_segments(path, len(system.references), signature)

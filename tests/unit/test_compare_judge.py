@@ -14,7 +14,7 @@ from nmt.compare.judge import Comparison, compare
 from nmt.compare.systems import Output, System, check_same_text, foreign_measures, our_measures, with_segments
 from nmt.config.metrics import BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
 from nmt.data.text import ParallelText
-from nmt.errors import CheckpointError
+from nmt.errors import CheckpointError, DataError
 from nmt.metrics.agreement import agreement
 from nmt.metrics.bootstrap import bootstrap_interval, mean_from_statistics, mean_statistics
 from nmt.metrics.metric import Language, Score, Scorer
@@ -186,6 +186,13 @@ def test_segments_are_of_a_system_by_its_name_or_its_file(called, tmp_path):
     (found,) = with_segments(systems, {"people": {called: str(tmp_path / "s.txt")}}, {"people": "ESA"})
     score = found.outputs[0].scores["people"]
     assert (score.value, score.signature) == (0.5, "ESA")
+
+
+def test_two_files_of_a_metric_for_one_system_are_refused(tmp_path):
+    (tmp_path / "s.txt").write_text("0.25\n0.75\n")
+    systems = [System("one-best", [["eins"], ["zwei"]], [Output("A.h5", ["eins", "zwei"], {})])]
+    with pytest.raises(DataError, match=r"segments\.people\.A\.h5: found a second file for one-best, expected one"):
+        with_segments(systems, {"people": dict.fromkeys(["one-best", "A.h5"], str(tmp_path / "s.txt"))}, {})
 
 
 def test_runs_of_one_configuration_are_one_system():
