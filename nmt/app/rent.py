@@ -17,7 +17,7 @@ from nmt.errors import NmtError
 from nmt.launch.commands import run
 from nmt.launch.recorded import folder_of, on_record
 from nmt.launch.start import load_request
-from nmt.launch.upload import plan_training
+from nmt.launch.upload import check_checkout, plan_training
 from nmt.plumbing import edge
 from nmt.plumbing.records import checked, parsed
 from nmt.plumbing.signals import Stopped, signals_raise
@@ -56,7 +56,8 @@ def rent(folder: Path, name: str, launch: Sequence[str], training: Sequence[str]
 
 
 def _check(training: Sequence[str], name: str) -> None:
-    """Raises ConfigError, as `run` would, once there was a machine to pay for."""
+    """Raises ConfigError and LaunchError, as `run` would, once there was a machine to pay for."""
+    check_checkout()
     plan_training(training, name)
 
 

@@ -23,6 +23,7 @@ from nmt.launch.recorded import folder_of, machines, may_run, on_record, started
 from nmt.launch.refusals import AwsError
 from nmt.launch.start import forget_request, load_request, request_parameters, resized, start
 from nmt.launch.terms import OverError, Terms, at_boot, forget_limits
+from nmt.launch.upload import check_checkout
 from nmt.plumbing.tables import table
 
 NOT_DONE = 2  # exit status after a no
@@ -128,6 +129,7 @@ def _plan(aws: Aws, config: Launch, asked: Launch, folder: Path) -> Plan:
 
 
 def _new(aws: Aws, plan: Plan, flags: frozenset[str]) -> Instance | None:
+    check_checkout()
     zones = zones_with(aws, plan.launch, plan.prices)
     image = find_image(aws, plan.launch)
     launch = resized(plan.launch, image)

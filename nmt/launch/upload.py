@@ -17,7 +17,7 @@ from nmt.config.compose import arguments, composed, prepare
 from nmt.config.overrides import leaves, parse_override
 from nmt.config.store import register
 from nmt.config.sweep_line import SEARCH_PATH
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, LaunchError
 from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
 from nmt.launch.worktree import NEVER, project_files
@@ -195,11 +195,21 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name) or "run"
 
 
+def check_checkout() -> None:
+    """Raises LaunchError where nmt is installed as a package: what lies around it there is not the project."""
+    if not (PROJECT / "pyproject.toml").is_file():
+        raise LaunchError(
+            "upload of the project", found=f"no checkout of it in {PROJECT}", expected="nmt run from a checkout",
+            next_step="clone the project and launch from its folder",
+        )  # fmt: skip
+
+
 def upload_project(ssh: Ssh, folder: str, record: Path) -> None:
     """The working tree as git sees it; what was sent before and is gone here goes there too. Raises LaunchError.
 
     What the machine has made stays. `record` is the folder where the machine is on record.
     """
+    check_checkout()
     files, before = project_files(PROJECT), _sent_before(ssh, record)
     _remember_sent(ssh, record, before | set(files))
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape") as named:

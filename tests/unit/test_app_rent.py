@@ -76,6 +76,15 @@ def test_a_mistaken_training_rents_nothing(tmp_path, monkeypatch, capsys):
     assert steps.seen == [END, END], "a record that cannot be read is one"
 
 
+def test_where_the_project_is_no_checkout_nothing_is_rented(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nmt.launch.upload.PROJECT", tmp_path)
+    steps = Steps()
+    assert rented(tmp_path, steps) == 2
+    assert steps.seen == []
+    assert "found no checkout of it in " in capsys.readouterr().err
+
+
 def test_a_signal_while_it_looks_for_an_earlier_machine_ends_that(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("nmt.app.rent.on_record", lambda _: os.kill(os.getpid(), signal.SIGTERM))

@@ -13,7 +13,7 @@ from nmt.config.remote import RemoteConfig
 from nmt.config.root import Config
 from nmt.config.saved import write_run_config
 from nmt.config.store import CONFIGS
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, LaunchError
 from nmt.launch import upload
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
@@ -35,6 +35,9 @@ def test_what_is_gone_here_goes_there_and_what_was_made_there_stays(tmp_path, mo
     monkeypatch.setattr(Ssh, "rsync", local)
     monkeypatch.setattr(Ssh, "path", lambda self, path: path)
     monkeypatch.setattr(upload, "PROJECT", root)
+    with pytest.raises(LaunchError, match=r"^upload of the project: found no checkout of it in .*/root, expected"):
+        upload.upload_project(Ssh(machine(tmp_path), RemoteConfig()), str(there), record)
+    (root / "pyproject.toml").touch()
     for name in ("project/.venv/kept", "project/sub/made.log"):
         (there / name).parent.mkdir(parents=True, exist_ok=True)
         (there / name).write_text(name)
@@ -44,10 +47,10 @@ def test_what_is_gone_here_goes_there_and_what_was_made_there_stays(tmp_path, mo
         return {str(path.relative_to(there / "project")) for path in there.rglob("*") if path.is_file()}
 
     made = {".venv/kept", "sub/made.log"}
-    assert sent() == {".gitignore", "a.py", "sub/b.py", "odd [1]/x", "link"} | made
+    assert sent() == {".gitignore", "pyproject.toml", "a.py", "sub/b.py", "odd [1]/x", "link"} | made
     (root / "a.py").unlink()
     (root / "sub/b.py").rename(root / "b.py")
-    assert sent() == {".gitignore", "b.py", "odd [1]/x", "link"} | made
+    assert sent() == {".gitignore", "pyproject.toml", "b.py", "odd [1]/x", "link"} | made
     (tmp_path / "new/project").mkdir(parents=True)
     other = replace(machine(tmp_path), instance_id="i-0000000000000000f")
     upload.upload_project(Ssh(other, RemoteConfig()), str(tmp_path / "new"), record)
