@@ -17,7 +17,7 @@ from nmt.launch.assignment import Assignment, assigned
 from nmt.launch.machine import Machine
 from nmt.launch.ssh import Ssh
 from nmt.launch.ssh_faults import Place, RemoteCommandError
-from nmt.launch.upload import TrainingPlan, plan_training, remember, typed, upload_items, upload_project
+from nmt.launch.upload import TrainingPlan, plan_training, remember, upload_items, upload_project
 
 # `uv sync` with these words, as the README says it for each lane.
 LANES = {"tf221": [], "tf214": ["--no-default-groups", "--group", "tf214"]}
@@ -66,11 +66,11 @@ def run(
     say(f"{machine.name} ({machine.instance_id}): connecting")
     folder = make_folders(ssh, plan)
     agent = Agent(ssh, folder)
-    status, earlier = agent.status_or_idle(), assigned(records, machine.name)
+    status, earlier = agent.status_or_idle(), _earlier(records, machine.name)
     if status["state"] == "running":
         say("a training runs already; nothing was changed")
         return {"started": False, **status}
-    refuse_another_home(ssh, plan, earlier)
+    refuse_another_run(ssh, plan, status.get("digests", {}).get(plan.run), earlier)
     say(f"upload to {folder}")
     upload_project(ssh, folder, records / machine.name)
     upload_items(ssh, folder, plan.items)
@@ -86,19 +86,32 @@ def run(
     return agent.ask("start", "start of training", given=json.dumps(spec))
 
 
-def refuse_another_home(ssh: Ssh, plan: TrainingPlan, earlier: Assignment | None) -> None:
-    """Raises LaunchError where the run would come home over another one, which this machine was not given."""
-    its_own = earlier is not None and earlier.is_of(ssh.machine) and earlier.folder == str(plan.folder)
-    if plan.resumes or its_own or not any((plan.folder / "checkpoints").glob("*.h5")):
+def _earlier(records: Path, name: str) -> Assignment | None:
+    try:
+        return assigned(records, name)
+    except LaunchError:  # broken: `run` writes it anew, as its sentence says
+        return None
+
+
+def refuse_another_run(ssh: Ssh, plan: TrainingPlan, kept: str | None, earlier: Assignment | None) -> None:
+    """Raises LaunchError where another run would be taken for this one: `kept` is the digest of what trained in the
+    folder on the machine; None: nothing, or before digests were kept.
+    """
+    if plan.resumes or kept == plan.digest:
         return
-    raise _folder_taken(ssh, plan, f"a run in {plan.folder} that {ssh.machine.instance_id} was not given")
+    if kept is not None:
+        raise _folder_taken(ssh, f"runs/{plan.run} there, which other words or another folder began")
+    its_own = earlier is not None and earlier.is_of(ssh.machine) and earlier.folder == str(plan.folder)
+    if its_own or not any((plan.folder / "checkpoints").glob("*.h5")):
+        return
+    raise _folder_taken(ssh, f"a run in {plan.folder} that {ssh.machine.instance_id} was not given")
 
 
-def _folder_taken(ssh: Ssh, plan: TrainingPlan, found: str) -> LaunchError:
+def _folder_taken(ssh: Ssh, found: str) -> LaunchError:
     place = ssh.place("start of training")
     return LaunchError(
         str(place), found=found, expected="a folder for a new run",
-        next_step=f"resume={typed(str(plan.folder))} goes on with that one, another hydra.run.dir=FOLDER begins anew; "
+        next_step=f"resume=FOLDER goes on with the one that came home to it, another hydra.run.dir=FOLDER begins anew; "
         f"{place.still_runs}",
     )  # fmt: skip
 
@@ -127,6 +140,7 @@ def specification(machine: Machine, config: RemoteConfig, plan: TrainingPlan, li
     resume = [*python, f"resume={run}", *(words if plan.resumes else price)]
     return {
         "job": plan.run,
+        "digest": plan.digest,
         "run": f"runs/{plan.run}",
         "command": resume if plan.resumes else [*python, *words, f"hydra.run.dir={run}"],
         "resume_command": resume,

@@ -50,6 +50,13 @@ class TrainingPlan:
     resumes: bool
     items: list[Item] = field(default_factory=list)
 
+    @property
+    def digest(self) -> str:
+        """Tells the machine whether it is asked for the same again; empty: to go on with whatever is in the folder."""
+        if self.resumes and not self.words:
+            return ""
+        return hashlib.sha256(json.dumps([self.words, str(self.folder), self.resumes]).encode()).hexdigest()
+
 
 def plan_training(words: Sequence[str], name: str) -> TrainingPlan:
     """What `train.py WORDS` means on the machine `name`. Raises ConfigError for any mistake in it, before it costs."""

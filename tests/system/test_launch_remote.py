@@ -139,6 +139,29 @@ def test_a_halted_training_goes_on_where_it_was(box):
     assert steps == list(range(1, 61))
 
 
+@pytest.mark.parametrize("box", [3], indirect=True)
+def test_a_run_is_not_taken_for_another_of_the_same_name(box):
+    """The second command trained nothing, and brought the first one's run home as its own."""
+    first, more = ("seed=1", "hydra.run.dir=a/x"), ("resume=a/x", "train.max_steps=200")
+    ssh = Ssh(box.server.machine(), box.config)
+
+    def started(*words: str) -> bool:
+        answer = launch(box, *words)
+        assert follow(ssh, load_assignment(Path("records"), "box"), 0.5, lambda said: None)["exit_status"] == 0
+        return bool(answer["started"])
+
+    assert started(*first)
+    assert not started(*first)
+    for others in (("seed=1", "hydra.run.dir=b/x"), ("seed=2", "hydra.run.dir=a/x")):
+        with pytest.raises(LaunchError, match="found runs/x there, which other words or another folder began"):
+            launch(box, *others)
+    assert load_assignment(Path("records"), "box").folder == "a/x"
+    assert started("seed=2", "hydra.run.dir=b/y")
+    assert not started("resume=b/y"), "it has finished"
+    assert started(*more)
+    assert not started(*more)
+
+
 def test_the_machine_powers_off_whatever_happens(box):
     launch(box, hours=4 / 3600)
     os.kill(agent_of(box)[1].status()["supervisor"][0], signal.SIGKILL)  # the agent is not what ends it

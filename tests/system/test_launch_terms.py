@@ -201,7 +201,7 @@ def test_a_run_at_home_is_not_overwritten_from_another_machine(aws, box, capsys)
     capsys.readouterr()
     assert run(train) == 2
     told = capsys.readouterr().err
-    assert "was not given, expected a folder for a new run; resume=mine goes on with that one, another hydra" in told
+    assert "was not given, expected a folder for a new run; resume=FOLDER goes on with the one that" in told
     assert box.status == {"state": "idle"}
     assert run([*train[:-1], "hydra.run.dir=other"]) == 0
 

@@ -23,8 +23,10 @@ START_S = 60.0  # for tmux and the supervisor to come up
 def start(job: Job, spec: dict[str, Any]) -> dict[str, Any]:
     """Asked twice, it starts one training, which has `limit_s` from now."""
     with job.locked():
-        status = job.read("status.json")
-        finished = (status.get("job"), status.get("exit_status")) == (spec["job"], 0)
+        status, digest = job.read("status.json"), spec.get("digest", "")
+        digests = status.get("digests", {})
+        kept = digests.get(spec["job"]) or digest  # empty: of before, or whatever is there
+        finished = (status.get("job"), status.get("exit_status")) == (spec["job"], 0) and digest in ("", kept)
         if finished or is_running(status):
             return {"started": False, **report(job)}
         job.write("spec.json", spec)
@@ -34,7 +36,8 @@ def start(job: Job, spec: dict[str, Any]) -> dict[str, Any]:
             raise AgentError(found, "time to train and to save", "raise launch.max_hours or launch.max_usd")
         arm(job, spec, left_s)
         record = {"job": spec["job"], "state": "starting", "deadline": time.time() + left_s, "events": []}
-        job.write("status.json", {**record, "limits": spec.get("limits")})
+        digests = {**digests, spec["job"]: digest or kept}
+        job.write("status.json", {**record, "limits": spec.get("limits"), "digests": digests})
         words = [sys.executable, "-m", "nmt.launch.agent", "supervise", str(job.folder)]
         session = ["new-session", "-d", "-s", SESSION, "-x", "180", "-y", "50", "-c", str(job.project)]
         code, said = call(["tmux", "-f", "/dev/null", "-L", job.socket, *session, *words, *AS_TYPED])
@@ -60,6 +63,8 @@ def report(job: Job) -> dict[str, Any]:
         status["state"] = "lost"  # killed together with its supervisor, or the machine was restarted
     if status["state"] == "running" and not alive(status.get("supervisor", [])):
         status["unsupervised"] = True
+    runs = {run: digest for run, digest in status.get("digests", {}).items() if _saved(job, run)}
+    status["digests"] = runs  # of each run that could be gone on with: what it was asked for
     status["socket"] = job.socket
     status["now"], status["log_bytes"] = time.time(), job.output.stat().st_size if job.output.exists() else 0
     with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
@@ -69,6 +74,10 @@ def report(job: Job) -> dict[str, Any]:
         query = "--query-gpu=name,utilization.gpu,memory.used,memory.total"
         status["gpu"] = call(["nvidia-smi", query, "--format=csv,noheader"])[1]
     return status
+
+
+def _saved(job: Job, run: str) -> bool:
+    return any((job.folder / "runs" / run / "checkpoints").glob("*.h5"))
 
 
 def logs(job: Job, offset: int, follow: bool) -> None:
