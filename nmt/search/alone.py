@@ -8,7 +8,8 @@ the search stops where no prefix can still enter the best (`nmt.search.penalties
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -45,20 +46,45 @@ class Ended(NamedTuple):
     place: int
 
 
+class OneThread:
+    """BLAS with one thread while any search runs. Its limit is the whole process's: first in sets, last out restores.
+
+    Threads that wait for one another take longer than such small products do, on a busy machine by far.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._controller = Lock(), 0, ThreadpoolController()
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+ONE_THREAD = OneThread()
+
+
 class AloneSearch:
     """Finds the translations of one sentence that `BeamSearch` or `GreedySearch` finds; scores agree up to rounding."""
 
     def __init__(self, model: ArrayModel, cfg: SearchConfig, penalty_T: Floats) -> None:
         """`penalty_T`: what the score of a translation of so many pieces is divided by."""
-        self.model, self.cfg, self.penalty_T, self._threads = model, cfg, penalty_T, ThreadpoolController()
+        self.model, self.cfg, self.penalty_T = model, cfg, penalty_T
 
     def __call__(self, source: Sequence[int], piece_W: Ids | None = None) -> list[Found]:
         """Translate ids that end in EOS; best first, none where the model's probabilities are no numbers.
 
         `piece_W`: with these pieces alone (`nmt.search.shortlist`).
         """
-        # Threads that wait for one another take longer than such small products do, on a busy machine by far.
-        with np.errstate(invalid="ignore", over="ignore"), self._threads.limit(limits=1, user_api="blas"):
+        with np.errstate(all="ignore"), ONE_THREAD:
             if piece_W is None:
                 return self._search(self.model, source)
             found = self._search(self.model.writing(piece_W), source)

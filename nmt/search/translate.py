@@ -113,14 +113,14 @@ class Translator:
         DataError where nothing that the search reaches keeps to what is demanded, or no text can.
         """
         sources = [self._encode(line, first_line + place) for place, line in enumerate(lines)]
-        ruled = self._ruled or (demands is not None and any(one != Demand() for one in demands))
         found: list[list[Translation]] = [[EMPTY] for _ in lines]
         places = [place for place, ids in enumerate(sources) if ids]
         if progress and len(places) < len(lines):
             progress(len(lines) - len(places))
-        for batch in plan_by_length([len(sources[place]) for place in places], self._budget):
-            chosen = [places[number] for number in batch]
-            asked = None
+        asking = {p for p in places if self._ruled or (demands is not None and demands[p] != Demand())}
+        groups = [place for place in places if place not in asking], sorted(asking)  # no line changes another's search
+        for chosen in (batch for group in groups for batch in self._batches(group, sources)):
+            ruled, asked = chosen[0] in asking, None
             if ruled:
                 own = [Demand() if demands is None else demands[place] for place in chosen]
                 numbers = [first_line + place for place in chosen]
@@ -148,6 +148,10 @@ class Translator:
     def _budget(self) -> int:
         """Source pieces a batch: fewer where each sentence has more rows than a usual beam gives it."""
         return max(1, self.cfg.batch_tokens * USUAL_ROWS // max(USUAL_ROWS, self.cfg.samples))
+
+    def _batches(self, places: list[int], sources: list[list[int]]) -> list[list[int]]:
+        plan = plan_by_length([len(sources[place]) for place in places], self._budget)
+        return [[places[number] for number in batch] for batch in plan]
 
     def _encode(self, line: str, number: int) -> list[int]:
         """Ids with EOS; none for a line without text."""

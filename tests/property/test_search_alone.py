@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from threading import Barrier, Thread
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +16,7 @@ from nmt.config.model import Attention, Cell
 from nmt.config.search import Normalisation, SearchConfig
 from nmt.data.subwords import Vocabularies
 from nmt.model.seq2seq import Seq2Seq
-from nmt.search.alone import AloneSearch, alone_search, continuations
+from nmt.search.alone import AloneSearch, OneThread, alone_search, continuations
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.greedy import GreedySearch
@@ -24,6 +26,7 @@ from tests.unit.model_tools import TARGET_VOCAB, assign, model_of, padded, vocab
 from tests.unit.model_twins import configs, random_filled, tiny_config, weight_shapes
 from tests.unit.test_search_translate import LETTERS
 
+pytestmark = pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="it serves processors alone")
 SOURCE = st.lists(st.integers(3, 7), max_size=6).map(lambda ids: [*ids, EOS])
 SEARCHES = {
     "beam": SearchConfig(beam=3, nbest=2, max_extra=4),
@@ -130,3 +133,46 @@ def test_few_sentences_are_searched_one_by_one(number, asked, monkeypatch):
 def test_weights_that_may_change_are_not_taken_aside(model):
     translator = Translator(model, Vocabularies(LETTERS, LETTERS, True), SearchConfig())
     assert translator._alone is None
+
+
+def test_of_two_threads_the_last_one_gives_blas_its_threads_back(monkeypatch):
+    class Blas:
+        threads = 4
+
+        def limit(self, limits, user_api):
+            assert (self.threads, limits, user_api) == (4, 1, "blas")
+            self.threads = limits
+            return self
+
+        def restore_original_limits(self):
+            self.threads = 4
+
+    monkeypatch.setattr("nmt.search.alone.ThreadpoolController", Blas)
+    one_thread, together, seen = OneThread(), Barrier(2, timeout=60), []
+    blas = one_thread._controller
+
+    def first():
+        with one_thread:
+            together.wait()
+        seen.append(blas.threads)
+        together.wait()
+
+    def second():
+        with one_thread:
+            together.wait()
+            together.wait()
+            seen.append(blas.threads)
+
+    threads = [Thread(target=first), Thread(target=second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (seen, blas.threads) == ([1, 1], 4)
+
+
+def test_numbers_too_small_for_a_float_are_no_error(model):
+    twin = alone(model, SearchConfig())
+    twin.model.bias_V = np.array([0.0, 0.0, 0.0, *[-1000.0] * (TARGET_VOCAB - 3)], np.float32)
+    with np.errstate(all="raise"):
+        assert twin([4, EOS])[0].tokens == [EOS]

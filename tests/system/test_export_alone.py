@@ -65,7 +65,7 @@ def test_a_thousand_sentences_have_the_same_ids_in_a_process_without_our_code(ru
     written = subprocess.run(
         program, cwd=tmp_path, input=text.encode(), capture_output=True, check=True
     ).stdout.decode()
-    assert written == translate_py(f"checkpoint={run / 'checkpoints' / 'best.h5'}", stdin=text).out
+    assert written == translate_py(f"checkpoint={run / 'checkpoints' / 'best.h5'}", "search.alone=0", stdin=text).out
 
 
 def test_the_card_has_the_scores_of_the_run_with_their_signatures(run, exported):

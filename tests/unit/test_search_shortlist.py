@@ -82,6 +82,7 @@ def masked(model, kept):
     return model._with({**model.named_weights(), "output/bias": tf.Variable(bias_V, name="output/bias")}, None)
 
 
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="searches one by one, which GPUs do not")
 @pytest.mark.parametrize("tie", Tie)
 def test_what_is_found_is_what_a_model_without_the_other_pieces_writes(tie):
     model, cfg = model_of(tiny_config(tie=tie), 5, tf.float32)[0], SearchConfig(beam=3, nbest=3, max_extra=3)
@@ -144,6 +145,10 @@ def test_a_line_with_demands_may_have_all_pieces(tmp_path, monkeypatch):
     translator = Translator(model, BOTH, SearchConfig(beam=2, shortlist=str(tmp_path / "s.json")), fixed=True)
     assert "b" not in translator.translate(["d"])[0][0].text
     assert "b" in translator.translate(["d"], demands=[Demand(must=("b",))])[0][0].text
+    both = translator.translate(["d", "d"], demands=[Demand(must=("b",)), Demand()])
+    assert "b" in both[0][0].text
+    (free,), (other,) = translator.translate(["d"])[0], both[1]  # searched as if the other had none
+    assert (free.tokens, free.score, free.log_prob) == (other.tokens, other.score, other.log_prob)
 
 
 def test_files_that_do_not_serve_are_refused(tmp_path):
