@@ -90,6 +90,8 @@ def classify(status: int, said: str) -> Fault:
     """What the client's exit status and its words on standard error mean."""
     if status < 0:
         return Fault.killed
+    if status == SSH_FAILED and not said.strip():  # a connection that is cut after its session began may end so
+        return Fault.lost
     return next((fault for fault, sign in _SIGNS if re.search(sign, said)), Fault.unknown)
 
 

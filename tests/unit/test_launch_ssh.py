@@ -300,6 +300,7 @@ def test_an_address_with_colons_is_bracketed(ssh):
 def test_classification_prefers_the_cause():
     assert classify(255, "Connection closed by remote host\nHost key verification failed.") is Fault.host_key
     assert classify(-2, "Connection refused") is Fault.killed
+    assert classify(255, "") is Fault.lost  # a session that is cut off may say nothing
     assert last_line("a\n\n rsync error: unexplained error (code 255) at io.c\n") == "a"
 
 
