@@ -59,6 +59,7 @@ class SearchConfig(Options, place="search"):
         2,
         "sentences of a batch, at most, for a search in NumPy, one after the other (docs/search.md); 0: none",
         at_least=0,
+        at_most=64,
         hint="2 is quick on a CPU, 0 leaves all to TensorFlow",
     )
     min_length: int = option(0, "subwords before the end mark, at least", at_least=0, hint="0 lets a model end at once")

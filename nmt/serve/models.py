@@ -181,7 +181,7 @@ class Shelf:
         self._look.set()
 
     def take_over(self) -> None:
-        """Open what has changed. A file that is no checkpoint leaves the model as it was, with a line in the log."""
+        """Open what has changed. Where that fails the model stays as it was, with the reason in the log."""
         for name, model in list(self._models.items()):
             now = stamps(model.files)
             if now == self._seen[name] or None in now:  # a file that is gone may be about to be replaced
@@ -192,6 +192,8 @@ class Shelf:
                 log.info("%s: taken over anew", name)
             except NmtError as error:
                 log.warning("%s stays as it was: %s", name, error)
+            except Exception:  # of the disk or the memory, say: the watch goes on
+                log.exception("%s stays as it was", name)
 
     def _free_name(self, files: Sequence[Path]) -> str:
         stem = VOTE.join(file.stem for file in files)

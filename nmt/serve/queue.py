@@ -138,22 +138,26 @@ class BatchQueue:
 
     def _run(self) -> None:
         while batch := self._take():
-            texts = list(dict.fromkeys(sentence.text for sentence in batch))
-            started = time.monotonic()
-            try:
-                answers = dict(zip(texts, batch[0].work(texts), strict=True))
-            except DataError as mistake:
-                self._refuse(batch, mistake)
-                continue
-            except Exception as error:  # told to whoever waits; the thread goes on
-                log.exception("a batch of %d sentences failed", len(texts))
-                self._tell(batch, lambda _, error=error: error)  # type: ignore[misc]
-                continue
-            self._ended = time.monotonic()
-            self._last_s = self._ended - started
-            self._pace_s = 0.8 * self._pace_s + 0.2 * self._last_s / len(texts)
-            self._remember(batch[0].work, answers)
-            self._tell(batch, lambda sentence, answers=answers: answers[sentence.text])  # type: ignore[misc]
+            self._answer(batch)
+            batch.clear()  # it holds the model, which may be replaced before the next batch comes
+
+    def _answer(self, batch: Sequence[Sentence]) -> None:
+        texts = list(dict.fromkeys(sentence.text for sentence in batch))
+        started = time.monotonic()
+        try:
+            answers = dict(zip(texts, batch[0].work(texts), strict=True))
+        except DataError as mistake:
+            self._refuse(batch, mistake)
+            return
+        except Exception as error:  # told to whoever waits; the thread goes on
+            log.exception("a batch of %d sentences failed", len(texts))
+            self._tell(batch, lambda _, error=error: error)  # type: ignore[misc]
+            return
+        self._ended = time.monotonic()
+        self._last_s = self._ended - started
+        self._pace_s = 0.8 * self._pace_s + 0.2 * self._last_s / len(texts)
+        self._remember(batch[0].work, answers)
+        self._tell(batch, lambda sentence: answers[sentence.text])
 
     def _refuse(self, batch: Sequence[Sentence], mistake: DataError) -> None:
         """A demand cannot be met: of several sentences each is translated alone, since it may be another's."""

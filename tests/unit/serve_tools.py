@@ -36,6 +36,8 @@ def light_opener(name: str, files: tuple[Path, ...], version: int) -> SimpleName
     """What a shelf keeps of a model, without one."""
     if files[0].read_bytes() == b"broken":
         raise CheckpointError(str(files[0]), found="rubbish", expected="a checkpoint", next_step="mend it")
+    if files[0].read_bytes() == b"unreadable":
+        raise OSError("the disk is gone")
     return SimpleNamespace(files=files, version=version)
 
 

@@ -65,6 +65,12 @@ BEYOND = [
     ),
     (SearchConfig, "search.beam", 0, "expected at least 1; 1 is greedy, 5 is usual."),
     (SearchConfig, "search.nbest", 0, "expected at least 1; 1 is the best alone."),
+    (
+        SearchConfig,
+        "search.alone",
+        65,
+        "expected 0 <= value <= 64; 2 is quick on a CPU, 0 leaves all to TensorFlow.",
+    ),
     (SearchConfig, "search.batch_tokens", 0, "expected at least 1; take the largest that fits into memory."),
     (SearchConfig, "search.max_source", 0, "expected at least 1; say how many subwords a line may have."),
     (SearchConfig, "search.max_extra", 0, "expected at least 1; short sentences need it: 10 is usual."),

@@ -235,6 +235,9 @@ def test_a_new_checkpoint_is_taken_over_and_a_broken_one_is_not(tmp_path):
     file.write_bytes(b"broken")
     shelf.take_over()
     assert shelf.models[0].version == 2
+    file.write_bytes(b"unreadable")
+    shelf.take_over()
+    assert shelf.models[0].version == 2
     file.unlink()
     shelf.take_over()
     assert shelf.models[0].version == 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
+import weakref
 
 import pytest
 
@@ -163,6 +165,19 @@ def test_a_sentence_that_fails_alone_is_that_one_s_failure_and_nothing_is_left_o
     gc.collect()
     assert [record.message for record in caplog.records] == ["a sentence failed"]
     assert asyncio.run(queue().translate(["a"], Shout())) == ["A"]
+
+
+def test_an_idle_queue_holds_no_model(queue):
+    waiting, work = queue(), Shout()
+    held = weakref.ref(work)
+    assert asyncio.run(waiting.translate(["a"], work)) == ["A"]
+    del work
+    for _ in range(600):
+        gc.collect()
+        if held() is None:
+            break
+        time.sleep(0.05)
+    assert held() is None
 
 
 def test_the_end_loses_nothing_that_was_taken():
