@@ -27,19 +27,25 @@ def score_files(command: ScoreConfig) -> None:
     Raises DataError where the files have not equally many lines, CheckpointError where a checkpoint cannot be used.
     """
     choose_device(command.device, command.threads)
-    source, target = read_lines(command.source), read_lines(command.target)
-    if len(source) != len(target):
-        raise DataError(
-            command.target,
-            found=f"{len(target)} lines",
-            expected=f"{len(source)}, as many as {command.source} has",
-            next_step="give a translation, or an empty line, for each sentence",
-        )
+    source, target = read_pairs(command.source, command.target)
     translator = open_translator(command.checkpoint, tuple(command.overrides))
     scorer = Scorer(translator.model, translator.cfg)
     for record in score_pairs(scorer, translator.vocabularies, source, target, translator.cfg.batch_tokens):
         text = command.format is ScoreFormat.text
         write_line((f"{record['score']:.6f}" if text else json.dumps(record, ensure_ascii=False)) + "\n")
+
+
+def read_pairs(source: str, target: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The lines of two files that are translations of each other. Raises DataError where there are not equally many."""
+    src, tgt = read_lines(source), read_lines(target)
+    if len(src) != len(tgt):
+        raise DataError(
+            target,
+            found=f"{len(tgt)} lines",
+            expected=f"{len(src)}, as many as {source} has",
+            next_step="give a translation, or an empty line, for each sentence",
+        )
+    return src, tgt
 
 
 def score_pairs(

@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from nmt.app.models import open_checkpoint
+from nmt.app.score import read_pairs
 from nmt.config.shortlist import ShortlistConfig
 from nmt.data.specials import EOS
-from nmt.errors import DataError
-from nmt.plumbing.text import read_lines
 from nmt.search.shortlist import Counts, write_shortlist
 from nmt.search.translate import pad, plan_by_length
 from nmt.training.device import choose_device
@@ -26,14 +25,7 @@ def learn_shortlist(command: ShortlistConfig) -> None:
     Raises DataError where the texts have not equally many lines, CheckpointError where the checkpoint cannot be used.
     """
     choose_device(command.device, command.threads)
-    source, target = read_lines(command.source), read_lines(command.target)
-    if len(source) != len(target):
-        raise DataError(
-            command.target,
-            found=f"{len(target)} lines",
-            expected=f"{len(source)}, as many as {command.source} has",
-            next_step="give two files that are translations of each other, line by line",
-        )
+    source, target = read_pairs(command.source, command.target)
     loaded = open_checkpoint(Path(command.checkpoint[0]))
     both, longest = loaded.vocabularies, loaded.config.search.max_source
     src = [[*both.src.encode(line)[:longest], EOS] for line in source]

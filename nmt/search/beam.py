@@ -22,12 +22,12 @@ from nmt.config.search import SearchConfig
 from nmt.data.specials import BOS, EOS
 from nmt.model.indexing import take_per_row
 from nmt.search.banks import DEAD, candidates, in_turn, siblings_apart
-from nmt.search.ensembles import writing
+from nmt.search.graphs import GraphSearch
 from nmt.search.history import History, walk_back
 from nmt.search.interface import Hypotheses, SearchModel, State
 from nmt.search.penalties import limits, score, upper_bound
 from nmt.search.rows import gather_rows, keep_shapes, must_change, repeat_rows, varying_rows
-from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules, Verdict
+from nmt.search.rules import Demands, RuledBatch, Rules, Verdict
 from nmt.search.words import best_words
 
 
@@ -111,7 +111,7 @@ def collect(old: Finished, beams: Beams, score_AK: tf.Tensor, log_prob_AK: tf.Te
     return Finished(*(tf.tensor_scatter_nd_update(x, place_A1, y) for x, y in zip(old, best, strict=True)))
 
 
-class BeamSearch:
+class BeamSearch(GraphSearch):
     """Finds the `cfg.nbest` best translations that a beam of `cfg.beam` reaches.
 
     A new shape of batch is not traced anew. `plain=True` leaves out what only saves time, the stop rule and the
@@ -119,27 +119,8 @@ class BeamSearch:
     """
 
     def __init__(self, model: SearchModel, cfg: SearchConfig, plain: bool = False, rules: Rules | None = None) -> None:
-        self.model, self.cfg, self.plain, self.rules = model, cfg, plain, rules
-        spec = tf.TensorSpec([None, None], tf.int32)
-        self._graph = tf.function(self._search, input_signature=[spec], autograph=False)
-        self._ruled_graph = tf.function(self._search, input_signature=[spec, ANY_DEMANDS], autograph=False)
-        pieces = tf.TensorSpec([None], tf.int32)
-        self._short_graph = tf.function(self._short_search, input_signature=[spec, pieces], autograph=False)
-
-    def __call__(
-        self, source_BS: tf.Tensor, demands: Demands | None = None, piece_W: tf.Tensor | None = None
-    ) -> Hypotheses:
-        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1. Demands need rules.
-
-        `piece_W`: with these pieces alone (`nmt.search.shortlist`), where nothing is demanded.
-        """
-        if piece_W is not None:
-            assert demands is None, "rules are of all pieces"
-            return Hypotheses(*self._short_graph(source_BS, piece_W))
-        if demands is None:
-            return Hypotheses(*self._graph(source_BS))
-        assert self.rules is not None, "demands are judged by rules"
-        return Hypotheses(*self._ruled_graph(source_BS, demands))
+        super().__init__(model, rules)
+        self.cfg, self.plain = cfg, plain
 
     def _start(self, model: SearchModel, source_BS: tf.Tensor, ruled: RuledBatch | None) -> Beams:
         memory, width = model.encode(source_BS), self.cfg.beam
@@ -249,16 +230,7 @@ class BeamSearch:
             written=keep_shapes(gather_rows(self._write(beams, ruled, choice), from_R), beams.written),
         )
 
-    def _short_search(self, source_BS: tf.Tensor, piece_W: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        found = Hypotheses(*self._search(source_BS, piece_W=piece_W))
-        return found._replace(tokens_BMT=tf.gather(piece_W, found.tokens_BMT))
-
-    def _search(
-        self, source_BS: tf.Tensor, demands: Demands | None = None, piece_W: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, ...]:
-        model = self.model.for_loop()
-        if piece_W is not None:
-            model = writing(model, piece_W)
+    def _search(self, model: SearchModel, source_BS: tf.Tensor, demands: Demands | None = None) -> Hypotheses:
         ruled = None if demands is None or self.rules is None else self.rules.on(demands)
         start = self._start(model, source_BS, ruled)
         beams = tf.while_loop(

@@ -10,11 +10,11 @@ import tensorflow as tf
 from nmt.config.search import SearchConfig
 from nmt.data.specials import BOS, EOS, PAD
 from nmt.model.indexing import take_per_row
-from nmt.search.ensembles import writing
+from nmt.search.graphs import GraphSearch
 from nmt.search.interface import Hypotheses, SearchModel, State
 from nmt.search.penalties import limits, score
 from nmt.search.rows import gather_rows, keep_shapes, repeat_rows, survivors, varying_rows
-from nmt.search.rules import ANY_DEMANDS, Demands, RuledBatch, Rules
+from nmt.search.rules import Demands, RuledBatch, Rules
 from nmt.search.words import best_words
 
 
@@ -36,7 +36,7 @@ class Prefixes(NamedTuple):
     weights: tf.TensorArray  # float32 [B, S] a step
 
 
-class GreedySearch:
+class GreedySearch(GraphSearch):
     """Finds one translation for each sentence. A new shape of batch is not traced anew.
 
     With `copies` each sentence has so many rows, one after the other; they differ where `_choose` does not take the
@@ -44,27 +44,8 @@ class GreedySearch:
     """
 
     def __init__(self, model: SearchModel, cfg: SearchConfig, rules: Rules | None = None, copies: int = 1) -> None:
-        self.model, self.cfg, self.rules, self.copies = model, cfg, rules, copies
-        spec = tf.TensorSpec([None, None], tf.int32)
-        self._graph = tf.function(self._search, input_signature=[spec], autograph=False)
-        self._ruled_graph = tf.function(self._search, input_signature=[spec, ANY_DEMANDS], autograph=False)
-        pieces = tf.TensorSpec([None], tf.int32)
-        self._short_graph = tf.function(self._short_search, input_signature=[spec, pieces], autograph=False)
-
-    def __call__(
-        self, source_BS: tf.Tensor, demands: Demands | None = None, piece_W: tf.Tensor | None = None
-    ) -> Hypotheses:
-        """Translate sources, int32 [B, S], each ending in EOS and padded with 0; B at least 1. Demands need rules.
-
-        `piece_W`: with these pieces alone (`nmt.search.shortlist`), where nothing is demanded.
-        """
-        if piece_W is not None:
-            assert demands is None, "rules are of all pieces"
-            return Hypotheses(*self._short_graph(source_BS, piece_W))
-        if demands is None:
-            return Hypotheses(*self._graph(source_BS))
-        assert self.rules is not None, "demands are judged by rules"
-        return Hypotheses(*self._ruled_graph(source_BS, demands))
+        super().__init__(model, rules)
+        self.cfg, self.copies = cfg, copies
 
     def _keys(self, source_BS: tf.Tensor) -> Any:
         """What a draw of each row depends on."""
@@ -140,16 +121,7 @@ class GreedySearch:
             weights=old.weights.write(old.step, tf.scatter_nd(place_A1, weight_AS, [size, source_length])),
         )
 
-    def _short_search(self, source_BS: tf.Tensor, piece_W: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        found = Hypotheses(*self._search(source_BS, piece_W=piece_W))
-        return found._replace(tokens_BMT=tf.gather(piece_W, found.tokens_BMT))
-
-    def _search(
-        self, source_BS: tf.Tensor, demands: Demands | None = None, piece_W: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, ...]:
-        model = self.model.for_loop()
-        if piece_W is not None:
-            model = writing(model, piece_W)
+    def _search(self, model: SearchModel, source_BS: tf.Tensor, demands: Demands | None = None) -> Hypotheses:
         ruled = None if demands is None or self.rules is None else self.rules.on(repeat_rows(demands, self.copies))
         start = self._start(model, source_BS, ruled)
         end = tf.while_loop(

@@ -34,10 +34,8 @@ class SampleSearch(GreedySearch):
     def __init__(self, model: SearchModel, cfg: SearchConfig, rules: Rules | None = None) -> None:
         super().__init__(model, cfg, rules, copies=cfg.samples)
 
-    def _search(
-        self, source_BS: tf.Tensor, demands: Demands | None = None, piece_W: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, ...]:
-        found = Hypotheses(*super()._search(source_BS, demands, piece_W))
+    def _search(self, model: SearchModel, source_BS: tf.Tensor, demands: Demands | None = None) -> Hypotheses:
+        found = super()._search(model, source_BS, demands)
         order_BM = tf.argsort(found.score_BM, axis=1, direction="DESCENDING", stable=True)
         return Hypotheses(*(tf.gather(part, order_BM, batch_dims=1) for part in found))
 
