@@ -22,6 +22,7 @@ from nmt.plumbing.tables import table
 
 POLL_S = 5.0
 Row = tuple[str, str, str, str, str]
+Known = dict[tuple[str, str], set[str]]  # (region, name) -> ids of its machines; "": one that is being started
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def sweep_orphans(config: Launch, flags: frozenset[str]) -> int | None:
     """
     aws = connect(config.launch)
     known = _known(Path(config.launch.folder))
-    kept = set() if "--all" in flags else set(known)
+    kept: Known = {} if "--all" in flags else known
     found: list[Swept] = []
     silent: list[AwsError] = []
     for region in enabled_regions(aws):
@@ -141,32 +142,40 @@ def _apart(found: list[Swept], owner: str, kept: bool) -> str:
     return said + "".join(f"; launch.owner={other} takes those of {other}" for other in sorted(others - {owner, ""}))
 
 
-def _known(folder: Path) -> dict[tuple[str, str], str]:
-    """(region, name) of the machines on record here -> the id; those that are being started have none yet."""
-    known = {(machine.region, machine.name): machine.instance_id for machine in list_machines(folder)}
+def _known(folder: Path) -> Known:
+    """What is on record here."""
+    known: Known = {}
+    for machine in list_machines(folder):
+        known.setdefault((machine.region, machine.name), set()).add(machine.instance_id)
     for path in folder.glob("*/"):
         request = load_request(path)
         if request is not None:
-            known.setdefault((request.region, path.name), request.instance_id)
+            known.setdefault((request.region, path.name), set()).add(request.instance_id)
     return known
 
 
-def _machines(aws: Aws, known: dict[tuple[str, str], str]) -> list[Instance]:
+def _is_known(one: Instance | Leftover, region: str, known: Known) -> bool:
+    """Another machine of a name on record is not known: that record ends the one that it speaks of."""
+    ids = known.get((region, one.name), set[str]())
+    return one.id in ids or "" in ids or (isinstance(one, Leftover) and bool(ids))
+
+
+def _machines(aws: Aws, known: Known) -> list[Instance]:
     """Those with our mark in a region, and those on record here, whose tags AWS may not show. Raises AwsError."""
     found = {one.id: one for one in described(aws, MARKED)}
-    for (region, name), ident in known.items():
-        if region == aws.region and ident and ident not in found:
-            recorded = instance(aws, ident)
+    for (region, name), ids in known.items():
+        for ident in ids if region == aws.region else ():
+            recorded = instance(aws, ident) if ident and ident not in found else None
             if recorded is not None:
                 found[ident] = replace(recorded, name=name, owner=recorded.owner or aws.owner)
     return [one for one in found.values() if one.state not in GONE]
 
 
-def _rows(swept: Swept, known: dict[tuple[str, str], str], word: str) -> list[Row]:
+def _rows(swept: Swept, known: Known, word: str) -> list[Row]:
     region, me = swept.aws.region, swept.aws.owner
 
     def kept(one: Instance | Leftover) -> str:
-        if (region, one.name) in known:
+        if _is_known(one, region, known):
             return word
         return "orphan" if one.owner == me else f"of {one.owner or 'nobody'}, kept"
 
@@ -174,10 +183,10 @@ def _rows(swept: Swept, known: dict[tuple[str, str], str], word: str) -> list[Ro
     return rows + [(region, one.kind, one.id, one.name, kept(one)) for one in swept.leftovers]
 
 
-def _orphans(swept: Swept, kept: set[tuple[str, str]]) -> Swept:
+def _orphans(swept: Swept, kept: Known) -> Swept:
     region, me = swept.aws.region, swept.aws.owner
-    machines = [one for one in swept.machines if one.owner == me and (region, one.name) not in kept]
-    left = [one for one in swept.leftovers if one.owner == me and (region, one.name) not in kept]
+    machines = [one for one in swept.machines if one.owner == me and not _is_known(one, region, kept)]
+    left = [one for one in swept.leftovers if one.owner == me and not _is_known(one, region, kept)]
     return Swept(swept.aws, machines, left)
 
 

@@ -20,7 +20,7 @@ from nmt.config.sweep_line import SEARCH_PATH
 from nmt.errors import ConfigError, LaunchError
 from nmt.launch.machine import write_private
 from nmt.launch.ssh import Ssh
-from nmt.launch.worktree import NEVER, project_files
+from nmt.launch.worktree import NEVER, is_secret, project_files
 from nmt.plumbing.records import parsed, record_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -180,6 +180,14 @@ def _moved(override: Override, items: list[Item]) -> str:
             found=str(override.value()),
             expected="a folder that exists" if key in FOLDERS else "files that exist",
             next_step="correct the path: it is uploaded from this machine",
+        )
+    held = [name for name in (Path(source).name for source in sources) if is_secret(name)] if key not in FOLDERS else []
+    if held:
+        raise ConfigError(
+            key,
+            found=f"{held[0]}, a name such as secrets have, which are never uploaded",
+            expected="data under another name",
+            next_step="rename the file if it holds no secret",
         )
     place = f"data/{_place(home.resolve())}"
     items.append(Item(sources, place))

@@ -36,7 +36,12 @@ def project_files(root: Path) -> list[str]:
 
 def _goes(name: str) -> bool:
     parts = name.lower().split("/")
-    return parts[0] not in NOT_SENT and not any(fnmatch(part, pattern) for part in parts for pattern in NEVER)
+    return parts[0] not in NOT_SENT and not any(is_secret(part) for part in parts)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a file or folder of this name stays here, whatever asks for it."""
+    return any(fnmatch(name.lower(), pattern) for pattern in NEVER)
 
 
 def _by_git(root: Path) -> set[str] | None:

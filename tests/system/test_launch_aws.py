@@ -18,7 +18,7 @@ from moto.ec2.models.instances import InstanceState
 import nmt.launch
 from nmt.errors import LaunchError
 from nmt.launch import messages, offers, terminate, up
-from nmt.launch.aws import Aws, connect
+from nmt.launch.aws import NAME_TAG, Aws, connect
 from nmt.launch.bill import bill, read_events
 from nmt.launch.commands import run
 from nmt.launch.machine import load_machine
@@ -386,6 +386,22 @@ def test_cost_of_a_machine_that_ended_by_itself(aws, capsys):
     assert f"{held.id} (g4dn.xlarge) in eu-west-1 has ended: {usd(ran_h * (0.587 + 60 * 0.088 / 730))}" in told
     assert f"it ran {ran_h:.2f} h" in told
     assert read_events(Path("runs/launch/nmt"))[-1].what == "ended"
+
+
+def test_another_machine_of_a_name_on_record_is_an_orphan(aws, monkeypatch, capsys):
+    up.up(config(aws), YES)
+    (known,) = aws.alive()
+    up.up(config(aws, "launch.name=lost", "launch.folder=elsewhere"), YES)
+    (other,) = [one for one in aws.alive() if one.id != known.id]
+    own_tags = {"Resources": [other.id], "Tags": [{"Key": NAME_TAG, "Value": "nmt"}]}
+    connect(config(aws).launch).call("ec2", "CreateTags", own_tags)
+    aws.nature.clock.sleep(300)  # until AWS shows them
+    capsys.readouterr()
+    assert run(["sweep-orphans", *words(aws), "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(rf"{known.id} +nmt +running, known here, kept\n", told)
+    assert re.search(rf"{other.id} +nmt +running, orphan\n", told)
+    assert [one.id for one in aws.alive()] == [known.id]
 
 
 def test_orphans_of_every_region_are_found_and_what_is_known_here_is_kept(aws, monkeypatch, capsys):

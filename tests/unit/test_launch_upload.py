@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -236,6 +237,18 @@ def test_a_mistaken_command_is_told_before_it_costs(words, sentence, tmp_path, m
     with pytest.raises(ConfigError) as caught:
         plan_training(words, "box")
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["train.init_from=MY.KEY", "data.train=id_rsa"])
+def test_a_file_that_is_named_as_secrets_are_is_told_and_not_left_out(word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("MY.KEY", "id_rsa.en", "id_rsa.de"):
+        Path(name).touch()
+    with pytest.raises(ConfigError) as caught:
+        plan_training(["data=files", word], "box")
+    assert "a name such as secrets have, which are never uploaded, expected data under another name; rename" in str(
+        caught.value
+    )
 
 
 def test_what_the_agent_is_told(tmp_path, monkeypatch):
