@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -26,22 +25,12 @@ from typing import Any
 
 from benchmarks import harness
 from benchmarks.contestants import ALIKE, ENDLESS, RUNS, SILENT, quiet_environment
+from tests.ports import free_port
 
 SENTENCES = 80
 EVERY = 5  # steps a line of the log
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 600
-
-
-def free_ports(count: int) -> list[int]:
-    """Of loopback, free just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def command(parsed: argparse.Namespace, folder: Path, sentences: int, more: Sequence[str]) -> list[str]:
@@ -73,7 +62,7 @@ def speeds(metrics: Path) -> list[float]:
 def run(parsed: argparse.Namespace, workers: int, together: bool) -> float:
     """Tokens a second of all workers of a run, or of as many runs of one worker each."""
     cores = sorted(os.sched_getaffinity(0))[:workers]
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(workers)]
     folders = [RUNS / f"worker{index}" for index in range(workers)]
     processes = []
     for index, (core, folder) in enumerate(zip(cores, folders, strict=True)):

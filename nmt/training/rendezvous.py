@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import struct
 import time
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
@@ -18,6 +19,7 @@ from nmt.training.cluster import Cluster
 
 CALL_S, AGAIN_S = 5.0, 0.2  # longest wait for a connection, and from one attempt to the next
 ALIVE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 2))
+AT_ONCE = struct.pack("ii", 1, 0)  # a closed port does not rest
 CUT_OFF_S = 15.0  # by then who is cut off is gone
 
 
@@ -108,6 +110,9 @@ def _call(cluster: Cluster, door: socket.socket, until: float) -> Collection[int
     while (left := until - time.monotonic()) > 0:
         try:
             with socket.create_connection(_split(cluster.workers[0]), min(CALL_S, left)) as chief:
+                if chief.getsockname() == chief.getpeername():  # TCP has called itself, as it may where nobody listens
+                    chief.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)  # the chief needs that port
+                    raise ConnectionError("no chief yet")
                 _kept_alive(chief).sendall(f"{cluster.index}\n".encode())
                 chief.settimeout(left)
                 with chief.makefile("rb") as lines:

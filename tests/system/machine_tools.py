@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from nmt.config.remote import RemoteConfig
 from nmt.config.root import Config
 from nmt.config.saved import dump
 from nmt.launch.machine import Machine
+from tests.ports import free_port
 from tests.processes import MARK
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -37,12 +38,6 @@ def needs_a_server() -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def children(pid: int) -> list[int]:
     """The processes below this one, the nearest first."""
     found = []
@@ -51,6 +46,13 @@ def children(pid: int) -> list[int]:
             if stat.read_text().rpartition(")")[2].split()[1] == str(pid):
                 found.append(int(stat.parent.name))
     return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def until(happened: Callable[[], object]) -> None:
+    end = time.monotonic() + HANGS_S
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def read_until(stream: int, wanted: str) -> str:
@@ -130,11 +132,14 @@ class Server:
         with open(self.folder / "sshd.log", "ab") as log:
             words = [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.05)
-        raise AssertionError((self.folder / "sshd.log").read_text())
+        until(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "sshd.log").read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
 
     def drop(self) -> None:
         """Cut every connection."""
@@ -211,7 +216,7 @@ save(step)
 (folder / "results.json").write_text(json.dumps({{"steps": step}}))
 """
 FAKE_POWER_OFF = """#!{python}
-# timer.py SECONDS: takes the place of an earlier one; when it rings it leaves a mark.
+# timer.py SECONDS: takes the place of an earlier one; when it rings, or it is late already, it leaves a mark.
 import contextlib, os, pathlib, signal, subprocess, sys, time
 here = pathlib.Path(__file__).parent
 if len(sys.argv) == 2:
@@ -223,7 +228,9 @@ if len(sys.argv) == 2:
     child = subprocess.Popen([sys.executable, __file__, sys.argv[1], "ring"], start_new_session=True, **closed)
     (here / "pid").write_text(str(child.pid))
 else:
-    time.sleep(float(sys.argv[1]))
+    rings = time.monotonic() + float(sys.argv[1])
+    while time.monotonic() < rings and not (here / "late").exists():
+        time.sleep(0.1)
     (here / "powered-off").write_text(sys.argv[1])
 """
 

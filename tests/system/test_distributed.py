@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from nmt.checkpoint.file import read_extras, read_parameters
+from tests.ports import free_port
 from tests.system.app_tools import TINY, read_events
 
 # Adam makes whole steps of gradients that are no larger than rounding; its epsilon keeps such out of the comparison.
@@ -25,13 +26,6 @@ RUN = [*TINY, "train.device=cpu", "train.threads=1", "train.batch_sentences=16",
 RUN += ["model.dropout_embedding=0", "model.dropout_state=0", "model.dropout_output=0", "train.epsilon=1e-6"]
 RUN += ["data.dev_pairs=8", "data.test_pairs=8"]
 pytestmark = pytest.mark.long
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def environment(cache: Path, workers=None, index=0) -> dict[str, str]:

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from tests.system.machine_tools import (
     in_terminal,
     needs_a_server,
     read_until,
+    until,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,13 +91,6 @@ class Place:
         end_processes(self.home, self.folder)
         self.server.stop()
         shutil.rmtree(self.home)
-
-
-def until(happened: Callable[[], object]) -> None:
-    end = time.monotonic() + HANGS_S
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def launch(*argv: str, expected: int = 0) -> str:

@@ -8,10 +8,10 @@ import pytest
 
 from nmt.launch.assignment import Assignment
 from nmt.launch.commands import run
+from tests.ports import free_port
 from tests.system.aws_client import account, quick, words
 from tests.system.aws_server import near_aws
 from tests.system.aws_unkind import KIND, UNKIND, Clock, Nature
-from tests.system.machine_tools import free_port
 
 pytestmark = pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("rsync")), reason="not installed: ssh, rsync")
 

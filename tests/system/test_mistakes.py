@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 import nmt.config.saved
 from nmt.checkpoint.file import save
+from tests.ports import free_port
 from tests.system.app_tools import TINY, evaluate_py, train_py, translate_py, write_pair
 
 TRAINED = Path(__file__).resolve().parents[1] / "golden" / "run_v1" / "checkpoints" / "last.h5"
@@ -193,8 +193,7 @@ def test_bad_utf8_on_standard_input_and_pieces_of_another_kind(tmp_path, prefix)
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_worker_that_waits_for_nobody(index, tmp_path, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        workers = [f"127.0.0.1:{place.getsockname()[1]}" for place in (one, other)]
+    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     task = {"type": "worker", "index": index}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": workers}, "task": task}))
     words = [*TINY, "train.device=cpu", "train.distribution=multi_worker", "train.worker_wait_s=0.2"]

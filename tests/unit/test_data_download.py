@@ -12,6 +12,7 @@ import pytest
 
 from nmt.data.download import digest, fetch
 from nmt.errors import DataError
+from tests.ports import free_port
 
 TEXT = b"".join(b"%d sentences\n" % i for i in range(20_000))
 SHA256 = hashlib.sha256(TEXT).hexdigest()
@@ -146,10 +147,8 @@ def test_a_file_that_the_server_does_not_have(server, tmp_path):
 
 
 def test_a_server_that_is_not_there(tmp_path):
-    http = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    port = http.server_port
-    http.server_close()  # nobody listens there now
-    assert "Connection refused, expected the file" in message(f"http://127.0.0.1:{port}/file", tmp_path / "file")
+    nowhere = f"http://127.0.0.1:{free_port()}/file"
+    assert "Connection refused, expected the file" in message(nowhere, tmp_path / "file")
 
 
 def test_a_folder_that_cannot_be_made(server, tmp_path):
