@@ -17,7 +17,7 @@ import absl.logging
 import pytest
 import sentencepiece as sentencepiece
 from _pytest.unraisableexception import gc_collect_iterations_key
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.processes import none_is_left
 from tests.tiers import is_quick
@@ -30,8 +30,9 @@ for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THR
     os.environ.setdefault(threads, "1")
 
 # The same examples each time, so that a commit passes or fails alike wherever it is tried, and other ones on request.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("explore", derandomize=False)
+# None is timed: what is slow on a busy machine is no fault.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False)
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("same")
 
 if sys.version_info < (3, 12):  # from then on Python does so itself; TensorFlow asks it with every operation

@@ -33,11 +33,11 @@ while True:
 """
 
 
-def killed(folder: Path, seconds: float) -> int:
-    """Run the program for a while after its first save; -> the last step of which it spoke."""
+def killed(folder: Path, seconds: float, saves: int = 1) -> int:
+    """Run the program for a while after so many saves have begun; -> the last step of which it spoke."""
     with subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], cwd=ROOT, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
-        first = program.stdout.readline()
+        first = b"".join(program.stdout.readline() for _ in range(saves))
         time.sleep(seconds)
         program.kill()
         return int((first + program.stdout.read()).split()[-1])
@@ -56,7 +56,7 @@ def check(folder: Path, told: int) -> int:
 
 def run(folder: Path, kills: int) -> None:
     dice = random.Random(kills)
-    killed(folder, 0.3)
+    killed(folder, 0.3, saves=2)  # the second begins once the first is on the disk
     last = int(read_extras(folder / "last.h5")["step"])
     for _ in range(kills):
         told = killed(folder, dice.uniform(0, 0.05))

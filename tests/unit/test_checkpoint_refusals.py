@@ -521,7 +521,7 @@ def test_whatever_the_child_does_the_parent_goes_on(tmp_path, monkeypatch, case)
     (tmp_path / "child.py").write_text(code)
     monkeypatch.setattr(foreign, "CHILD", tmp_path / "child.py")
     monkeypatch.setattr(foreign, "SECONDS", 0.5)
-    monkeypatch.setattr(foreign, "PATIENCE", 1)
+    monkeypatch.setattr(foreign, "PATIENCE", 1 if case in ("silence", "spin") else 240)  # a busy machine starts late
     monkeypatch.setattr(foreign, "LONGEST_PLAN", 1 << 20)
     (tmp_path / "f.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(20))
     started = time.perf_counter()

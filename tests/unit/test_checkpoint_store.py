@@ -101,7 +101,7 @@ def test_saving_goes_on_beside_training_one_at_a_time(tmp_path, monkeypatch):
 
     def slow(*arguments: object, **named: object) -> None:
         entered.append(threading.current_thread().name)
-        assert may_write.wait(10)
+        assert may_write.wait(60)
         save(*arguments, **named)
 
     monkeypatch.setattr(store_module, "save", slow)
@@ -113,7 +113,7 @@ def test_saving_goes_on_beside_training_one_at_a_time(tmp_path, monkeypatch):
     second.join(0.2)
     assert second.is_alive()  # waits for the first
     may_write.set()
-    second.join(10)
+    second.join(60)
     store.drain()
     assert entered == ["save of step 1", "save of step 2"]
     assert read_extras(store.last)["step"] == 2
@@ -140,13 +140,13 @@ def test_a_save_rests_until_something_waits_for_it(tmp_path, monkeypatch, wait):
         paces.append(pace)
         resting.set()
         if len(paces) == 1:
-            assert pace._hurried.wait(10)  # a rest that would never end
+            assert pace._hurried.wait(60)  # a rest that would never end
         save(*arguments, **named)
 
     monkeypatch.setattr(store_module, "save", slow)
     with CheckpointStore(tmp_path, 0, sync=False) as store:
         store.save(1, weights(1), {}, best=False)
-        assert resting.wait(10)
+        assert resting.wait(60)
         assert not paces[0]._hurried.is_set()
         if wait == "save":
             store.save(2, weights(2), {}, best=False)
@@ -196,7 +196,7 @@ def test_an_error_is_told_as_soon_as_it_is_there_without_waiting(tmp_path, monke
     may_fail = threading.Event()
 
     def slow(*_: object, **__: object) -> None:
-        assert may_fail.wait(10)
+        assert may_fail.wait(60)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", slow)
@@ -205,7 +205,7 @@ def test_an_error_is_told_as_soon_as_it_is_there_without_waiting(tmp_path, monke
     store.save(1, weights(1), {}, best=False)
     store.check()  # under way
     may_fail.set()
-    store._thread.join(10)
+    store._thread.join(60)
     with pytest.raises(CheckpointError, match="no space left on device"):
         store.check()
     store.check()  # told once

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,20 +114,25 @@ def test_a_generator_that_fails_while_it_closes_is_heard_only_if_asked():
     assert list(items) == []
 
 
-def test_the_time_that_the_consumer_waits_is_counted():
-    def slow():
-        for i in range(3):
-            time.sleep(0.05)
-            yield i
+def test_the_time_that_the_consumer_waits_is_counted(monkeypatch):
+    times, asked, drawn, seen = iter([10.0, 13.0, 20.0, 20.5]), threading.Event(), [], []
 
+    def now():
+        seen.append(len(drawn))
+        asked.set()
+        return next(times)
+
+    def slow():
+        assert asked.wait(60)
+        drawn.append(0)
+        yield "a"
+
+    monkeypatch.setattr("nmt.data.prefetch.time", SimpleNamespace(perf_counter=now))
     with Prefetcher(slow()) as items:
         assert items.waited_s == 0
-        assert list(items) == [0, 1, 2]
-        assert items.waited_s > 0.1
-    with Prefetcher(range(3)) as items:
-        time.sleep(0.1)
-        assert list(items) == [0, 1, 2]
-        assert items.waited_s < 0.05
+        assert list(items) == ["a"]
+        assert items.waited_s == 3.5
+    assert seen == [0, 1, 1, 1], "the clock is read before and after an item is waited for"
 
 
 def test_ahead_is_at_least_one():

@@ -22,7 +22,7 @@ class Shout:
         self.may.set()
 
     def __call__(self, sentences):
-        assert self.may.wait(10)
+        assert self.may.wait(60)
         self.batches.append(list(sentences))
         return [text.upper() for text in sentences]
 
@@ -55,10 +55,12 @@ def test_the_oldest_waits_no_longer_than_it_must(queue):
 
 
 def test_a_batch_is_for_one_kind_of_work(queue):
-    waiting, one, other = queue(wait_s=1), Shout("one"), Shout("other")
+    waiting, one, other = queue(wait_s=60), Shout("one"), Shout("other")
 
     async def both():
-        return await asyncio.gather(*(waiting.translate([text], work) for text, work in zip("abc", (one, other, one))))  # noqa: B905
+        asked = [waiting.translate([text], work) for text, work in zip("abc", (one, other, one), strict=True)]
+        *answers, _ = await asyncio.gather(*asked, asyncio.to_thread(waiting.close))
+        return answers
 
     assert asyncio.run(both()) == [["A"], ["B"], ["C"]]
     assert (one.batches, other.batches) == ([["a", "c"]], [["b"]])
@@ -85,8 +87,7 @@ def test_nobody_is_waited_for_where_that_is_asked():
 
 
 def test_what_there_is_no_room_for_is_refused_whole(queue):
-    waiting, work = queue(wait_s=1, room=3), Shout()
-    work.may.clear()
+    waiting, work = queue(wait_s=60, batch=4, room=3), Shout()
 
     async def scene():
         first = asyncio.create_task(waiting.translate(list("abc"), work))
@@ -94,7 +95,7 @@ def test_what_there_is_no_room_for_is_refused_whole(queue):
         with pytest.raises(QueueFullError) as refused:
             await waiting.translate(["d"], work)
         assert refused.value.retry_s >= 1
-        work.may.set()
+        await asyncio.to_thread(waiting.close)
         assert await first == ["A", "B", "C"]
 
     asyncio.run(scene())

@@ -68,7 +68,7 @@ def test_aims_are_spread_and_always_the_same():
     ]
 
 
-# A stand-in for train.py: logs a step every hundredth of a second, and saves at every tenth.
+# A stand-in for train.py: logs a step every 10 ms, and saves at every tenth; after step 20, for ever.
 FAKE = """
 import json, os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -85,7 +85,7 @@ for step in range(start, end):
     time.sleep(0.01)
     if step % 10 == 9:
         (folder / "checkpoints" / "last.h5.1-1.tmp").write_text("half")
-        time.sleep(0.3)
+        time.sleep(0.05 if step < 20 else 600)  # there is time to kill it in, on a busy machine too
         (folder / "checkpoints" / "last.h5.1-1.tmp").unlink()
 print("a last word")
 sys.exit(3 if end == 7 else 0)
@@ -112,7 +112,7 @@ def test_kills_where_it_was_aimed(fake, tmp_path):
     assert 12 <= fake(Aim("step", 12, 0.0), 0, 1000).step < 1000
     killed = fake(Aim("save", 21, 0.0), 13, 1000)
     assert (killed.step % 10, killed.left_over) == (9, ("last.h5.1-1.tmp",))
-    assert 29 <= killed.step < 100
+    assert killed.step == 29
     killed = fake(Aim("step", 5, 0.0), 200, 1000)  # the log before is beyond step 5, but not of this process
     assert 199 <= killed.step < 1000
     assert fake(Aim("start", 0, 0.0), 0, 1000).step in (0, killed.step)
