@@ -10,6 +10,7 @@ from nmt.errors import ConfigError
 
 SIZES = "see configs/model for sizes that work"
 DROPOUT = "0.3 is usual for small corpora"
+WORDS = "0.1 is usual"
 
 
 class Cell(Enum):
@@ -34,6 +35,15 @@ class Decoder(Enum):
 
     plain = "plain"
     conditional = "conditional"
+
+
+class WordDropout(Enum):
+    """place, type: what stays is scaled, as by all dropout (Sennrich et al. 2016; Gal & Ghahramani 2016). cutoff: each
+    place on its own, and nothing is scaled (Shen et al. 2020)."""
+
+    place = "place"
+    type = "type"
+    cutoff = "cutoff"
 
 
 class Tie(Enum):
@@ -77,6 +87,13 @@ class ModelConfig(Options, place="model"):
         hint=DROPOUT,
     )
     dropout_output: float = option(0.0, "share of deep-output features set to 0", at_least=0, below=1, hint=DROPOUT)
+    dropout_source_words: float = option(
+        0.0, "share of source words set to 0 as a whole", at_least=0, below=1, hint=WORDS
+    )
+    dropout_target_words: float = option(0.0, "of the words before each target word", at_least=0, below=1, hint=WORDS)
+    dropout_words: WordDropout = option(
+        WordDropout.place, "place: each on its own; type: all of a kind in a sentence; cutoff: as place, not scaled"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,7 +115,8 @@ class ModelConfig(Options, place="model"):
     @property
     def drops(self) -> bool:
         """Whether anything is dropped out in training."""
-        return max(self.dropout_embedding, self.dropout_state, self.dropout_output) > 0
+        words = self.dropout_source_words, self.dropout_target_words
+        return max(self.dropout_embedding, self.dropout_state, self.dropout_output, *words) > 0
 
     @property
     def readout(self) -> int:

@@ -54,7 +54,7 @@ class Config(Options):
                 "train.consistency",
                 found="rdrop without dropout: both passes are the same",
                 expected="a dropout rate above 0",
-                next_step="set model.dropout_embedding, model.dropout_state or model.dropout_output, or use simcut",
+                next_step="set a model.dropout_..., such as model.dropout_output=0.4, or use simcut",
             )
 
 

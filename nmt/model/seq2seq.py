@@ -14,7 +14,7 @@ from nmt.model.decoder import Decoder, DecoderState, Memory
 from nmt.model.embedding import Embedded, Embedding, take
 from nmt.model.encoder import Encoder
 from nmt.model.initial import Existing, Initial
-from nmt.model.noise import Noise, cut_words, dropout
+from nmt.model.noise import Noise, cut_words, drop_words, dropout
 from nmt.model.output import DeepOutput
 
 PAD, BOS = 0, 1
@@ -92,7 +92,7 @@ class Seq2Seq(tf.Module):
     def encode(self, source_BS: tf.Tensor, noise: Noise | None = None) -> Memory:
         """Read the sources [B, S], padded with 0."""
         source_SB = tf.transpose(source_BS)
-        x_SBE = self._embed(self.source_embedding, source_SB, noise, "source")
+        x_SBE = self._embed(self.source_embedding, source_SB, self.config.dropout_source_words, noise, "source")
         states_BSD, ends_BD = self.encoder(x_SBE, source_SB != PAD, noise)
         return self.decoder.remember(states_BSD, ends_BD, source_BS != PAD)
 
@@ -100,14 +100,17 @@ class Seq2Seq(tf.Module):
         """Embeddings of the words before each target word: [T, B, E]."""
         target_TB = tf.transpose(target_BT)
         before_TB = tf.concat([tf.fill([1, tf.shape(target_TB)[1]], BOS), target_TB[:-1]], axis=0)
-        return self._embed(self.target_embedding, before_TB, noise, "target")
+        return self._embed(self.target_embedding, before_TB, self.config.dropout_target_words, noise, "target")
 
-    def _embed(self, embedding: Embedding, ids: tf.Tensor, noise: Noise | None, place: str) -> Embedded:
-        """Each distinct word once, where nothing tells its places apart."""
+    def _embed(
+        self, embedding: Embedding, ids_TB: tf.Tensor, words: float, noise: Noise | None, place: str
+    ) -> Embedded:
+        """Each distinct word once, where nothing tells its places apart. `words`: the share that is dropped."""
         rate = self.config.dropout_embedding
-        if noise is None or not (rate or noise.cutoff):
-            return embedding.distinct(ids)
-        x_TBE = dropout(embedding(ids), rate, noise, place)
+        if noise is None or not (rate or words or noise.cutoff):
+            return embedding.distinct(ids_TB)
+        x_TBE = dropout(embedding(ids_TB), rate, noise, place)
+        x_TBE = drop_words(x_TBE, ids_TB, self.config.dropout_words, words, noise, place)
         return cut_words(x_TBE, noise, place) if noise.cutoff else x_TBE
 
     def teach(self, source_BS: tf.Tensor, target_BT: tf.Tensor, noise: Noise | None = None) -> Teaching:

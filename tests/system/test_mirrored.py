@@ -35,7 +35,8 @@ from nmt.training.step import Trainer
 OPTIONS = {"optimizer": Optimizer.adamw, "average": 0.9, "device": Device.cpu, "threads": 2, "warmup_steps": 0}
 SPREAD = TrainConfig(distribution=Distribution.mirrored, devices=2, **OPTIONS)
 SIZES = {"embedding": 6, "encoder_units": 5, "units": 7, "attention_units": 4}
-DROPOUTS = dict.fromkeys(("dropout_embedding", "dropout_state", "dropout_output"), 0.3)
+DROPPED = ("dropout_embedding", "dropout_state", "dropout_output", "dropout_source_words", "dropout_target_words")
+DROPOUTS = dict.fromkeys(DROPPED, 0.3)
 KINDS = {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.target}
 replicas = spread(SPREAD, choose_device(SPREAD.device, SPREAD.threads, num_devices(SPREAD)))
 

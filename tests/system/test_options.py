@@ -26,6 +26,7 @@ RUNS = {
         *("search.normalisation=gnmt", "search.coverage=0.2", "search.beam=2"),
         *("train.precision=bfloat16", "search.precision=bfloat16", "train.micro_batch_tokens=200"),
         *("train.consistency=rdrop", "model.dropout_output=0.1"),
+        *("model.dropout_source_words=0.1", "model.dropout_words=type"),
     ],
     "unigram, sampled, stacked LSTM with residuals": [
         *("subword=unigram", "subword.size=150", "subword.sampling=0.2", "model.cell=lstm", "model.attention=dot"),
@@ -40,6 +41,7 @@ RUNS = {
         *("metrics.chrf.word_order=2", "metrics.wmd.norm=raw", "metrics.wmd.aggregate=mean"),
         *("train.precision=float16", "search.precision=float16", "train.micro_batch_gb=0"),
         *("train.consistency=simcut", "train.consistency_weight=1.5", "train.token_cutoff=0.1"),
+        *("model.dropout_target_words=0.1", "model.dropout_words=cutoff"),
     ],
     "characters, counter-example": [
         *("subword=characters", "model.attention=single_layer", "model.tie=target", "data.max_length=60"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.config.model import Attention, Cell, Decoder
+from nmt.config.model import Attention, Cell, Decoder, WordDropout
 from nmt.model.attention import attend, make_attention, masked_softmax
 from nmt.model.cells import GRUCell, LSTMCell, Projection
 from nmt.model.decoder import AttentiveLayer, Memory, UpperLayer
@@ -137,11 +137,15 @@ def test_loss(smoothing):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"cell": Cell.lstm, "decoder": Decoder.conditional, "attention": Attention.dot, "decoder_layers": 2}],
+    [
+        {"dropout_words": WordDropout.type},
+        {"cell": Cell.lstm, "decoder": Decoder.conditional, "attention": Attention.dot, "decoder_layers": 2},
+    ],
     ids=["default", "lstm, conditional, dot, stacked"],
 )
 def test_the_whole_model_with_its_loss(options):
-    dropouts = {"dropout_embedding": 0.2, "dropout_state": 0.2, "dropout_output": 0.2}
+    rates = ("embedding", "state", "output", "source_words", "target_words")
+    dropouts = {f"dropout_{rate}": 0.2 for rate in rates}
     model, _ = model_of(tiny_config(**options, **dropouts))
     source_BS, target_BT = padded([[4, 3, 2], [6, 2]]), padded([[5, 2], [3, 4, 2]])
 

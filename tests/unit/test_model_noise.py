@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nmt.config.model import Cell, Decoder
+from nmt.config.model import Cell, Decoder, WordDropout
 from nmt.model import encoder as encoder_module
 from nmt.model.cells import GRUCell
-from nmt.model.noise import Noise, dropout, state_mask
+from nmt.model.noise import Noise, drop_words, dropout, state_mask
 from tests.unit.model_tools import model_of, padded
 from tests.unit.model_twins import tiny_config
 
@@ -76,6 +76,9 @@ def test_nothing_is_dropped_without_noise_or_at_rate_0():
     x = tf.ones([3, 4])
     assert dropout(x, 0.5, None, "here") is x
     assert dropout(x, 0.0, noise(), "here") is x
+    for kind in WordDropout:
+        assert drop_words(x, x, kind, 0.5, None, "here") is x
+        assert drop_words(x, x, kind, 0.0, noise(), "here") is x
     assert state_mask(x, 0.5, None, "here") is None
     assert state_mask(x, 0.0, noise(), "here") is None
 
@@ -90,7 +93,10 @@ def readout(model, noise):
     return model.teach(SOURCE_BS, TARGET_BT, noise).readout_NR.numpy()
 
 
-@pytest.mark.parametrize("place", ["dropout_embedding", "dropout_state", "dropout_output"])
+RATES = [f"dropout_{part}" for part in ("embedding", "state", "output", "source_words", "target_words")]
+
+
+@pytest.mark.parametrize("place", RATES)
 def test_each_rate_acts_in_training_only_and_repeats_with_seed_and_step(place):
     options = {"cell": Cell.lstm, "decoder": Decoder.conditional, "decoder_layers": 2, place: 0.5}
     model, _ = model_of(tiny_config(**options))
@@ -144,3 +150,30 @@ def test_both_transitions_of_a_decoder_have_masks_of_their_own(decoder):
         assert second is None
     else:
         assert 0.3 < (first.numpy() != second.numpy()).mean() < 0.7
+
+
+@pytest.mark.parametrize("kind", WordDropout)
+def test_words_are_dropped_whole_at_their_rate_and_scaled_unless_they_are_cut(kind):
+    words_TB = tf.reshape(tf.range(40_000), [200, 200])  # no word twice
+    kept_TBE = drop_words(tf.ones([200, 200, 2], tf.float64), words_TB, kind, 0.2, noise(), "source").numpy()
+    assert_array_equal(kept_TBE[..., 0], kept_TBE[..., 1])
+    scaled = 1.0 if kind is WordDropout.cutoff else 1 / np.float64(0.8)
+    assert set(np.unique(kept_TBE)) == {0.0, scaled}
+    assert_allclose((kept_TBE[..., 0] == 0).mean(), 0.2, atol=0.01)  # five standard deviations of 40,000 draws
+    other_TBE = drop_words(tf.ones([200, 200, 2], tf.float64), words_TB, kind, 0.2, noise(), "target")
+    assert (kept_TBE != other_TBE.numpy()).any(), "the sides are drawn on their own"
+
+
+def test_a_dropped_type_is_gone_from_its_sentence_and_a_dropped_place_from_its_place():
+    words_TB = tf.constant([[7, 7], [3, 7], [7, 3], [3, 3]] * 25)
+    x_TBE = tf.ones([100, 2, 1], tf.float64)
+    seen = set()
+    for step in range(1, 40):
+        by_type = drop_words(x_TBE, words_TB, WordDropout.type, 0.5, noise(step=step), "here")[..., 0].numpy()
+        for sentence in range(2):
+            values = [set(by_type[words_TB[:, sentence] == word, sentence]) for word in (7, 3)]
+            assert all(len(value) == 1 for value in values), "all places of a word in a sentence go together"
+            seen.add((sentence, *(min(value) for value in values)))
+    assert len(seen) == 8, "words, and the same words of two sentences, are drawn on their own"
+    by_place = drop_words(x_TBE, words_TB, WordDropout.place, 0.5, noise(), "here")[..., 0].numpy()
+    assert set(by_place[words_TB[:, 0] == 7, 0]) == {0.0, 2.0}

@@ -28,7 +28,7 @@ from tests.unit.model_twins import tiny_config
 KINDS = [Consistency.rdrop, Consistency.simcut]
 SOURCES, TARGETS = [[4, 3, 5, 2], [6, 2], [2]], [[2], [5, 4, 3, 7, 2], [3, 2]]
 NOISE = Noise(tf.constant(3, tf.int64), tf.constant(5, tf.int64))
-DROPOUT = {"dropout_embedding": 0.3, "dropout_state": 0.2, "dropout_output": 0.4}
+DROPOUT = {"dropout_embedding": 0.3, "dropout_state": 0.2, "dropout_output": 0.4, "dropout_source_words": 0.1}
 
 
 def kl(p_NV: tf.Tensor, q_NV: tf.Tensor) -> tf.Tensor:

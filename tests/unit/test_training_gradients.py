@@ -112,7 +112,8 @@ def test_gradients_are_scaled_as_the_undivided_ones_are(undivided):
 # ---- within the step
 
 
-DROPOUTS = {"dropout_embedding": 0.3, "dropout_state": 0.3, "dropout_output": 0.3}
+RATES = ("embedding", "state", "output", "source_words", "target_words")
+DROPOUTS = {f"dropout_{rate}": 0.3 for rate in RATES}
 
 
 def trainer_of(precision=Precision.float32, model_options=None, **options) -> Trainer:

@@ -21,7 +21,8 @@ from tests.unit.model_twins import Twin, configs, tiny_config
 
 SOURCES, TARGETS = [[4, 3, 5, 2], [6, 2]], [[5, 2], [3, 4, 2]]
 RATE = 0.01
-DROPOUTS = {"dropout_embedding": 0.3, "dropout_state": 0.3, "dropout_output": 0.3}
+RATES = ("embedding", "state", "output", "source_words", "target_words")
+DROPOUTS = {f"dropout_{rate}": 0.3 for rate in RATES}
 OPTIONS: dict[str, Any] = {"optimizer": Optimizer.adamw, "average": 0.9, "clip_norm": 0.5, "label_smoothing": 0.1}
 
 
