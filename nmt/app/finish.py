@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nmt.app.about import about_run
+from nmt.app.average import choose_final
 from nmt.app.hooks import NUM_SAMPLES
 from nmt.app.likeness import likeness_of
 from nmt.app.models import assign_best, search_model
@@ -26,9 +27,13 @@ from nmt.training.state import TrainingState
 log = logging.getLogger(__name__)
 
 
-def finish(run: Run, state: TrainingState) -> None:
-    """Score dev and test sets with the best checkpoint, write everything down, and tell where it lies."""
+def finish(run: Run, state: TrainingState) -> float | None:
+    """Score dev and test sets with the best checkpoint, write everything down, and tell where it lies.
+
+    -> the score of the dev set that it was chosen by.
+    """
     config, folder = run.config, run.folder
+    final = choose_final(run, state)
     best = run.store.best if run.store.best.exists() else run.store.last
     with open_checkpoint_file(best) as file:
         assign_best(best, file, run.trainer.model)
@@ -38,19 +43,24 @@ def finish(run: Run, state: TrainingState) -> None:
     for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
         scored[name] = translate_and_score(text, translator, run.scorer, config.metrics.bootstrap)
         results[name] = scored[name].results(str(best), config.metrics, (run.bundle.leaks or {}).get(name, ()))
+        results[name] |= {} if final is None else {"final_average": final.as_json()}
         write_translations(folder, name, scored[name].lines)
         if name == "dev":
             continue
         write_results(folder, name, results[name])
         loss = run.loss(name)
         figures = {"loss": loss, "perplexity": perplexity(loss), **scored[name].figures()}
-        where = {"event": "test", "data": name, "step": state.best_step, "epoch": float(state.epoch)}
+        step = state.best_step if final is None or len(final.steps) == 1 else state.step
+        where = {"event": "test", "data": name, "step": step, "epoch": float(state.epoch)}
         run.event({**where, **state.spent(), **figures})
     shown = "test" if "test" in scored else "dev"
     took = spent(state.seconds, state.gpu_seconds, state.usd)
     facts = about_run(str(best), replace(run.bundle, state=state.to_json()))
-    places = report(folder, page_of(run, results, shown, scored[shown], took, facts), scored[shown])
+    page = page_of(run, results, shown, scored[shown], took, facts)
+    page = page if final is None else replace(page, notes=[*page.notes, f"{final}."])
+    places = report(folder, page, scored[shown])
     print(summary(results, samples_of(scored[shown]), places, took))
+    return state.best_score if final is None else final.score
 
 
 def samples_of(scored: Translated) -> list[Sample]:

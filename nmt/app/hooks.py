@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from nmt.report import doctor
 from nmt.report.doctor import Examined, examine
 from nmt.report.heatmap import attention_png
 from nmt.search.translate import Translator
+from nmt.training.candidates import needed
 from nmt.training.loop import Stop, perplexity
 from nmt.training.state import TrainingState, Window
 
@@ -33,13 +35,26 @@ class StopAskedError(Exception):
     """Within a validation: leave it."""
 
 
+def greedy_translator(run: Run) -> Translator:
+    """What validation translates with: it is frequent."""
+    return Translator(search_model(run.config, run.trainer.model), run.vocabularies, run.config.search.greedy())
+
+
+def score_dev(
+    run: Run, translator: Translator, look_up: Callable[[int], None] = lambda _: None
+) -> tuple[dict[str, float], Translated]:
+    """What a validation tells of the model as it is, and the translations. `look_up` is called after each batch."""
+    loss = run.loss("dev", look_up)
+    scored = translate_and_score(run.corpora.dev, translator, run.scorer, 0, look_up)
+    return {"loss": loss, "perplexity": perplexity(loss), **scored.figures()}, scored
+
+
 class RunHooks:
-    """The hooks of one run; see `nmt.training.loop.Hooks`. Validation translates greedily: it is frequent."""
+    """The hooks of one run; see `nmt.training.loop.Hooks`."""
 
     def __init__(self, run: Run, bar: tqdm[Any]) -> None:
         self.run, self.bar = run, bar
-        greedy = run.config.search.greedy()
-        self.translator = Translator(search_model(run.config, run.trainer.model), run.vocabularies, greedy)
+        self.translator = greedy_translator(run)
         self.alarmed = False  # whether the log has said that the attention is degenerate
         self.traced = False  # whether the graph of a step has been built in this process
 
@@ -52,12 +67,10 @@ class RunHooks:
         run, dev = self.run, self.run.corpora.dev
         try:
             with run.trainer.averaged():
-                loss = run.loss("dev", look_up)
-                scored = translate_and_score(dev, self.translator, run.scorer, 0, look_up)
+                figures, scored = score_dev(run, self.translator, look_up)
         except StopAskedError:
             log.info("step %d: validation left for a request to stop, to be done when the run goes on", state.step)
             return None
-        figures = {"loss": loss, "perplexity": perplexity(loss), **scored.figures()}
         samples = "\n\n".join(
             f"{dev.src[i]}  \n{dev.tgt[i]}  \n**{scored.lines[i]}**" for i in range(min(NUM_SAMPLES, len(dev)))
         )
@@ -117,4 +130,4 @@ class RunHooks:
         parameters, slots = apart(param_values(run.trainer))
         extras = replace(run.bundle, state=state.to_json()).extras()
         with run.disk():
-            run.store.save(state.step, parameters, {**extras, **slots}, best)
+            run.store.save(state.step, parameters, {**extras, **slots}, best, needed(state, run.config.train))

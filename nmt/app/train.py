@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -51,6 +51,7 @@ from nmt.training.state import TrainingState
 from nmt.training.step import Trainer
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def train_run(config: Config, folder: Path) -> float | None:
@@ -109,9 +110,9 @@ def _train_run(config: Config, folder: Path) -> float | None:
             if status:
                 log.info("stopped by a signal at step %d; go on with resume=%s", state.step, folder)
                 sys.exit(status)
-            conclude(lambda: finish(run, state), folder)
+            score = conclude(lambda: finish(run, state), folder)
         leave(replicas, status)
-    return None if state.best_score is None else config.train.early_stopping.figure.sign * state.best_score
+    return None if score is None else config.train.early_stopping.figure.sign * score
 
 
 @contextmanager
@@ -125,13 +126,13 @@ def newest(config: Config, store: CheckpointStore) -> Iterator[Opened | None]:
         yield start
 
 
-def conclude(work: Callable[[], None], folder: Path) -> None:
+def conclude(work: Callable[[], T], folder: Path) -> T:
     """Do what comes after training: by then the checkpoints are safe, so a signal may end it at once.
 
     Raises ConfigError where the run folder cannot be written.
     """
     try:
-        work()
+        return work()
     except Stopped as stopped:
         log.info("stopped while scoring; score again with resume=%s", folder)
         sys.exit(stopped.exit_status)

@@ -20,7 +20,7 @@ from nmt.checkpoint.bundle import VOCABULARY, common_extras, evaluated
 from nmt.checkpoint.conversion import save_as
 from nmt.checkpoint.names import extra_key
 from nmt.checkpoint.reader import OpenCheckpoint, decoded_dtype, open_checkpoint_file, read_value
-from nmt.checkpoint.values import BFLOAT16, Array
+from nmt.checkpoint.values import BFLOAT16, Array, Value
 from nmt.errors import CheckpointError
 
 PIECES = {
@@ -40,8 +40,8 @@ class Deferred:
     numpy: Callable[[], Array]
 
 
-def average_files(sources: Sequence[Path], target: Path) -> int:
-    """Write the mean of each parameter over the files; -> how many. Extras are the first file's.
+def average_files(sources: Sequence[Path], target: Path, extras: Mapping[str, Value] | None = None) -> int:
+    """Write the mean of each parameter over the files; -> how many. Extras are the first file's unless they are given.
 
     Sums are float64. Integers and truth values have no mean that is one: they must be the same in all files.
     Raises CheckpointError where names, shapes or types differ.
@@ -63,7 +63,7 @@ def average_files(sources: Sequence[Path], target: Path) -> int:
             return Deferred(first.shape, dtype, numpy)
 
         parameters = {name: mean(name) for name in keys[0]}
-        extras = common_extras(*files[0])
+        extras = common_extras(*files[0]) if extras is None else extras
         save_as(target, parameters, {**extras, "made_by": "average of " + ", ".join(path.name for path in sources)})
         return len(parameters)
 

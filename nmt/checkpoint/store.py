@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -24,14 +24,14 @@ from nmt.plumbing.files import TEMPORARY
 
 log = logging.getLogger(__name__)
 
-STEP = extra_key("step")
+STEP, MADE_BY = extra_key("step"), extra_key("made_by")
 NICENESS = 10  # a busy core then gives the writing about a tenth of its time, an idle one all of it
 _STEP = re.compile(r"step-(\d+)\.h5")
-_LEFT_OVER = re.compile(rf"(last|best|step-\d+)\.h5\.\d+-\d+{re.escape(TEMPORARY)}")
+_LEFT_OVER = re.compile(rf"(last|best|step-\d+|average)\.h5(\.\d+-\d+{re.escape(TEMPORARY)})+")
 
 
 class CheckpointStore:
-    """A folder of checkpoints that one run writes. `keep` of the step-N.h5 stay, the newest; 0 makes none.
+    """A folder of checkpoints that one run writes. `keep` of the step-N.h5 stay, the newest, and those that are needed.
 
     A save is a snapshot that a thread writes, at an easy pace until something waits for it. The next one does, so there
     are never two under way and never more than two snapshots in memory. An error of the thread is raised by the next
@@ -48,7 +48,7 @@ class CheckpointStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.iterdir():
-                if _LEFT_OVER.fullmatch(path.name):  # of a run that was killed in the middle of a save
+                if _LEFT_OVER.fullmatch(path.name):  # of a run that was killed in the middle of a save or an average
                     path.unlink()
         except OSError as error:
             raise cannot_write(folder, error) from error
@@ -75,15 +75,35 @@ class CheckpointStore:
         self.drain()
         return self.folder / "best.h5"
 
-    def save(self, step: int, parameters: Mapping[str, Array], extras: Mapping[str, Value], best: bool) -> None:
+    def step(self, number: int) -> Path:
+        """Where step-N.h5 is, or would be."""
+        return self.folder / f"step-{number}.h5"
+
+    def average(self, number: int) -> Path:
+        """Where an average of checkpoints lies until it is chosen or not: a temporary file."""
+        return self.folder / f"average.h5.{os.getpid()}-{number}{TEMPORARY}"
+
+    def choose(self, path: Path) -> None:
+        """Give `path` the name best.h5 as well. Raises CheckpointError."""
+        give_name(path, self.best, self.sync)
+
+    def save(
+        self,
+        step: int,
+        parameters: Mapping[str, Array],
+        extras: Mapping[str, Value],
+        best: bool,
+        needed: Collection[int] = (),
+    ) -> None:
         """Begin to write `last.h5` and what else is due; the arrays must not change any more.
 
-        Raises CheckpointError if the save before this one failed. This one is under way all the same.
+        `needed`: steps whose files stay beside the newest ones. Raises CheckpointError if the save before this one
+        failed. This one is under way all the same.
         """
         self._wait()
         failed, self._error = self._error, None
         self._pace = Pace()
-        arguments = (step, parameters, {**extras, "step": step}, best)
+        arguments = (step, parameters, {**extras, "step": step}, best, needed)
         self._thread = threading.Thread(target=self._write, args=arguments, name=f"save of step {step}")
         self._thread.start()
         if failed is not None:
@@ -128,24 +148,33 @@ class CheckpointStore:
         log.warning("%s is missing or broken: going on from %s, of step %d", last, newest.name, whole[newest])
         return newest
 
-    def _write(self, step: int, parameters: Mapping[str, Array], extras: Mapping[str, Value], best: bool) -> None:
+    def _write(
+        self,
+        step: int,
+        parameters: Mapping[str, Array],
+        extras: Mapping[str, Value],
+        best: bool,
+        needed: Collection[int],
+    ) -> None:
         """In the thread. `last.h5` comes last: what it says of the others is then true whenever the power fails."""
         _give_way()
         try:
             paths = [self.folder / "best.h5"] if best else []
-            paths += [self.folder / f"step-{step}.h5"] if self.keep else []
+            paths += [self.step(step)] if self.keep or step in needed else []
             paths += [self.folder / "last.h5"]
             save(paths[0], parameters, extras, sync=self.sync, pace=self._pace)
             for path in paths[1:]:
                 give_name(paths[0], path, self.sync)
-            self._forget_old()
+            self._forget_old({self.step(number) for number in needed})
         except BaseException as error:
             self._error = error
 
-    def _forget_old(self) -> None:
+    def _forget_old(self, needed: Collection[Path]) -> None:
         try:
-            for path in self.steps()[: -self.keep] if self.keep else []:
-                path.unlink()
+            steps = self.steps() if self.keep or needed else []
+            for path in steps[: max(0, len(steps) - self.keep)]:
+                if path not in needed:
+                    path.unlink()
         except OSError as error:
             raise cannot_write(self.folder, error) from error
 
@@ -170,12 +199,14 @@ def _give_way() -> None:
 
 
 def _step(path: Path) -> int | None:
-    """The step of a file that is whole, and None for one that is not, which is said."""
+    """The step of a file that is whole, -1 of one that no run goes on from, and None for one that is not whole, which
+    is said."""
     try:
         with open_checkpoint_file(path) as file:
             check_whole(path, file)
-            step = read_value(path, file, STEP) if STEP in file.datasets else None
+            own = STEP in file.datasets and MADE_BY not in file.datasets
+            step = read_value(path, file, STEP) if own else None
     except CheckpointError as error:
         log.warning("%s", error)
         return None
-    return step if isinstance(step, int) else -1  # whole, but not written by a run
+    return step if isinstance(step, int) else -1

@@ -173,6 +173,13 @@ class TrainConfig(Options, place="train"):
         below=1,
         hint="0.999 is usual, 0 is off",
     )
+    final_average: int = option(
+        0,
+        "at the end best.h5 is the best by the dev set of: the best checkpoint, the mean of the last so many that were "
+        "validated, the mean of the best so many; 0 is off",
+        at_least=0,
+        hint="5 is usual, 0 is off",
+    )
     validate_every: int = option(
         100,
         "steps from one validation to the next",
@@ -223,6 +230,13 @@ class TrainConfig(Options, place="train"):
         self._check_micro_batches()
 
     def _check_beside_each_other(self) -> None:
+        if self.final_average == 1:
+            raise ConfigError(
+                "train.final_average",
+                found=1,
+                expected="0, or at least 2 checkpoints to average",
+                next_step="5 is usual, 0 is off",
+            )
         if self.min_learning_rate > self.learning_rate:
             raise ConfigError(
                 "train.min_learning_rate",

@@ -18,7 +18,7 @@ from nmt.plumbing.files import write_text
 from nmt.plumbing.records import checked, parsed
 from nmt.report.tensorboard import EventFile, forget_after
 
-EVENTS = ("train", "validate", "test", "save", "end")
+EVENTS = ("train", "validate", "test", "save", "average", "end")
 _REQUIRED = ("event", "step", "epoch", "seconds")
 _TYPES: dict[str, Any] = {"event": str, "step": int, "epoch": float, "seconds": float}
 _MAYBE: Any = float | None

@@ -68,9 +68,15 @@ def validations(folder: Path, figure: Figure) -> dict[int, float]:
 
 
 def best_validation(events: Sequence[Mapping[str, Any]], stopping: EarlyStoppingConfig) -> Mapping[str, Any]:
-    """The event that the run itself holds for its best, by the rule of `train.early_stopping`; empty without any."""
+    """The event that the run itself holds for its best, by the rule of `train.early_stopping`; empty without any.
+
+    What the end of a run chose (`train.final_average`) goes before all validations.
+    """
     best: Mapping[str, Any] = {}
     for event in events:
+        if event["event"] == "average":
+            best = event
+            break
         if event["event"] != "validate":
             continue
         if not best:

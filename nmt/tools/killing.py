@@ -22,13 +22,16 @@ LOOK_S, LOOK_CLOSELY_S = 0.005, 0.0002
 @dataclass(frozen=True)
 class Aim:
     """When to kill. start: `delay_s` after the program was started. step: `delay_s` after the log has reached `step`.
-    save: in the first save after that, as soon as its temporary file is seen."""
+    save: in the first save after that, as soon as its temporary file is seen. average: as soon as an average of
+    checkpoints is seen, after the last step."""
 
     kind: str
     step: int
     delay_s: float
 
     def __str__(self) -> str:
+        if self.kind == "average":
+            return "an average of checkpoints"
         if self.kind == "save":
             return f"a save after step {self.step}"
         return f"{self.delay_s:.3f} s after " + ("the start" if self.kind == "start" else f"step {self.step}")
@@ -42,15 +45,18 @@ class Killed:
     left_over: tuple[str, ...]
 
 
-def aims(kills: int, steps: int, seed: int) -> list[Aim]:
-    """Spread over the steps of a run: the first before any checkpoint, then every third one inside a save."""
+def aims(kills: int, steps: int, seed: int, averages: bool) -> list[Aim]:
+    """Spread over the steps of a run: the first before any checkpoint, then every third one inside a save.
+
+    The last one, of a run that averages checkpoints at its end, while it does.
+    """
     dice = random.Random(seed)
     found = []
     for number in range(kills):
         step = dice.randrange(steps * number // kills, max(steps * number // kills + 1, steps * (number + 1) // kills))
         kind = "start" if number == 0 and kills > 1 else "save" if number % 3 == 1 else "step"
         found.append(Aim(kind, step, dice.uniform(0, START_S if kind == "start" else DELAY_S)))
-    return found
+    return [*found[:-1], Aim("average", 0, 0.0)] if averages and kills > 1 else found
 
 
 def run_train(words: list[str], output: Path, environment: dict[str, str]) -> int:
@@ -78,8 +84,8 @@ def kill_at(aim: Aim, folder: Path, words: list[str], output: Path, environment:
                 ):  # a resumed run replaces its log
                     _go_on_waiting(program, deadline, output)
                     time.sleep(LOOK_S)
-            if aim.kind == "save":
-                while not left_overs(saves):
+            if aim.kind in ("save", "average"):
+                while not left_overs(saves, "average" if aim.kind == "average" else ""):
                     _go_on_waiting(program, deadline, output)
                     time.sleep(LOOK_CLOSELY_S)
             else:
@@ -98,9 +104,9 @@ def last_step(log: Path) -> int:
     return int(json.loads(lines[-1])["step"]) if lines else 0
 
 
-def left_overs(folder: Path) -> list[str]:
-    """Names of temporary files."""
-    return sorted(path.name for path in folder.glob(f"*{TEMPORARY}")) if folder.is_dir() else []
+def left_overs(folder: Path, begin: str = "") -> list[str]:
+    """Names of temporary files, of those that begin so."""
+    return sorted(path.name for path in folder.glob(f"{begin}*{TEMPORARY}")) if folder.is_dir() else []
 
 
 def _file_number(path: Path) -> int | None:

@@ -2,9 +2,10 @@
 
     python -m nmt.tools.verify_resume kills=20
 
-A small run, with dropout, averaged weights, sampled subwords and a mixture of corpora, is trained once from start to
-end and once with `kill -9` at random moments, some of them inside a save. It goes on each time with
-`train.py resume=FOLDER`. In the end everything in the checkpoints and in metrics.jsonl must be equal, apart from times.
+A small run, with dropout of features and words, averaged weights, averaged checkpoints, sampled subwords and a mixture
+of corpora, is trained once from start to end and once with `kill -9` at random moments, some of them inside a save, the
+last while checkpoints are averaged. It goes on each time with `train.py resume=FOLDER`. In the end everything in the
+checkpoints and in metrics.jsonl must be equal, apart from times.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ PAGE = """Is a run that was killed again and again the run that nobody disturbed
   python -m nmt.tools.verify_resume [kills=N] [kill_seed=N] [folder=DIR] [KEY=VALUE ...]
 
 Keys:
-  kills=20           how often the second run is killed with SIGKILL, every third time inside a save
+  kills=20           how often the second run is killed with SIGKILL, every third time inside a save, the last time
+                     while checkpoints are averaged
   kill_seed=1        decides the moments
   folder=null        an empty folder for both runs; null: a temporary one, removed at the end
   KEY=VALUE          any option of train.py: train.device=gpu, model.units=256
@@ -39,6 +41,7 @@ Exit status: 0 both runs are equal, 1 they differ, 2 a mistake or a run that did
 Examples:
   python -m nmt.tools.verify_resume
   python -m nmt.tools.verify_resume kills=5 train.device=gpu train.deterministic=true folder=check
+  python -m nmt.tools.verify_resume kills=10 train.consistency=simcut train.token_cutoff=0.1
 """
 STEPS_A_KILL, FEWEST_STEPS = 8, 48
 FEW, MANY = 60, 110  # sentence pairs of the two corpora, mixed 3 : 5
@@ -119,11 +122,12 @@ def verify(request: Request, folder: Path) -> int:
     print(f"straight run: {steps} steps, {time.monotonic() - began:.1f} s", flush=True)
     print(f"{'kill':>4}  {'aimed at':<26}  {'log at step':>11}  left behind", flush=True)
     results = []
-    for number, aim in enumerate(aims(request.kills, steps, request.kill_seed), start=1):
+    averages = not any(word.replace(" ", "") == "train.final_average=0" for word in words)
+    for number, aim in enumerate(aims(request.kills, steps, request.kill_seed, averages), start=1):
         results.append(kill_at(aim, killed, again(killed, words), output, environment))
         print(row(number, aim, results[-1]), flush=True)
     insist(run_train(again(killed, words), output, environment), output)
-    inside = sum(bool(result.left_over) for result in results)
+    inside = sum(any(not name.startswith("average") for name in result.left_over) for result in results)
     print(f"{len(results)} kills with seed {request.kill_seed}, {inside} of them inside a save", flush=True)
     return compare(straight, killed)
 
@@ -142,6 +146,7 @@ def settings(folder: Path, steps: int) -> list[str]:
         *(f"+data.corpora.{name}={folder / name}" for name in ("few", "many")),
         *("+data.ratio.few=3", "+data.ratio.many=5", "subword=bpe", "subword.size=200", "subword.sampling=0.1"),
         *("model.dropout_embedding=0.2", "model.dropout_state=0.2", "model.dropout_output=0.2"),
+        *("model.dropout_source_words=0.1", "model.dropout_target_words=0.1", "train.final_average=2"),
         *(f"train.max_steps={steps}", "train.batch_sentences=8", "train.average=0.9"),
         *("train.schedule=plateau", "train.plateau_patience=1", "train.log_every=2", "train.save_every=5"),
         *("train.validate_every=16", "train.keep=2", "search.beam=1", "search.max_ratio=1", "metrics.bootstrap=0"),

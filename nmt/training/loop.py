@@ -194,7 +194,7 @@ class _Run:
         self.state = self.timed(self.state.after_validation(scores, self.config))
         self.event("validate", scores)
         best = self.state.is_best()
-        if best or last or self.state.step % self.config.save_every == 0:
+        if best or last or self.state.step % self.config.save_every == 0 or self.config.final_average:
             self.save(best)
 
     def save(self, best: bool) -> None:

@@ -63,6 +63,26 @@ def test_last_best_and_the_newest_steps_stay(tmp_path, keep, names):
         assert f"step-{read_extras(path)['step']}.h5" == path.name
 
 
+def test_the_steps_that_are_needed_stay_beside_the_newest(tmp_path):
+    for keep, names in ((0, ["step-2.h5", "step-4.h5"]), (1, ["step-2.h5", "step-4.h5", "step-5.h5"])):
+        store = CheckpointStore(tmp_path / str(keep), keep, sync=False)
+        for step, needed in ((1, (1,)), (2, (1, 2)), (3, (1, 2)), (4, (2, 4)), (5, (2, 4))):
+            store.save(step, weights(step), {}, best=False, needed=needed)
+        store.drain()
+        assert [path.name for path in store.steps()] == names
+
+
+def test_what_is_chosen_is_best_and_no_run_goes_on_from_an_average(tmp_path, caplog):
+    store = filled(tmp_path, 2, best=(1,), steps=2)
+    save(store.average(1), weights(7), {"step": 2, "made_by": "average of a few"})
+    store.choose(store.average(1))
+    store.average(1).unlink()
+    assert read_parameters(store.best)["x"].tolist() == [7, 7, 7]
+    store.last.unlink()
+    assert store.newest_valid() == store.step(2)
+    assert "going on from step-2.h5, of step 2" in caplog.text
+
+
 def test_bytes_that_have_several_names_are_written_once(tmp_path):
     store = filled(tmp_path, 2, best=(3,), steps=3)
     files = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
@@ -88,7 +108,14 @@ def test_a_file_system_without_links_gets_copies(tmp_path, monkeypatch):
 
 
 def test_left_overs_of_a_killed_run_are_tidied_and_nothing_else(tmp_path):
-    for name in ("last.h5.12-0.tmp", "step-7.h5.99-3.tmp", "best.h5.1-1.tmp"):
+    halves = (
+        "last.h5.12-0.tmp",
+        "step-7.h5.99-3.tmp",
+        "best.h5.1-1.tmp",
+        "average.h5.1-1.tmp",
+        "average.h5.1-1.tmp.1-2.tmp",
+    )
+    for name in halves:
         (tmp_path / name).write_bytes(b"half")
     for name in ("notes.tmp", "other.h5.1-1.tmp", "last.h5"):
         (tmp_path / name).write_bytes(b"mine")

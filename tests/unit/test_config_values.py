@@ -63,6 +63,10 @@ BEYOND = [
         (ModelConfig, f"model.{key}", 1, "expected 0 <= value < 1; 0.3 is usual for small corpora.")
         for key in ("dropout_embedding", "dropout_state", "dropout_output")
     ),
+    *(
+        (ModelConfig, f"model.dropout_{key}_words", 1, "expected 0 <= value < 1; 0.1 is usual.")
+        for key in ("source", "target")
+    ),
     (SearchConfig, "search.beam", 0, "expected at least 1; 1 is greedy, 5 is usual."),
     (SearchConfig, "search.nbest", 0, "expected at least 1; 1 is the best alone."),
     (
@@ -116,6 +120,7 @@ BEYOND = [
     (TrainConfig, "train.learning_rate", 0, "expected more than 0; 1e-4 to 3e-3 are usual."),
     (TrainConfig, "train.plateau_factor", 1, "expected 0 < value < 1; 0.5 is usual."),
     (TrainConfig, "train.average", 1, "expected 0 <= value < 1; 0.999 is usual, 0 is off."),
+    (TrainConfig, "train.final_average", -1, "expected at least 0; 5 is usual, 0 is off."),
     (TrainConfig, "train.devices", -1, "expected at least 0; 0 takes all of them."),
     (EarlyStoppingConfig, "train.early_stopping.patience", -1, "expected at least 0; 0 never stops early."),
     (EarlyStoppingConfig, "train.early_stopping.min_delta", -1, "expected at least 0; 0 counts every gain."),
@@ -237,6 +242,11 @@ CASES = [
     ),
     (
         TrainConfig,
+        {"final_average": 1},
+        "train.final_average: found 1, expected 0, or at least 2 checkpoints to average; 5 is usual, 0 is off.",
+    ),
+    (
+        TrainConfig,
         {"max_usd": 5.0},
         "train.max_usd: found 5.0 without a price, expected train.usd_per_hour beside it; "
         "say what the machine costs an hour, such as train.usd_per_hour=0.526.",
@@ -321,10 +331,10 @@ def test_two_passes_that_cannot_differ_are_refused():
         config.check_training()
     assert str(caught.value) == (
         "train.consistency: found rdrop without dropout: both passes are the same, expected a dropout rate above 0; "
-        "set model.dropout_embedding, model.dropout_state or model.dropout_output, or use simcut."
+        "set a model.dropout_..., such as model.dropout_output=0.4, or use simcut."
     )
-    for rate in ("dropout_embedding", "dropout_state", "dropout_output"):
-        replace(config, model=ModelConfig(**{rate: 0.1})).check_training()
+    for rate in ("embedding", "state", "output", "source_words", "target_words"):
+        replace(config, model=ModelConfig(**{f"dropout_{rate}": 0.1})).check_training()
     replace(config, train=TrainConfig(consistency=Consistency.simcut)).check_training()
 
 

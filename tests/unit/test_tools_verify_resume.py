@@ -56,15 +56,16 @@ def test_help(capsys):
 
 
 def test_aims_are_spread_and_always_the_same():
-    found = aims(20, 160, seed=3)
-    assert found == aims(20, 160, seed=3)
-    assert found != aims(20, 160, seed=4)
+    found = aims(20, 160, seed=3, averages=False)
+    assert found == aims(20, 160, seed=3, averages=False)
+    assert found != aims(20, 160, seed=4, averages=False)
     assert [aim.step // 8 for aim in found] == list(range(20))
     assert [aim.kind for aim in found[:6]] == ["start", "save", "step", "step", "save", "step"]
     assert all(0 <= aim.delay_s <= (4 if aim.kind == "start" else 0.3) for aim in found)
-    assert [aim.kind for aim in aims(1, 48, seed=1)] == ["step"]
-    assert [str(Aim(kind, 5, 0.25)) for kind in ("start", "step", "save")] == [
-        *("0.250 s after the start", "0.250 s after step 5", "a save after step 5"),
+    assert aims(20, 160, seed=3, averages=True) == [*found[:-1], Aim("average", 0, 0.0)]
+    assert [aim.kind for aim in aims(1, 48, seed=1, averages=True)] == ["step"]
+    assert [str(Aim(kind, 5, 0.25)) for kind in ("start", "step", "save", "average")] == [
+        *("0.250 s after the start", "0.250 s after step 5", "a save after step 5", "an average of checkpoints"),
     ]
 
 
@@ -83,6 +84,8 @@ for step in range(start, end):
     with open(folder / "metrics.jsonl", "a") as file:
         file.write(json.dumps({"step": step}) + "\\n")
     time.sleep(0.01)
+    if step == 300:
+        (folder / "checkpoints" / "average.h5.1-1.tmp").write_text("whole")
     if step % 10 == 9:
         (folder / "checkpoints" / "last.h5.1-1.tmp").write_text("half")
         time.sleep(0.05 if step < 20 else 600)  # there is time to kill it in, on a busy machine too
@@ -115,6 +118,9 @@ def test_kills_where_it_was_aimed(fake, tmp_path):
     assert killed.step == 29
     killed = fake(Aim("step", 5, 0.0), 200, 1000)  # the log before is beyond step 5, but not of this process
     assert 199 <= killed.step < 1000
+    killed = fake(Aim("average", 0, 0.0), 299, 1000)
+    assert 300 <= killed.step < 1000
+    assert "average.h5.1-1.tmp" in killed.left_over
     assert fake(Aim("start", 0, 0.0), 0, 1000).step in (0, killed.step)
     assert fake(None, 0, 3) == 0
 
@@ -196,7 +202,8 @@ def test_times_are_left_out_at_every_depth():
 
 def test_the_run_has_all_that_it_promises(tmp_path):
     words = " ".join(settings(tmp_path, 160))
-    for part in ("dropout", "train.average", "subword.sampling", "data=mixture"):
+    parts = ("dropout_state", "source_words", "train.average", "final_average", "subword.sampling", "data=mixture")
+    for part in parts:
         assert part in words
     assert (tmp_path / "many.de").read_text(encoding="utf-8").count("\n") == 110
 

@@ -25,6 +25,12 @@ def test_everything_in_its_order():
     ]
 
 
+def test_every_validation_is_saved_where_checkpoints_are_averaged_at_the_end():
+    _, _, hooks = run(hooks=FakeHooks(losses=[3.0, 4.0, 5.0]), max_steps=6, validate_every=2, final_average=2)
+    saves = [told for told in hooks.told if told.startswith("save") and "event" not in told]
+    assert saves == ["save 2 best", "save 4", "save 6"]
+
+
 def test_a_run_ends_at_max_steps_logged_validated_and_saved_once():
     final, trainer, hooks = run(max_steps=6)
     assert [number for number, _, _ in trainer.steps] == [1, 2, 3, 4, 5, 6]
