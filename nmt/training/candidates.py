@@ -25,7 +25,7 @@ def candidates(state: TrainingState, config: TrainConfig) -> dict[str, tuple[int
         "the average of the last {}": _steps(state.history[-count:]),
         "the average of the best {}": _steps(by_score[:count]),
     }
-    told = {}
+    told: dict[str, tuple[int, ...]] = {}
     for name, steps in found.items():
         if steps not in told.values() and (name == BEST or len(steps) > 1):
             told[name.format(len(steps))] = steps

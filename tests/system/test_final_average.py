@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nmt.app.average
+from nmt.app.hooks import score_dev
 from nmt.checkpoint.bundle import evaluated
 from nmt.checkpoint.file import read_extras, read_parameters
 from nmt.checkpoint.reader import open_checkpoint_file, read_value
@@ -81,10 +82,9 @@ def test_what_the_run_chose_and_where_it_says_so(whole):
 
 def choose(monkeypatch, loss):
     """Every average has this dev loss."""
-    real = nmt.app.average.score_dev
 
     def score(*arguments):
-        figures, translated = real(*arguments)
+        figures, translated = score_dev(*arguments)
         return {**figures, "loss": loss}, translated
 
     monkeypatch.setattr(nmt.app.average, "score_dev", score)
