@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nmt.config.model import Attention, ModelConfig
 from nmt.model.initial import Initial
-from nmt.model.products import multiply
+from nmt.model.products import match, multiply
 from nmt.model.weights import Weights
 
 
@@ -130,7 +130,7 @@ class GeneralAttention(tf.Module):
         return _project(values_BSD, self.memory_DH, self.compute)
 
     def energy(self, weights: Weights, query_BH: tf.Tensor, keys_BSH: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(keys_BSH, query_BH)
+        return match(query_BH, keys_BSH)
 
 
 class DotAttention(tf.Module):
@@ -149,7 +149,7 @@ class DotAttention(tf.Module):
         return values_BSD
 
     def energy(self, weights: Weights, query_BH: tf.Tensor, keys_BSH: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(keys_BSH, query_BH)
+        return match(query_BH, keys_BSH)
 
 
 LAYERS: Mapping[Attention, type[AdditiveAttention | SingleLayerAttention | GeneralAttention | DotAttention]] = {

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from nmt.model.products import multiply_each
 from nmt.model.weights import Recorder, Replayer, Weights
 
 Nest = Any  # a tensor, or tuples of them
@@ -227,7 +228,7 @@ def _first_places(values: list[tf.Tensor]) -> list[int]:
 def _values_gradient(weight_TBS: tf.Tensor, d_TBD: tf.Tensor) -> tf.Tensor:
     """sum_t w_ts dc_t, one product a sentence for all time steps: [B, S, D]."""
     weight_BST, d_BTD = tf.transpose(weight_TBS, [1, 2, 0]), tf.transpose(d_TBD, [1, 0, 2])
-    return weight_BST @ d_BTD
+    return multiply_each(weight_BST, d_BTD)
 
 
 def _kernel_gradients(

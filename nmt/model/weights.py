@@ -8,7 +8,7 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from nmt.model.products import multiply
+from nmt.model.products import match, mix, multiply
 
 
 class Weights(Protocol):
@@ -24,11 +24,6 @@ class Weights(Protocol):
         """The value of a small weight (a bias, a vector of the attention)."""
 
 
-def weighted_sum(weight_BS: tf.Tensor, values_BSD: tf.Tensor) -> tf.Tensor:
-    """sum_s w_s h_s: [B, S], [B, S, D] -> [B, D]."""
-    return tf.squeeze(tf.matmul(weight_BS[:, tf.newaxis], values_BSD), 1)
-
-
 class Direct:
     """Weights as they are, for a single step outside a loop. `compute`: the type of the products."""
 
@@ -39,7 +34,7 @@ class Direct:
         return multiply(x_BI, kernel_IO, self.compute)
 
     def mix(self, weight_BS: tf.Tensor, values_BSD: tf.Tensor) -> tf.Tensor:
-        return weighted_sum(weight_BS, values_BSD)
+        return mix(weight_BS, values_BSD)
 
     def read(self, vector: tf.Variable) -> tf.Tensor:
         return tf.convert_to_tensor(vector)
@@ -63,7 +58,7 @@ class Recorder:
         return tf.cast(self.outputs[-1], x_BI.dtype)
 
     def mix(self, weight_BS: tf.Tensor, values_BSD: tf.Tensor) -> tf.Tensor:
-        self.mixtures.append(weighted_sum(weight_BS, values_BSD))
+        self.mixtures.append(mix(weight_BS, values_BSD))
         return self.mixtures[-1]
 
     def read(self, vector: tf.Variable) -> tf.Tensor:
@@ -111,7 +106,7 @@ class Replayer:
 
         @tf.custom_gradient
         def recall(weight_BS: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            return tf.identity(saved_BD), lambda d_BD: tf.linalg.matvec(values_BSD, d_BD)
+            return tf.identity(saved_BD), lambda d_BD: match(d_BD, values_BSD)
 
         self.mixed.append(next(place for place, x in enumerate(self.shared) if x is values_BSD))
         self.weights.append(weight_BS)

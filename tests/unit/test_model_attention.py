@@ -11,8 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nmt.config.model import Attention, Decoder, ModelConfig
 from nmt.model.attention import attend, make_attention, masked_softmax
 from nmt.model.initial import Initial
+from nmt.model.products import mix
 from nmt.model.seq2seq import Seq2Seq
-from nmt.model.weights import Direct, weighted_sum
+from nmt.model.weights import Direct
 from tests.unit.model_tools import assign, drawn, padded
 from tests.unit.model_twins import attention_shapes, energies, random_filled, softmax, tiny_config, weight_shapes
 
@@ -60,7 +61,7 @@ def test_weights_by_hand():
     weight_BS = masked_softmax(energy_BS, tf.constant([[True, True, True], [True, True, False]]))
     assert_allclose(weight_BS, [[1 / 8, 2 / 8, 5 / 8], [3 / 4, 1 / 4, 0]], rtol=1e-12)
     values_BSD = tf.constant([[[8.0], [4.0], [0.0]], [[4.0], [8.0], [99.0]]], tf.float64)
-    assert_allclose(weighted_sum(weight_BS, values_BSD), [[2.0], [5.0]], rtol=1e-12)
+    assert_allclose(mix(weight_BS, values_BSD), [[2.0], [5.0]], rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.float32, tf.float64])
