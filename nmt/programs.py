@@ -30,6 +30,7 @@ COMMANDS = {  # name -> where, and what it does
     "translate": ("nmt.programs:translate", "translate standard input or a file, a line for each line"),
     "score": ("nmt.programs:score", "how likely a checkpoint finds given translations"),
     "shortlist": ("nmt.programs:shortlist", "learn which target pieces go with a source piece: for a quicker search"),
+    "augment": ("nmt.augment.command:run", "make training text with models of one's own, and train on the sum"),
     "serve": ("nmt.serve.command:run", "serve checkpoints over HTTP, with a page"),
     "export": ("nmt.programs:export", "write a SavedModel with a program that needs no nmt, and a model card"),
     "completion": ("nmt.programs:completion", "print a script that completes commands and options: bash, zsh or fish"),

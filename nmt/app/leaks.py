@@ -12,11 +12,10 @@ import xxhash
 
 from nmt.app.continuation import Origin, digest_of
 from nmt.checkpoint.bundle import Bundle
-from nmt.config.data import CaptionsConfig, DataConfig
 from nmt.config.root import Config
 from nmt.data.check import check
 from nmt.data.check_told import one_line
-from nmt.data.corpora import Corpora
+from nmt.data.corpora import Corpora, is_apart
 from nmt.data.text import ParallelText
 from nmt.plumbing.files import write_text
 from nmt.plumbing.folders import cache
@@ -60,11 +59,6 @@ def sizes_of(corpora: Corpora) -> dict[str, int]:
     """Pairs of the training text, dev and test sets, as they were read."""
     tests = {name: len(text) for name, text in corpora.tests.items()}  # called as one likes, even "train"
     return {**tests, "train": sum(map(len, corpora.train)), "dev": len(corpora.dev)}
-
-
-def is_apart(data: DataConfig) -> bool:
-    """The embedded grammar writes no English sentence twice, and its few words make most of them near to another."""
-    return isinstance(data, CaptionsConfig) and data.dev is None and data.test is None and not data.tests
 
 
 def _look(config: Config, corpora: Corpora) -> Leaks:

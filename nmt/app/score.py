@@ -55,25 +55,42 @@ def score_pairs(
 
     Log-probabilities are natural logarithms; those of pieces sum to that of the sentence, end mark included.
     """
+    records: dict[int, dict[str, Any]] = {}
+    for place, src, tgt, (score, log_prob, log_prob_T, weight_TS) in _forced(
+        scorer, vocabularies, source, target, batch_tokens
+    ):
+        records[place] = {
+            "score": float(score),
+            "log_prob": float(log_prob),
+            "pieces": vocabularies.tgt.pieces(tgt),
+            "piece_log_probs": _rounded(log_prob_T[: len(tgt)]),
+            "source_pieces": vocabularies.src.pieces(src),
+            "attention": [_rounded(weight_S) for weight_S in weight_TS[: len(tgt), : len(src)]],
+        }
+    for place in range(len(source)):
+        yield records[place]
+
+
+def log_probs(
+    scorer: Scorer, vocabularies: Vocabularies, source: Sequence[str], target: Sequence[str], batch_tokens: int
+) -> list[float]:
+    """The log-probability a subword of each target, end mark included: a score with search.normalisation=average."""
+    found = _forced(scorer, vocabularies, source, target, batch_tokens)
+    means = {place: float(log_prob) / len(tgt) for place, _, tgt, (_, log_prob, _, _) in found}
+    return [means[place] for place in range(len(source))]
+
+
+def _forced(
+    scorer: Scorer, vocabularies: Vocabularies, source: Sequence[str], target: Sequence[str], batch_tokens: int
+) -> Iterator[tuple[int, list[int], list[int], tuple[np.ndarray, ...]]]:
+    """Place, pieces of both sides and what was `Scored` of each pair, in batches of like length."""
     src = [_ids(line, vocabularies.src) for line in source]
     tgt = [_ids(line, vocabularies.tgt) for line in target]
-    records: dict[int, dict[str, Any]] = {}
     lengths = [max(len(one), len(other)) for one, other in zip(src, tgt, strict=True)]
     for places in plan_by_length(lengths, batch_tokens):
         found = scorer(tf.constant(pad([src[p] for p in places])), tf.constant(pad([tgt[p] for p in places])))
-        score_B, log_prob_B, log_prob_BT, weight_BTS = (part.numpy() for part in found)
-        for row, place in enumerate(places):
-            count, width = len(tgt[place]), len(src[place])
-            records[place] = {
-                "score": float(score_B[row]),
-                "log_prob": float(log_prob_B[row]),
-                "pieces": vocabularies.tgt.pieces(tgt[place]),
-                "piece_log_probs": _rounded(log_prob_BT[row, :count]),
-                "source_pieces": vocabularies.src.pieces(src[place]),
-                "attention": [_rounded(weight_S) for weight_S in weight_BTS[row, :count, :width]],
-            }
-    for place in range(len(source)):
-        yield records[place]
+        for place, *parts in zip(places, *(part.numpy() for part in found), strict=True):
+            yield place, src[place], tgt[place], tuple(parts)
 
 
 def _ids(line: str, side: Subwords) -> list[int]:

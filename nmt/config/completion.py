@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from nmt.config.augment import AugmentConfig
 from nmt.config.commands import EvaluateConfig, TranslateConfig, entries_of
 from nmt.config.export import ExportConfig
 from nmt.config.mistakes import members
 from nmt.config.reference import Entry, entries
-from nmt.config.root import CommandLine
+from nmt.config.root import CommandLine, Config
 from nmt.config.score import ScoreConfig
 from nmt.config.serve import ServeConfig
 from nmt.config.shortlist import ShortlistConfig
@@ -46,8 +47,9 @@ def offers() -> dict[str, Offered]:
     """By command; commands with a language of their own (`checkpoint`, `launch`, ...) are not among them."""
     groups = {group: options(group) for group in GROUPS}
     train = Offered(groups | {entry.key: values_of(entry) for entry in entries(CommandLine)})
+    augment = Offered({entry.key: values_of(entry) for kind in (AugmentConfig, Config) for entry in entries(kind)})
     rest = {name: Offered({entry.key: values_of(entry) for entry in entries_of(kind)}) for name, kind in KINDS}
-    return {"train": train, "check": train, **rest}
+    return {"train": train, "check": train, "augment": Offered({**groups, **augment.values}), **rest}
 
 
 def values_of(entry: Entry) -> list[str]:

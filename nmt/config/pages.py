@@ -177,6 +177,33 @@ def export_page() -> str:
     )
 
 
+def augment_page() -> str:
+    """The page of the loop that makes training text."""
+    keys = [
+        ("out=FOLDER", "where all stages and the text lie; the same command goes on there"),
+        ("methods=[back,forward,diversify]", "what is made; diversify: translations of the training text, both ways"),
+        ("back=beam|sampling|noised", "how back-translations are made"),
+        ("models=N rounds=N", "of diversify: models in each direction (3), rounds (1)"),
+        ("mono_tgt=FILE mono_src=FILE", "more sentences for back and forward; '[A,B]' or a pattern: several files"),
+        ("tag=WORD", "before each back-translated source (<BT>); null: none"),
+        ("min_score=X min_similarity=X", "what is kept: by log-probability a subword, by Word Mover's Distance"),
+        ("upsample=N", "times that the real text stands in the sum (1)"),
+        ("final=N", "models trained on the sum (1); 0: text alone"),
+        ("jobs=N", "stages at once; by default one for each GPU, or one for every two cores"),
+        ("dry_run=true", "list stages, sentences, expected time and price; run nothing"),
+        ("experiment=RECIPE KEY=VALUE", "all that train.py takes: the corpus, and the recipe of every model"),
+    ]
+    return _page(
+        "Train models both ways, translate with them, filter what they made, and train on the sum.",
+        "nmt augment out=FOLDER [KEY=VALUE ...]",
+        [("Keys", keys), ("Flags", MORE_HELP)],
+        [
+            "nmt augment out=FOLDER experiment=multi30k_tok data.dir=DIR methods=[diversify] dry_run=true",
+            "nmt augment out=FOLDER methods=[back] back=sampling mono_tgt=news.de upsample=2",
+        ],
+    )
+
+
 def serve_page() -> str:
     """The page of the service."""
     keys = [

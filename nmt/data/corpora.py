@@ -51,6 +51,11 @@ def load_tests(config: DataConfig) -> dict[str, ParallelText]:
     return _tests(config, _own(config))
 
 
+def is_apart(config: DataConfig) -> bool:
+    """The embedded grammar writes no English sentence twice, and its few words make most of them near to another."""
+    return isinstance(config, CaptionsConfig) and config.dev is None and config.test is None and not config.tests
+
+
 def _own(config: DataConfig) -> Own | None:
     """None where the source is the user's files."""
     if isinstance(config, CaptionsConfig):

@@ -86,8 +86,9 @@ class Ledger:
     `write` returns. Raises SweepError where another launcher is at work in the folder, or it cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, option: str = "hydra.sweep.dir=FOLDER") -> None:
+        """`option` chooses another folder."""
+        self.path, self.option = folder / FILE, option
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(self.path)
@@ -97,10 +98,10 @@ class Ledger:
                 str(folder),
                 found="another launcher at work in it",
                 expected="one at a time",
-                next_step="wait for it or stop it, or choose another folder with hydra.sweep.dir=FOLDER",
+                next_step=f"wait for it or stop it, or choose another folder with {option}",
             ) from error
         except OSError as error:
-            raise _not_writable(self.path, error) from error
+            raise _not_writable(self.path, error, option) from error
         self._repair()
 
     def standings(self) -> dict[str, Standing]:
@@ -113,7 +114,7 @@ class Ledger:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise _not_writable(self.path, error) from error
+            raise _not_writable(self.path, error, self.option) from error
 
     def _repair(self) -> None:
         self._file.seek(0)
@@ -205,10 +206,10 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
     return event
 
 
-def _not_writable(path: Path, error: OSError) -> SweepError:
+def _not_writable(path: Path, error: OSError, option: str) -> SweepError:
     return SweepError(
         str(path),
         found=(error.strerror or str(error)).lower(),
         expected="a folder that can be written",
-        next_step="choose another one with hydra.sweep.dir=FOLDER",
+        next_step=f"choose another one with {option}",
     )

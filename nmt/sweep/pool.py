@@ -175,7 +175,7 @@ def rented_pool(options: SweepConfig, config: Config) -> LocalPool:
     words of `sweep.rent`."""
     words = shlex.split(options.rent)
     read_launch(words)
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    environment = importable()
 
     def program(trial: Trial) -> list[str]:
         return ["-P", "-m", RENT, str(trial.folder), f"sweep-{trial.ident}", *words, "--"]
@@ -188,7 +188,7 @@ def rented_pool(options: SweepConfig, config: Config) -> LocalPool:
     return LocalPool(machines, None, program, left)
 
 
-def places(jobs: int | None, device: Device) -> list[Place]:
+def places(jobs: int | None, device: Device, option: str = "sweep.jobs") -> list[Place]:
     """One for each GPU, in turn, or `jobs` shares of the cores where there is no GPU or it is not asked for.
 
     Raises ConfigError for more trials at once than GPUs or cores.
@@ -197,7 +197,7 @@ def places(jobs: int | None, device: Device) -> list[Place]:
     most = len(gpus) or len(os.sched_getaffinity(0))
     if jobs is not None and jobs > most:
         raise ConfigError(
-            "sweep.jobs",
+            option,
             found=jobs,
             expected=f"at most {most}, the number of {'GPUs' if gpus else 'cores'}",
             next_step="two trials on one would each be slower, and run out of memory sooner",
@@ -208,6 +208,11 @@ def places(jobs: int | None, device: Device) -> list[Place]:
     threads = str(most // count)
     own = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     return [Place(f"cpu {number}", own, (f"{THREADS}={threads}",)) for number in range(count)]
+
+
+def importable() -> dict[str, str]:
+    """The environment in which `python -m nmt...` is this nmt, in whatever folder it is started."""
+    return {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def visible_gpus() -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nmt.errors import SweepError
 from nmt.plumbing.signals import NUMBERS, STATUSES, StopRequest
@@ -44,8 +45,16 @@ class Runner:
     """One sweep, over one or more calls of `run`. Ctrl-C or SIGTERM asks every trial to save, waits, and ends it with
     SystemExit; a second one does not wait."""
 
-    def __init__(self, pool: Pool, ledger: Ledger, fail_fast: bool, retry_failed: bool) -> None:
-        self.pool, self.ledger = pool, ledger
+    def __init__(
+        self,
+        pool: Pool,
+        ledger: Ledger,
+        fail_fast: bool,
+        retry_failed: bool,
+        scores: Callable[[Path], Scores | None] = read_scores,
+    ) -> None:
+        """`scores`: what the folder of a trial says of it."""
+        self.pool, self.ledger, self.scores = pool, ledger, scores
         self.fail_fast, self.retry_failed = fail_fast, retry_failed
         self.total: int | None = None  # of a sweep whose trials come in batches
         self._started: list[_Started] = []
@@ -126,7 +135,7 @@ class Runner:
 
     def _conclude(self, one: _Started, exit_status: int, left: int) -> Outcome:
         seconds = time.monotonic() - one.since
-        scores = read_scores(one.trial.folder)
+        scores = self.scores(one.trial.folder)
         status = verdict(exit_status, one.pruned, scores)
         score = scores.score if scores is not None else None
         self.ledger.write(

@@ -15,12 +15,13 @@ FLOORS = {
     "": 0, "__version__": 0,  # nmt itself: its version
     "errors": 0, "arithmetic": 0, "arenas": 0, "mapped": 0, "plumbing": 0, "config": 0,
     "data": 1, "model": 2, "search": 3, "checkpoint": 4, "training": 5, "metrics": 6, "report": 7,
-    "launch": 8, "sweep": 8, "tools": 8, "compare": 8, "app": 9, "serve": 10, "export": 10, "translator": 10,
-    "programs": 11, "__main__": 12,
+    "launch": 8, "sweep": 8, "tools": 8, "compare": 8, "augment": 9, "app": 9,
+    "serve": 10, "export": 10, "translator": 10, "programs": 11, "__main__": 12,
 }
 # fmt: on
 # Floors that may be imported, where not all.
 ALONE = {"metrics": {0}, "report": {0}, "launch": {0, 8}, "sweep": {0, 6, 7}, "compare": {0, 1, 6, 7}}
+ALONE["augment"] = {0, 1, 6, 8}
 ENTRY_POINTS = ("train.py", "evaluate.py", "translate.py")
 WITHOUT_TENSORFLOW = {part for part, floor in FLOORS.items() if floor == 0} | {*ALONE, "tools"}
 PROGRAMS = "nmt/programs.py"  # the list of commands, which comes before anything is imported

@@ -11,12 +11,12 @@ import pytest
 
 from nmt.app import evaluate, leaks
 from nmt.app.continuation import Origin, digest_of
-from nmt.app.leaks import Leaks, is_apart, leaked_rows, leaked_to_any, leaks_of, sizes_of
+from nmt.app.leaks import Leaks, leaked_rows, leaked_to_any, leaks_of, sizes_of
 from nmt.checkpoint.bundle import Bundle
 from nmt.config.data import CaptionsConfig, FilesConfig
 from nmt.config.root import Config
 from nmt.config.subword import SubwordConfig
-from nmt.data.corpora import Corpora
+from nmt.data.corpora import Corpora, is_apart
 from nmt.data.text import ParallelText
 from nmt.report.console import scores_table
 

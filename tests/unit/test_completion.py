@@ -53,7 +53,7 @@ def test_bash_completes_commands_keys_and_values(script_of):
 def test_every_option_is_in_every_script(script_of, shell):
     script = script_of(shell)
     offered = offers()
-    assert set(offered) == {"train", "check", *(name for name, _ in KINDS)}
+    assert set(offered) == {"train", "check", "augment", *(name for name, _ in KINDS)}
     for one in offered.values():
         for key in one.values:
             assert f"{key}=" in script
