@@ -78,6 +78,7 @@ class ModelConfig(Options, place="model"):
     )
     tie: Tie = option(Tie.none, "target: target embedding and output share a table; all: the source embedding too")
     residual: bool = option(False, "between stacked layers")
+    layer_norm: bool = option(False, "normalise what enters the gates, a product at a time (Ba et al. 2016)")
     dropout_embedding: float = option(0.0, "share of embedding features set to 0", at_least=0, below=1, hint=DROPOUT)
     dropout_state: float = option(
         0.0,

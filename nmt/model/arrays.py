@@ -2,7 +2,8 @@
 """The model once more, in NumPy: one sentence, and a row for each prefix of its translation.
 
 With so few rows TensorFlow takes longer to call its many small operations than they take. The equations are those of
-`encoder.py`, `decoder.py`, `cells.py`, `attention.py` and `output.py`, the weights the very same, products in float32.
+`encoder.py`, `decoder.py`, `cells.py`, `layer_norm.py`, `attention.py` and `output.py`, the weights the very same,
+products in float32.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt.config.model import Cell, Decoder, ModelConfig, Tie
+from nmt.model.layer_norm import EPSILON
 
 Floats = NDArray[np.float32]
 State = tuple[Floats, ...]  # of a cell; the first part is its output
@@ -52,25 +54,29 @@ def softmax(energy_NS: Floats) -> Floats:
     return power_NS
 
 
-def gru(gates_NG: Floats, state: State, recurrent_UG: Floats) -> State:
-    h_NU = state[0]
-    recurrent_NG, one = product(h_NU, recurrent_UG), h_NU.shape[1]
+def layer_norm(x_NG: Floats, gain_G: Floats) -> Floats:
+    """One group of features."""
+    apart_NG: Floats = x_NG - x_NG.mean(axis=1, keepdims=True)
+    apart_NG /= np.sqrt(np.square(apart_NG).mean(axis=1, keepdims=True) + np.float32(EPSILON))
+    apart_NG *= gain_G
+    return apart_NG
+
+
+def gru(gates_NG: Floats, recurrent_NG: Floats, h_NU: Floats) -> Floats:
+    one = h_NU.shape[1]
     two = 2 * one
     z_r = sigmoid(gates_NG[:, :two] + recurrent_NG[:, :two])
     z_NU, r_NU = z_r[:, :one], z_r[:, one:]
     n_NU = np.tanh(gates_NG[:, two:] + r_NU * recurrent_NG[:, two:])
-    return (n_NU + z_NU * (h_NU - n_NU),)
+    new_NU: Floats = n_NU + z_NU * (h_NU - n_NU)
+    return new_NU
 
 
-def lstm(gates_NG: Floats, state: State, recurrent_UG: Floats) -> State:
-    h_NU, c_NU = state
-    all_NG, three = gates_NG + product(h_NU, recurrent_UG), 3 * h_NU.shape[1]
+def lstm(all_NG: Floats, c_NU: Floats) -> tuple[Floats, Floats]:
+    """-> the output gate, c'."""
+    three = 3 * c_NU.shape[1]
     i_NU, f_NU, o_NU = np.split(sigmoid(all_NG[:, :three]), 3, axis=1)
-    c_NU = f_NU * c_NU + i_NU * np.tanh(all_NG[:, three:])
-    return (o_NU * np.tanh(c_NU), c_NU)
-
-
-CELLS = {Cell.gru: gru, Cell.lstm: lstm}
+    return o_NU, f_NU * c_NU + i_NU * np.tanh(all_NG[:, three:])
 
 
 class ArrayModel:
@@ -78,7 +84,7 @@ class ArrayModel:
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
         """`weights` by their names, as `Seq2Seq.named_weights` has them."""
-        self.config, self.weights, self.cell = config, weights, CELLS[config.cell]
+        self.config, self.weights = config, weights
         joint = config.tie is Tie.all
         self.source_VE = weights["embedding/table" if joint else "encoder/embedding/table"]
         self.target_VE = weights["embedding/table" if joint else "decoder/embedding/table"]
@@ -94,22 +100,49 @@ class ArrayModel:
         narrow.output_RV = np.ascontiguousarray(self.output_VR[piece_W].T)
         return narrow
 
-    def _kernel(self, prefix: str, name: str) -> Floats:
+    def _weight(self, prefix: str, name: str) -> Floats:
         return self.weights[f"{prefix}/{self.config.cell.value}/{name}"]
+
+    def _normed(self, prefix: str, name: str, x_NG: Floats) -> Floats:
+        """A product as it enters the gates, `name` being its gain."""
+        if not self.config.layer_norm:
+            return x_NG
+        gain_G = self._weight(prefix, name)
+        if self.config.cell is Cell.lstm:
+            return layer_norm(x_NG, gain_G)
+        two = 2 * len(gain_G) // 3  # the gates; the candidate is a group of its own
+        parts = [layer_norm(x_NG[:, :two], gain_G[:two]), layer_norm(x_NG[:, two:], gain_G[two:])]
+        return np.concatenate(parts, axis=1)
 
     def _gates(self, prefix: str, x_NI: Floats) -> Floats:
         """The projected input of a cell."""
-        return product(x_NI, self._kernel(prefix, "kernel")) + self._kernel(prefix, "bias")
+        product_NG = product(x_NI, self._weight(prefix, "kernel"))
+        return self._normed(prefix, "gain", product_NG) + self._weight(prefix, "bias")
+
+    def _cell(self, prefix: str, gates_NG: Floats, state: State) -> State:
+        """One transition."""
+        h_NU = state[0]
+        product_NG = product(h_NU, self._weight(prefix, "recurrent_kernel"))
+        recurrent_NG = self._normed(prefix, "recurrent_gain", product_NG)
+        if self.config.cell is Cell.gru:
+            if self.config.layer_norm:
+                recurrent_NG[:, -h_NU.shape[1] :] += self._weight(prefix, "recurrent_bias")
+            return (gru(gates_NG, recurrent_NG, h_NU),)
+        o_NU, c_NU = lstm(gates_NG + recurrent_NG, state[1])
+        seen_NU = c_NU
+        if self.config.layer_norm:
+            seen_NU = layer_norm(c_NU, self._weight(prefix, "cell_gain")) + self._weight(prefix, "cell_bias")
+        return (o_NU * np.tanh(seen_NU), c_NU)
 
     def _start(self, output_NU: Floats) -> State:
         return (output_NU,) if self.config.cell is Cell.gru else (output_NU, np.zeros_like(output_NU))
 
     def _direction(self, prefix: str, x_SI: Floats) -> Floats:
         """-> states [S, U] of an encoder's layer that reads the rows in this order."""
-        gates_SG, recurrent_UG = self._gates(prefix, x_SI), self._kernel(prefix, "recurrent_kernel")
-        state, states_SU = self._start(np.zeros((1, len(recurrent_UG)), np.float32)), []
+        gates_SG, states_SU = self._gates(prefix, x_SI), []
+        state = self._start(np.zeros((1, self.config.encoder_units), np.float32))
         for step in range(len(x_SI)):
-            state = self.cell(gates_SG[step : step + 1], state, recurrent_UG)
+            state = self._cell(prefix, gates_SG[step : step + 1], state)
             states_SU.append(state[0])
         return np.concatenate(states_SU)
 
@@ -141,18 +174,18 @@ class ArrayModel:
         first, y_NE = state[0], self.target_VE[token_N]
         gates_NG, conditional = self._gates(self.first, y_NE), self.config.decoder is Decoder.conditional
         if conditional:
-            first = self.cell(gates_NG, first, self._kernel(self.first, "recurrent_kernel"))
+            first = self._cell(self.first, gates_NG, first)
         second = f"{self.first}/second" if conditional else self.first
         weight_NS = softmax(self._energy(first[0], source.keys_SA))
         context_ND: Floats = weight_NS @ source.states_SD
-        rest_NG = self._kernel(second, "bias") if conditional else gates_NG
-        gates_NG = product(context_ND, self._kernel(second, "context_kernel")) + rest_NG
-        first = self.cell(gates_NG, first, self._kernel(second, "recurrent_kernel"))
+        rest_NG = self._weight(second, "bias") if conditional else gates_NG
+        product_NG = product(context_ND, self._weight(second, "context_kernel"))
+        first = self._cell(second, self._normed(second, "context_gain", product_NG) + rest_NG, first)
         output_NU, new = first[0], [first]
         for number, old in enumerate(state[1:], start=1):
             prefix = f"decoder/layer_{number}"
             gates_NG = self._gates(prefix, np.concatenate([output_NU, context_ND], axis=1))
-            new.append(self.cell(gates_NG, old, self._kernel(prefix, "recurrent_kernel")))
+            new.append(self._cell(prefix, gates_NG, old))
             output_NU = output_NU + new[-1][0] if self.config.residual else new[-1][0]
         joined_NX = np.concatenate([output_NU, y_NE, context_ND], axis=1)
         t_NR = np.tanh(product(joined_NX, self.weights["output/deep/kernel"]) + self.weights["output/deep/bias"])

@@ -14,6 +14,7 @@ from nmt.model.attention import attend, make_attention
 from nmt.model.cells import Projection, make_cell
 from nmt.model.embedding import Embedded
 from nmt.model.initial import Initial
+from nmt.model.layer_norm import layer_norm
 from nmt.model.noise import Noise, state_mask
 from nmt.model.products import multiply
 from nmt.model.recurrence import Nest, unroll
@@ -44,7 +45,7 @@ class AttentiveLayer(tf.Module):
 
     plain (Bahdanau et al. 2015, appendix A.1.2): c_t = attend(s_{t-1}), then s_t = cell(y_{t-1}, c_t; s_{t-1}).
     conditional (Sennrich et al. 2017, "Nematus", section 3): s' = cell_1(y_{t-1}; s_{t-1}), c_t = attend(s'),
-    s_t = cell_2(c_t; s').
+    s_t = cell_2(c_t; s'). With layer normalisation the product with the context has its own, as in `cells.py`.
     """
 
     def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
@@ -52,21 +53,22 @@ class AttentiveLayer(tf.Module):
         self.rate, self.prefix, self.compute = config.dropout_state, prefix, initial.compute
         self.conditional = config.decoder is DecoderKind.conditional
         cell_name = config.cell.value
-        self.cell = make_cell(config.cell, initial, prefix, config.units)
+        self.cell = make_cell(config, initial, prefix, config.units)
         self.input = Projection(initial, f"{prefix}/{cell_name}", config.embedding, self.cell)
         self.attention = make_attention(config, initial, f"{prefix}/attention")
-        self.second = (
-            make_cell(config.cell, initial, f"{prefix}/second", config.units) if self.conditional else self.cell
-        )
+        self.second = make_cell(config, initial, f"{prefix}/second", config.units) if self.conditional else self.cell
         second = f"{prefix}/second/{cell_name}" if self.conditional else f"{prefix}/{cell_name}"
         sizes = [config.units] * self.second.num_gates
         self.context_DG = initial.glorot(f"{second}/context_kernel", 2 * config.encoder_units, *sizes)
         self.kernels = [*self.cell.kernels, *self.attention.kernels, self.context_DG]
-        self.vectors = list(self.attention.vectors)
+        self.vectors = [*self.attention.vectors, *self.cell.vectors]
         if self.conditional:
             self.second_bias_G = initial.constant(f"{second}/bias", self.second.gate_bias())
             self.kernels += self.second.kernels
-            self.vectors += [self.second_bias_G]
+            self.vectors += [self.second_bias_G, *self.second.vectors]
+        if config.layer_norm:
+            self.context_gain_G = initial.constant(f"{second}/context_gain", np.ones(sum(sizes)))
+            self.vectors += [self.context_gain_G]
 
     def masks(self, like_BU: tf.Tensor, noise: Noise | None) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         """Variational dropout of the two transitions' states."""
@@ -88,6 +90,8 @@ class AttentiveLayer(tf.Module):
             state = self.cell(weights, gates_BG, state, dropped[0])
         context_BD, weight_BS = attend(self.attention, weights, state[0], keys_BSA, values_BSD, mask_BS)
         context_BG = weights.product(context_BD, self.context_DG)
+        if self.second.groups:
+            context_BG = layer_norm(context_BG, weights.read(self.context_gain_G), self.second.groups)
         if self.conditional:
             gates = context_BG + weights.read(self.second_bias_G)
             return self.second(weights, gates, state, dropped[1]), context_BD, weight_BS
@@ -120,7 +124,7 @@ class UpperLayer(tf.Module):
         super().__init__(name="upper")
         self.rate, self.prefix, self.residual = config.dropout_state, prefix, config.residual
         self.compute = initial.compute
-        self.cell = make_cell(config.cell, initial, prefix, config.units)
+        self.cell = make_cell(config, initial, prefix, config.units)
         width = config.units + 2 * config.encoder_units
         self.input = Projection(initial, f"{prefix}/{config.cell.value}", width, self.cell)
 
@@ -133,7 +137,7 @@ class UpperLayer(tf.Module):
             return state, state[0]
 
         gates_TBG = self.input(tf.concat([below_TBU, contexts_TBD], axis=2))
-        states_TBU, _ = unroll(step, self.cell.kernels, [], start, gates_TBG, (), self.compute)
+        states_TBU, _ = unroll(step, self.cell.kernels, self.cell.vectors, start, gates_TBG, (), self.compute)
         return below_TBU + states_TBU if self.residual else states_TBU
 
     def step(self, below_BU: tf.Tensor, context_BD: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:

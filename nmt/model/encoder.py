@@ -25,7 +25,7 @@ class BidirectionalLayer(tf.Module):
         super().__init__(name="bidirectional")
         self.rate, self.prefix, self.compute = config.dropout_state, prefix, initial.compute
         units = config.encoder_units
-        self.cells = [make_cell(config.cell, initial, f"{prefix}/{way}", units) for way in ("forward", "backward")]
+        self.cells = [make_cell(config, initial, f"{prefix}/{way}", units) for way in ("forward", "backward")]
         self.inputs = [
             Projection(initial, f"{prefix}/{way}/{config.cell.value}", width, cell)
             for way, cell in zip(("forward", "backward"), self.cells, strict=True)
@@ -46,7 +46,8 @@ class BidirectionalLayer(tf.Module):
 
         inputs = (self.inputs[0](x_SBI), self.inputs[1](backwards(x_SBI)), tf.reverse(mask_SB1, [0]))
         start = (forward.start(zeros_BU), backward.start(zeros_BU))
-        (f_SBU, b_SBU), _ = unroll(step, [*forward.kernels, *backward.kernels], [], start, inputs, (), self.compute)
+        kernels, vectors = [*forward.kernels, *backward.kernels], [*forward.vectors, *backward.vectors]
+        (f_SBU, b_SBU), _ = unroll(step, kernels, vectors, start, inputs, (), self.compute)
         return tf.concat([f_SBU, tf.reverse(b_SBU, [0])], axis=2)
 
 

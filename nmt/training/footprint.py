@@ -19,16 +19,17 @@ COPIES = 3  # of the weights within a step: gradients, those summed over micro-b
 def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision, passes: int = 1) -> float:
     """Of a pair of subwords, one on either side, padding included, at the worst moment of a step.
 
-    What a loop over time keeps grows with the gates (products, inputs and the gradients of both), what the loss keeps
-    with the vocabulary (logits and softmax); two `passes` over a batch keep a few more such arrays. The factors are
-    measured: TensorFlow's own count of the peak of a step, which rounds up by as much as it finds free in its pool,
-    lies between 0.4 and 1 times the result (tests/unit/test_training_footprint.py).
+    What a loop over time keeps grows with the gates (products, inputs and the gradients of both; with layer
+    normalisation the normalised products too), what the loss keeps with the vocabulary (logits and softmax); two
+    `passes` over a batch keep a few more such arrays. The factors are measured: TensorFlow's own count of the peak of a
+    step, which rounds up by as much as it finds free in its pool, lies between 0.4 and 1 times the result
+    (tests/unit/test_training_footprint.py).
     """
-    gates = GATES[model.cell]
-    encoder = 2 * model.encoder_units * (3 * gates + 1) * model.encoder_layers
-    first = model.units * (3 * gates + 1) + LAYERS[model.attention].kept(model)
+    gates = GATES[model.cell] * (4 if model.layer_norm else 3)
+    encoder = 2 * model.encoder_units * (gates + 1) * model.encoder_layers
+    first = model.units * (gates + 1) + LAYERS[model.attention].kept(model)
     second = 5 * model.units if model.decoder is Decoder.conditional else 0
-    upper = 3 * gates * model.units * (model.decoder_layers - 1)
+    upper = gates * model.units * (model.decoder_layers - 1)
     loops = encoder + first + second + upper + 4 * model.embedding + 3 * model.readout
     more = 6 * vocabulary * (passes - 1)
     if precision is Precision.float32:

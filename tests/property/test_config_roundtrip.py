@@ -68,6 +68,7 @@ models = builds(
     decoder=sampled_from(Decoder),
     tie=sampled_from([Tie.none, Tie.target]),
     residual=booleans(),
+    layer_norm=booleans(),
     units=integers(1, 2**40),
     dropout_state=rates,
 )

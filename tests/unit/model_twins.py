@@ -50,6 +50,14 @@ CONFIGS = {
         "decoder_layers": 2,
         "residual": True,
     },
+    "layer norm": {"layer_norm": True},
+    "layer norm, lstm, conditional, stacked": {
+        "layer_norm": True,
+        "cell": Cell.lstm,
+        "decoder": Decoder.conditional,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+    },
 }
 
 
@@ -71,6 +79,10 @@ def weight_shapes(config: ModelConfig, source_vocab: int, target_vocab: int) -> 
         shapes[f"{prefix}/{cell}/kernel"] = (inputs, gates * size)
         shapes[f"{prefix}/{cell}/bias"] = (gates * size,)
         shapes[f"{prefix}/{cell}/recurrent_kernel"] = (size, gates * size)
+        if config.layer_norm:
+            shapes.update({f"{prefix}/{cell}/{name}": (gates * size,) for name in ("gain", "recurrent_gain")})
+            own = ("recurrent_bias",) if config.cell is Cell.gru else ("cell_gain", "cell_bias")
+            shapes.update({f"{prefix}/{cell}/{name}": (size,) for name in own})
 
     for number in range(config.encoder_layers):
         for way in ("forward", "backward"):
@@ -81,8 +93,12 @@ def weight_shapes(config: ModelConfig, source_vocab: int, target_vocab: int) -> 
     if config.decoder is Decoder.conditional:
         recurrent(f"{first}/second", double, units)
         shapes[f"{first}/second/{cell}/context_kernel"] = shapes.pop(f"{first}/second/{cell}/kernel")
+        if config.layer_norm:
+            shapes[f"{first}/second/{cell}/context_gain"] = shapes.pop(f"{first}/second/{cell}/gain")
     else:
         shapes[f"{first}/{cell}/context_kernel"] = (double, gates * units)
+        if config.layer_norm:
+            shapes[f"{first}/{cell}/context_gain"] = (gates * units,)
     for number in range(1, config.decoder_layers):
         recurrent(f"decoder/layer_{number}", units + double, units)
     shapes |= {"decoder/start/kernel": (double, units * config.decoder_layers)}
@@ -138,19 +154,31 @@ def softmax(energy_S: np.ndarray) -> np.ndarray:
     return power_S / power_S.sum()
 
 
-def gru(gates: np.ndarray, state: tuple, kernel: np.ndarray) -> tuple:
+def layer_norm(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    return gain * (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+
+
+def gates_norm(x: np.ndarray, gain: np.ndarray, cell: Cell) -> np.ndarray:
+    """A GRU's two gates are normalised together and its candidate for itself; all of an LSTM together."""
+    if cell is Cell.lstm:
+        return layer_norm(x, gain)
+    two = 2 * len(x) // 3
+    return np.concatenate([layer_norm(x[:two], gain[:two]), layer_norm(x[two:], gain[two:])])
+
+
+def gru(gates: np.ndarray, state: tuple, recurrent: np.ndarray) -> tuple:
     (h,) = state
     x_z, x_r, x_n = np.split(gates, 3)
-    u_z, u_r, u_n = np.split(kernel, 3, axis=1)
-    z, r = sigmoid(x_z + h @ u_z), sigmoid(x_r + h @ u_r)
-    return ((1 - z) * np.tanh(x_n + r * (h @ u_n)) + z * h,)
+    h_z, h_r, h_n = np.split(recurrent, 3)
+    z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+    return ((1 - z) * np.tanh(x_n + r * h_n) + z * h,)
 
 
-def lstm(gates: np.ndarray, state: tuple, kernel: np.ndarray) -> tuple:
-    h, c = state
-    i, f, o, g = (x + h @ u for x, u in zip(np.split(gates, 4), np.split(kernel, 4, axis=1), strict=True))
+def lstm(gates: np.ndarray, state: tuple, recurrent: np.ndarray, seen=lambda c: c) -> tuple:
+    _, c = state
+    i, f, o, g = np.split(gates + recurrent, 4)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return (sigmoid(o) * np.tanh(c), c)
+    return (sigmoid(o) * np.tanh(seen(c)), c)
 
 
 def energies(kind: Attention, w: dict[str, np.ndarray], prefix: str, query: np.ndarray, states_SD) -> np.ndarray:
@@ -170,17 +198,29 @@ class Twin:
 
     def __init__(self, config: ModelConfig, weights: dict[str, np.ndarray]) -> None:
         self.config, self.w = config, weights
-        self.transition = {Cell.gru: gru, Cell.lstm: lstm}[config.cell]
         self.first = layer_prefix("decoder", 0, config.decoder_layers)
 
-    def cell(self, prefix: str, x: np.ndarray, state: tuple, context: np.ndarray | None = None) -> tuple:
+    def cell(self, prefix: str, x: np.ndarray | None, state: tuple, context: np.ndarray | None = None) -> tuple:
         prefix = f"{prefix}/{self.config.cell.value}"
+
+        def product(value: np.ndarray, kernel: str, gain: str) -> np.ndarray:
+            y = value @ self.w[f"{prefix}/{kernel}"]
+            return gates_norm(y, self.w[f"{prefix}/{gain}"], self.config.cell) if self.config.layer_norm else y
+
         gates = self.w[f"{prefix}/bias"].copy()
         if x is not None:
-            gates += x @ self.w[f"{prefix}/kernel"]
+            gates += product(x, "kernel", "gain")
         if context is not None:
-            gates += context @ self.w[f"{prefix}/context_kernel"]
-        return self.transition(gates, state, self.w[f"{prefix}/recurrent_kernel"])
+            gates += product(context, "context_kernel", "context_gain")
+        recurrent = product(state[0], "recurrent_kernel", "recurrent_gain")
+        if self.config.cell is Cell.gru:
+            if self.config.layer_norm:
+                recurrent[-len(state[0]) :] += self.w[f"{prefix}/recurrent_bias"]
+            return gru(gates, state, recurrent)
+        if not self.config.layer_norm:
+            return lstm(gates, state, recurrent)
+        gain, bias = self.w[f"{prefix}/cell_gain"], self.w[f"{prefix}/cell_bias"]
+        return lstm(gates, state, recurrent, lambda c: layer_norm(c, gain) + bias)
 
     def start(self, h: np.ndarray) -> tuple:
         return (h,) if self.config.cell is Cell.gru else (h, np.zeros_like(h))

@@ -19,6 +19,8 @@ import nmt.export.folder
 from nmt.app.models import open_checkpoint
 from nmt.config.commands import read_command
 from nmt.config.export import ExportConfig, with_folder
+from nmt.config.model import Cell
+from nmt.config.model import Decoder as DecoderKind
 from nmt.config.search import SearchConfig, Utility
 from nmt.config.subword import SubwordKind
 from nmt.data.sentencepieces import learn_sentencepieces
@@ -27,10 +29,13 @@ from nmt.data.words import ListedSubwords
 from nmt.errors import ConfigError, DataError
 from nmt.export.card import card
 from nmt.export.folder import export, render, subword_files, texts, write_folder
-from nmt.export.graph import check_search
+from nmt.export.graph import check_search, searching
+from nmt.model.seq2seq import Seq2Seq
 from nmt.programs import main
 from nmt.search.translate import Translator, one_line, pad
 from nmt.training.state import TrainingState
+from tests.unit.model_tools import assign
+from tests.unit.model_twins import random_filled, tiny_config
 from tests.unit.search_models import Copier
 
 TRAINED = Path(__file__).resolve().parents[1] / "golden" / "run_v1" / "checkpoints" / "last.h5"
@@ -115,6 +120,26 @@ def test_what_is_always_demanded_is_part_of_the_graph():
     ]
     assert ids == [answer[0].tokens for answer in ruled.translate(lines)]
     assert all(len(one) > 5 and letters.encode("b")[0] not in one for one in ids)
+
+
+def test_a_normalised_model_is_exported_with_its_translations(tmp_path):
+    """Also where a sentence alone is searched in NumPy."""
+    letters = ListedSubwords(SubwordKind.characters, [*"abcdefgh "])
+    config = tiny_config(cell=Cell.lstm, decoder=DecoderKind.conditional, layer_norm=True)
+    model, vocabularies = Seq2Seq(config, letters.size, letters.size, 3), Vocabularies(letters, letters, joint=True)
+    assign(model, random_filled({name: tuple(w.shape) for name, w in model.named_weights().items()}, seed=5))
+    cfg, lines = SearchConfig(beam=1), ["abc", "had a bag", "e"]
+    module = tf.Module()
+    module.model = model
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(tmp_path), searching(Translator(model, vocabularies, cfg)), options)
+    (translate,) = tf.saved_model.load(str(tmp_path)).signatures.values()
+    found = translate(source=tf.constant(pad([[*letters.encode(line), EOS] for line in lines])))
+    ids = [row[0, : length[0]].tolist() for row, length in zip(found["ids"].numpy(), found["length"], strict=True)]
+    batch, alone = Translator(model, vocabularies, cfg), Translator(model, vocabularies, cfg, fixed=True)
+    assert ids == [answer[0].tokens for answer in batch.translate(lines)]
+    assert ids == [alone.translate([line])[0][0].tokens for line in lines]
+    assert len({*map(tuple, ids)}) == 3
 
 
 TEXT = ["Ein Hund, der rennt.", "a▁b ￭ c ￭, (d) &quot; ...", "Zwei Männer — schlafen!", "ef\t▅ g"]

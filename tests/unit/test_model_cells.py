@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nmt.config.model import Cell
 from nmt.model.cells import GRUCell, LSTMCell, Projection, make_cell
 from nmt.model.initial import Initial
+from nmt.model.layer_norm import layer_norm
 from nmt.model.weights import Direct
 from tests.unit.model_tools import drawn
-from tests.unit.model_twins import gru, lstm
+from tests.unit.model_twins import gru, lstm, tiny_config
 
 B, U = 3, 4
 
@@ -25,13 +26,14 @@ def initial():
 
 @pytest.mark.parametrize("kind, twin", [(Cell.gru, gru), (Cell.lstm, lstm)])
 def test_a_transition_is_numpys(initial, kind, twin):
-    cell = make_cell(kind, initial, "c", U)
+    cell = make_cell(tiny_config(cell=kind), initial, "c", U)
     cell.recurrent_UG.assign(drawn(U, cell.num_gates * U))
     gates_BG = drawn(B, cell.num_gates * U, seed=1)
     state = tuple(drawn(B, U, seed=2 + part) for part in range(len(cell.start(tf.zeros([B, U])))))
     found = cell(Direct(), gates_BG, state, None)
     for b in range(B):
-        expected = twin(gates_BG[b].numpy(), tuple(x[b].numpy() for x in state), cell.recurrent_UG.numpy())
+        recurrent_G = state[0][b].numpy() @ cell.recurrent_UG.numpy()
+        expected = twin(gates_BG[b].numpy(), tuple(x[b].numpy() for x in state), recurrent_G)
         for part, value in zip(found, expected, strict=True):
             assert_allclose(part[b], value, rtol=0, atol=1e-12)
 
@@ -55,6 +57,41 @@ def test_an_lstm_by_hand(initial):
     c = 0.2 + np.tanh(0.6) / 2
     assert_allclose(c_BU, [[c]], rtol=1e-12)
     assert_allclose(h_BU, [[0.75 * np.tanh(c)]], rtol=1e-12)
+
+
+def test_each_group_of_a_row_is_normalised_for_itself_by_hand():
+    """(1, 3): mean 2, variance 1. (0, 2, 4): mean 2, variance 8/3. A row that is all alike is 0."""
+    x_NG = tf.constant([[1.0, 3.0, 0.0, 2.0, 4.0], [7.0, 7.0, 0.5, 0.5, 0.5]], tf.float64)
+    y_NG = layer_norm(x_NG, tf.constant([2.0, 3.0, 1.0, 1.0, -1.0], tf.float64), (2, 3))
+    one, far = 1 / np.sqrt(1 + 1e-5), 2 / np.sqrt(8 / 3 + 1e-5)
+    assert_allclose(y_NG, [[-2 * one, 3 * one, -far, 0, -far], [0, 0, 0, 0, 0]], rtol=1e-12)
+
+
+def test_a_normalised_gru_by_hand(initial):
+    """Its products are (1, 3, 1, 3) for z and r and (0, 4) for n, so LN gives (-1, 1, -1, 1) and (-1, 1).
+
+    All gains 0 but that of the candidate, 1/2, and its bias 3/2: z = r = 1/2, m = (1, 2), n = tanh(m / 2).
+    """
+    cell = GRUCell(initial, "c", 2, normed=True)
+    cell.recurrent_UG.assign([[1.0, 3.0, 1.0, 3.0, 0.0, 4.0], [0.0] * 6])
+    cell.recurrent_gain_G.assign([0.0, 0.0, 0.0, 0.0, 0.5, 0.5])
+    cell.recurrent_bias_U.assign([1.5, 1.5])
+    (h_BU,) = cell(Direct(), tf.zeros([1, 6], tf.float64), (tf.constant([[1.0, 0.4]], tf.float64),), None)
+    assert_allclose(h_BU, [[(np.tanh(0.5) + 1) / 2, (np.tanh(1.0) + 0.4) / 2]], rtol=1e-5)  # epsilon is left out
+    cell.recurrent_gain_G.assign([0.0, 50.0, 0.0, -50.0, 0.5, 0.5])
+    (h_BU,) = cell(Direct(), tf.zeros([1, 6], tf.float64), (tf.constant([[1.0, 0.4]], tf.float64),), None)
+    assert_allclose(h_BU[0, 1], 0.4, rtol=1e-12)  # z = 1: it stays
+
+
+def test_a_normalised_lstm_by_hand(initial):
+    """Every gate 1/2 and no candidate: c' = c / 2 = (1, 2), LN(c') = (-1, 1), h' = tanh(LN(c') + b) / 2."""
+    cell = LSTMCell(initial, "c", 2, normed=True)
+    cell.recurrent_gain_G.assign(np.zeros(8))
+    cell.cell_bias_U.assign([0.5, 1.0])
+    state = (tf.constant([[0.2, 0.1]], tf.float64), tf.constant([[2.0, 4.0]], tf.float64))
+    h_BU, c_BU = cell(Direct(), tf.zeros([1, 8], tf.float64), state, None)
+    assert_allclose(c_BU, [[1.0, 2.0]], rtol=1e-12)
+    assert_allclose(h_BU, [[np.tanh(-0.5) / 2, np.tanh(2.0) / 2]], rtol=1e-4)  # epsilon is left out
 
 
 @pytest.mark.parametrize("kind", [GRUCell, LSTMCell])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from nmt.model.decoder import AttentiveLayer, Memory, UpperLayer
 from nmt.model.embedding import Embedding
 from nmt.model.encoder import BidirectionalLayer, Encoder
 from nmt.model.initial import Initial
+from nmt.model.layer_norm import layer_norm
 from nmt.model.noise import Noise
 from nmt.model.output import DeepOutput
 from nmt.model.weights import Direct
@@ -48,21 +50,29 @@ def test_embedding(initial):
     check_gradients(lambda: layer(tf.constant([[1, 5, 1], [0, 1, 2]])), [], layer.variables)
 
 
-def test_projection(initial):
-    layer = Projection(initial, "p", 3, GRUCell(initial, "c", 2))
+@pytest.mark.parametrize("normed", [False, True], ids=["plain", "layer norm"])
+def test_projection(initial, normed):
+    layer = Projection(initial, "p", 3, GRUCell(initial, "c", 3, normed))
     fill(layer)
     check_gradients(layer, [drawn(T, B, 3)], layer.variables)
 
 
+@pytest.mark.parametrize("groups", [(5,), (3, 2)])
+def test_layer_norm(groups):
+    check_gradients(lambda x_NG, gain_G: layer_norm(x_NG, gain_G, groups), [drawn(4, 5), drawn(5)], [])
+
+
 @pytest.mark.parametrize("kind", [GRUCell, LSTMCell])
 @pytest.mark.parametrize("masked", [False, True])
-def test_cells(initial, kind, masked):
-    cell = kind(initial, "c", 3)
+@pytest.mark.parametrize("normed", [False, True], ids=["plain", "layer norm"])
+def test_cells(initial, kind, masked, normed):
+    cell = kind(initial, "c", 3, normed)
+    fill(cell)
     mask_BU = tf.constant([[2.0, 0.0, 2.0], [0.0, 2.0, 2.0]], tf.float64) if masked else None
     check_gradients(
         lambda gates_BG, *state: cell(Direct(), gates_BG, state, mask_BU),
         [drawn(B, 3 * cell.num_gates), *cell_state(cell)],
-        cell.kernels,
+        cell.variables,
     )
 
 
@@ -135,13 +145,23 @@ def test_loss(smoothing):
     check_gradients(lambda t_NE: output_loss(layer, t_NE, target_N, smoothing)[0], [readout_NR], used)
 
 
+LAST = {"cell": Cell.lstm, "decoder": Decoder.conditional, "attention": Attention.dot, "decoder_layers": 2}
+# Of two features little but the signs is left, with curves that differences of finite width do not follow.
+NORMED_SIZES = {"layer_norm": True, "decoder_layers": 2, "encoder_units": 3, "units": 6}
+NORMED = {
+    f"layer norm, {c.value}, {d.value}, {a.value}": {**NORMED_SIZES, "cell": c, "decoder": d, "attention": a}
+    for c, d, a in product(Cell, Decoder, Attention)
+}
+USUAL = "layer norm, gru, conditional, bahdanau"
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        {"dropout_words": WordDropout.type},
-        {"cell": Cell.lstm, "decoder": Decoder.conditional, "attention": Attention.dot, "decoder_layers": 2},
+        pytest.param({"dropout_words": WordDropout.type}, id="default"),
+        pytest.param(LAST, id="lstm, conditional, dot, stacked"),
+        *(pytest.param(one, id=n, marks=[] if n == USUAL else [pytest.mark.long]) for n, one in NORMED.items()),
     ],
-    ids=["default", "lstm, conditional, dot, stacked"],
 )
 def test_the_whole_model_with_its_loss(options):
     rates = ("embedding", "state", "output", "source_words", "target_words")

@@ -46,7 +46,8 @@ def by_sentence(rows_N: np.ndarray, targets: list[list[int]]) -> list[np.ndarray
 def test_the_configurations_use_every_value_of_every_option():
     for option, values in (("cell", Cell), ("attention", Attention), ("decoder", Decoder), ("tie", Tie)):
         assert {getattr(config, option) for config in configs().values()} == set(values)
-    assert {config.residual for config in configs().values()} == {True, False}
+    for switch in ("residual", "layer_norm"):
+        assert {getattr(config, switch) for config in configs().values()} == {True, False}
 
 
 def test_taught_logits_of_a_padded_batch_are_those_of_the_numpy_twin(built):
