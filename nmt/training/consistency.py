@@ -16,7 +16,7 @@ from nmt.model.noise import Noise
 from nmt.model.output import DeepOutput
 from nmt.model.products import multiply
 from nmt.model.seq2seq import PAD, Seq2Seq
-from nmt.training.loss import logit_products, take_away
+from nmt.training.loss import logit_products, nll_of, take_away
 
 
 class Passes(NamedTuple):
@@ -74,21 +74,24 @@ def consistent_loss(output: DeepOutput, passes: Passes, config: TrainConfig) -> 
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]]:
         readouts = first_NR, second_NR
         logits = [multiply(t_NR, table_VR, output.compute, transpose_b=True) + bias_V for t_NR in readouts]
-        log_p_NV, log_q_NV = (tf.nn.log_softmax(x_NV) for x_NV in logits)
-        p_NV, q_NV, ratio_NV = tf.exp(log_p_NV), tf.exp(log_q_NV), log_p_NV - log_q_NV
-        forward_N1 = tf.reduce_sum(p_NV * ratio_NV, axis=1, keepdims=True)
-        backward_N1 = -tf.reduce_sum(q_NV * ratio_NV, axis=1, keepdims=True) if share.backward else 0.0 * forward_N1
+        p_NV, q_NV = (tf.nn.softmax(x_NV) for x_NV in logits)
+        nlls = [nll_of(x_NV, s_NV, target_N) for x_NV, s_NV in zip(logits, (p_NV, q_NV), strict=True)]
+        right = [take_per_row(x_NV, target_N) for x_NV in logits]
+        # log p - log q is this and a number a row: two logarithms and exponentials over N x V less
+        apart_NV, shift_N1 = logits[0] - logits[1], (right[1] + nlls[1] - right[0] - nlls[0])[:, tf.newaxis]
+        forward_N1 = tf.reduce_sum(p_NV * apart_NV, axis=1, keepdims=True) + shift_N1
+        backward_N1 = tf.zeros_like(forward_N1)
+        if share.backward:
+            backward_N1 = -tf.reduce_sum(q_NV * apart_NV, axis=1, keepdims=True) - shift_N1
         loss_N = (share.forward * forward_N1 + share.backward * backward_N1)[:, 0]
-        nll_N = -take_per_row(log_p_NV, target_N)
-        terms = zip(share[:2], readouts, logits, (nll_N, -take_per_row(log_q_NV, target_N)), strict=True)
-        for part, t_NR, logits_NV, own_nll_N in terms:
+        for part, t_NR, right_N, own_nll_N in zip(share[:2], readouts, right, nlls, strict=True):
             if part:
                 mean_N = tf.linalg.matvec(t_NR, tf.reduce_mean(table_VR, axis=0)) + tf.reduce_mean(bias_V)
-                loss_N += part * (own_nll_N + smoothing * (take_per_row(logits_NV, target_N) - mean_N))
-        level_N1 = share.first + share.backward - share.forward * forward_N1
-        d_first_NV = _slope(p_NV, share.forward, ratio_NV, level_N1) - share.backward * q_NV
-        level_N1 = share.second + share.forward - share.backward * backward_N1
-        d_second_NV = _slope(q_NV, -share.backward, ratio_NV, level_N1) - share.forward * p_NV
+                loss_N += part * (own_nll_N + smoothing * (right_N - mean_N))
+        level_N1 = share.first + share.backward + share.forward * (shift_N1 - forward_N1)
+        d_first_NV = _slope(p_NV, share.forward, apart_NV, level_N1) - share.backward * q_NV
+        level_N1 = share.second + share.forward - share.backward * (shift_N1 + backward_N1)
+        d_second_NV = _slope(q_NV, -share.backward, apart_NV, level_N1) - share.forward * p_NV
         differences = [
             take_away(d_NV, target_N, part * (1.0 - smoothing))
             for d_NV, part in ((d_first_NV, share.first), (d_second_NV, share.second))
@@ -101,16 +104,16 @@ def consistent_loss(output: DeepOutput, passes: Passes, config: TrainConfig) -> 
             )
             return first[0], second[0], first[1] + second[1], first[2] + second[2]
 
-        return (loss_N, nll_N), gradients
+        return (loss_N, nlls[0]), gradients
 
     weights = tf.convert_to_tensor(output.table_VR), tf.convert_to_tensor(output.bias_V)
     loss_N, nll_N = loss(passes.first_NR, passes.second_NR, *weights)
     return loss_N, tf.stop_gradient(nll_N)
 
 
-def _slope(p_NV: tf.Tensor, amount: float, ratio_NV: tf.Tensor, level_N1: tf.Tensor) -> tf.Tensor:
-    """p (amount ratio + level), in as few passes over N x V as there are."""
-    return p_NV * (amount * ratio_NV + level_N1) if amount else p_NV * level_N1
+def _slope(p_NV: tf.Tensor, amount: float, apart_NV: tf.Tensor, level_N1: tf.Tensor) -> tf.Tensor:
+    """p (amount apart + level), in as few passes over N x V as there are."""
+    return p_NV * (amount * apart_NV + level_N1) if amount else p_NV * level_N1
 
 
 def _shares(config: TrainConfig) -> _Share:

@@ -40,7 +40,7 @@ def output_loss(
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]]:
         logits_NV = multiply(t_NR, table_VR, output.compute, transpose_b=True) + bias_V
         softmax_NV = tf.nn.softmax(logits_NV)
-        nll_N = _nll(logits_NV, softmax_NV, target_N)
+        nll_N = nll_of(logits_NV, softmax_NV, target_N)
         loss_N = nll_N
         if smoothing:
             mean_N = tf.linalg.matvec(t_NR, tf.reduce_mean(table_VR, axis=0)) + tf.reduce_mean(bias_V)
@@ -79,7 +79,7 @@ def take_away(x_NV: tf.Tensor, column_N: tf.Tensor, amount: float) -> tf.Tensor:
     return tf.ensure_shape(taken_NV, x_NV.shape)
 
 
-def _nll(logits_NV: tf.Tensor, softmax_NV: tf.Tensor, target_N: tf.Tensor) -> tf.Tensor:
+def nll_of(logits_NV: tf.Tensor, softmax_NV: tf.Tensor, target_N: tf.Tensor) -> tf.Tensor:
     """-log p of the targets. From the logits' maxima, two more passes over them, only where some p is nearly 0."""
     right_N = take_per_row(softmax_NV, target_N)
 
