@@ -24,7 +24,7 @@ from tests.system.app_tools import TINY, read_events
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [*TINY, "train.device=cpu", "train.threads=1", "train.batch_sentences=16", "search.beam=1", "metrics.bootstrap=0"]
 RUN += ["model.dropout_embedding=0", "model.dropout_state=0", "model.dropout_output=0", "train.epsilon=1e-6"]
-RUN += ["data.dev_pairs=8", "data.test_pairs=8"]
+RUN += ["data.dev_pairs=8", "data.test_pairs=8", "train.final_average=2"]
 pytestmark = pytest.mark.long
 
 
