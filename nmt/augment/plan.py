@@ -53,7 +53,8 @@ class Training(Stage):
 
     @cached_property
     def group(self) -> str:
-        return identify(replace(self.config, seed=0))
+        """Models that differ in their seed alone have the same."""
+        return ident_of(identify(replace(self.config, seed=0)), self.corpus.ident)
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,29 @@ from nmt.errors import SweepError
 from nmt.sweep.trials import Trial
 from nmt.training.device import Chosen
 from tests.system.app_tools import TINY, train_py
-from tests.unit.sweep_tools import FakeRun
+from tests.unit.sweep_tools import FakeRun, a_config, write_run
 
 SMALL = ["experiment=tiny_sweep", *TINY, "train.max_steps=6", "search.beam=1", "train.early_stopping.metric=loss"]
 
 
 @dataclass
 class Here:
-    """A pool of one place: this process. `failing`: a stage that ends with an exit status of its own."""
+    """A pool of one place: this process. `failing`: a stage that ends with an exit status of its own; `written`: one
+    whose run folder no run has written."""
 
     size: int = 1
     started: list[str] = field(default_factory=list)
     failing: str = ""
+    written: str = ""
 
     def start(self, trial: Trial) -> FakeRun:
         self.started.append(trial.folder.name)
+        if trial.folder.name == self.written:
+            assert trial.overrides[-1] == "seed=1"
+            prefixes = [word.partition("=")[2].strip('"') for word in trial.overrides if word.startswith("data.t")]
+            assert all(Path(f"{prefix}.en").exists() for prefix in prefixes[1:]), prefixes
+            write_run(trial.folder, a_config(metric="loss"), [5.5], {"loss": 5.25, "bleu": 0.5})
+            return FakeRun("here", 0, 0)
         if trial.folder.name == self.failing:
             trial.folder.mkdir()
             (trial.folder / "console.log").write_text("no memory\n")
@@ -85,13 +93,13 @@ def test_the_loop_makes_text_and_trains_on_it_and_goes_on_after_a_failure(loop, 
     assert all(-50 < score < 0 for score in scores)
 
     capsys.readouterr()
-    loop(pool := Here(), *words)
+    loop(pool := Here(written="final-1"), *words)
     assert pool.started == ["final-1"]
     told = capsys.readouterr().out
     assert made["files"]["corpus.en"]["sha256"] in told
-    assert "best.h5  dev loss " in told
-    assert (tmp_path / "final-1" / "results.json").exists(), "the test set is scored by the final model"
-    assert not (tmp_path / "train-1-backward-1" / "results.json").exists()
+    assert "final-1/checkpoints/best.h5  dev loss 5.5, " in told
+    assert "test loss 5.25, bleu 0.5" in told
+    assert not (tmp_path / "train-1-backward-1" / "results.json").exists(), "final models alone see the test set"
 
     loop(pool := Here(), *words, "upsample=1", "final=0")
     assert pool.started == []
@@ -122,3 +130,4 @@ def test_every_method_together_in_two_rounds_with_files_of_sentences(loop, tmp_p
     again = tmp_path / "again"
     loop(Here(), f"out={again}", *words)
     assert provenance(again / "sum") == made, "the same from the same words, wherever it lies"
+    assert (again / "final-2" / "results.json").exists(), "the test set is scored by the final models"

@@ -16,6 +16,7 @@ from nmt.errors import ConfigError
 from nmt.sweep.ledger import Standing, Status
 from nmt.sweep.pool import LocalPool, Place
 
+pytestmark = pytest.mark.slow  # they compose command lines
 WORDS = ("experiment=tiny_sweep", "train.max_steps=100", "train.batch_tokens=600", "train.usd_per_hour=3")
 DEV = ParallelText("dev", ["x y"], ["u v"])
 MATERIAL = Material(
@@ -93,6 +94,8 @@ def test_one_model_a_method_and_final_models_with_seeds_that_follow(plan_of):
         ("mono_tgt", "train-1-backward-1"),
     ]
     assert [stage.seed for stage in plan.finals] == [7, 8]
+    groups = {stage.name: stage.group for stage in plan if isinstance(stage, Training)}
+    assert groups["final-1"] == groups["final-2"] != groups["train-1-forward-1"]
     assert names(plan_of(methods=["back"], final=0))[1:] == [["train-1-backward-1"], ["back"], ["sum"]]
 
 
