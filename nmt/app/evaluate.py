@@ -22,7 +22,7 @@ from nmt.config.commands import MODEL, EvaluateConfig
 from nmt.data.corpora import load_tests
 from nmt.data.subwords import Vocabularies
 from nmt.data.text import ParallelText
-from nmt.errors import DataError
+from nmt.errors import ConfigError, DataError
 from nmt.metrics.metric import Scorer
 from nmt.search.translate import Translator
 from nmt.training.device import choose_device
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 def evaluate_checkpoints(command: EvaluateConfig) -> None:
     """Translate and score every test set with every checkpoint; several are compared with the first."""
+    _check_nbest(command)
     choose_device(command.device, command.threads)
     planned = planned_systems(command)
     alone = len(planned) == 1 and not (command.outputs or command.groups)
@@ -64,6 +65,18 @@ def evaluate_checkpoints(command: EvaluateConfig) -> None:
     add_outputs(command, by_test, scorer)
     for test, systems in by_test.items():
         conclude(command, test, systems, scorer, sources[test], counts)
+
+
+def _check_nbest(command: EvaluateConfig) -> None:
+    """Raises ConfigError where several translations are asked for and nothing would show them."""
+    asked = [word.partition("=")[2] for word in command.overrides if word.startswith("search.nbest=")]
+    if asked and asked[-1] != "1" and command.out is None:
+        raise ConfigError(
+            "search.nbest",
+            found=asked[-1],
+            expected="1 without out=FOLDER, whose page shows the others",
+            next_step="add out=FOLDER",
+        )
 
 
 def planned_systems(command: EvaluateConfig) -> dict[str, list[str]]:

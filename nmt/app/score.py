@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from nmt.app.translate import open_translator, write_line
+from nmt.app.models import open_system
+from nmt.app.translate import write_line
 from nmt.config.score import ScoreConfig, ScoreFormat
 from nmt.data.specials import EOS
 from nmt.data.subwords import Subwords, Vocabularies
@@ -28,9 +30,10 @@ def score_files(command: ScoreConfig) -> None:
     """
     choose_device(command.device, command.threads)
     source, target = read_pairs(command.source, command.target)
-    translator = open_translator(command.checkpoint, tuple(command.overrides))
-    scorer = Scorer(translator.model, translator.cfg)
-    for record in score_pairs(scorer, translator.vocabularies, source, target, translator.cfg.batch_tokens):
+    system = open_system([Path(file) for file in command.checkpoint], tuple(command.overrides))
+    search = system.first.config.search
+    scorer = Scorer(system.model, search)
+    for record in score_pairs(scorer, system.first.vocabularies, source, target, search.batch_tokens):
         text = command.format is ScoreFormat.text
         write_line((f"{record['score']:.6f}" if text else json.dumps(record, ensure_ascii=False)) + "\n")
 

@@ -43,6 +43,7 @@ LACKING = "data: {source: files}"  # what a command line without a checkpoint be
 
 def compare_outputs(command: EvaluateConfig) -> None:
     """Score every file, and compare all with the first."""
+    _refuse_search(command)
     config = load_config(LACKING, [*_report(command), *command.overrides], origin="the command line")
     if config.data.test is None:
         raise ConfigError(
@@ -58,6 +59,18 @@ def compare_outputs(command: EvaluateConfig) -> None:
     for system in systems:
         show(system, TEST, text.name, config.metrics, None if command.out is None else Path(command.out) / system.name)
     conclude(command, TEST, systems, scorer, text.src, counts)
+
+
+def _refuse_search(command: EvaluateConfig) -> None:
+    for word in command.overrides:
+        key = word.lstrip("+").partition("=")[0]
+        if key.startswith("search."):
+            raise ConfigError(
+                key,
+                found="no checkpoint",
+                expected="one: translations that are there are not searched for",
+                next_step="add checkpoint=FILE, or leave it out",
+            )
 
 
 def _report(command: EvaluateConfig) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache
@@ -43,7 +43,8 @@ class Format(Enum):
 class Command(Options):
     """What both programs take."""
 
-    may_change: ClassVar[tuple[str, ...]] = ()  # parts of the saved configuration that may be changed
+    may_change: ClassVar[tuple[str, ...]] = ()  # parts or keys of the saved configuration that may be changed
+    unused: ClassVar[Mapping[str, str]] = {}  # keys of these parts that change nothing here, and what to do instead
 
     checkpoint: list[str] = option([], "files, or patterns such as 'runs/*/checkpoints/best.h5'")
     device: Device = option(Device.auto, "where to compute; auto: on a GPU where there is one")
@@ -60,6 +61,12 @@ class Command(Options):
     def needs_no_checkpoint(self) -> bool:
         """Whether there is something to do without."""
         return False
+
+    @classmethod
+    def changes(cls, key: str) -> bool:
+        """Whether this key of the saved configuration may be changed."""
+        part = key.partition(".")[0]
+        return part != key and (part in cls.may_change or key in cls.may_change) and key not in cls.unused
 
 
 @dataclass
@@ -178,13 +185,13 @@ def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable
 
 def entries_of(kind: type[Command]) -> list[Entry]:
     """Options of the program, and those of the saved configuration that it may change."""
-    return [*entries(kind), *(entry for entry in entries(Config) if entry.key.partition(".")[0] in kind.may_change)]
+    return [*entries(kind), *(entry for entry in entries(Config) if kind.changes(entry.key))]
 
 
 def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
     """A checked command line. Raises ConfigError at the first mistake."""
     own = {part.name for part in fields(kind)} - {"overrides"}
-    known = sorted(own | {key for key in known_keys(Config) if key.partition(".")[0] in kind.may_change})
+    known = sorted(own | {key for key in known_keys(Config) if kind.changes(key) or key in kind.may_change})
     settings, changes, files = [], [], []
     tables: dict[str, dict[str, Any]] = {key: {} for key in TABLES if key in own}
     for word in argv:
@@ -198,7 +205,7 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
             enter(override, tables)
         elif key in own:
             settings.append(override)
-        elif "." in key and key.partition(".")[0] in kind.may_change:
+        elif kind.changes(key):
             changes.append(_change(override))
         else:
             raise _refused(key, kind, known)
@@ -276,13 +283,17 @@ def _defaults(source: str) -> DictConfig:
 
 
 def _refused(key: str, kind: type[Command], known: list[str]) -> ConfigError:
-    """A key that the checkpoint has fixed, a choice of a group, or a misspelling."""
-    group = key.partition(".")[0]
-    if group not in {*(part.name for part in fields(Config)), "experiment", "debug"}:
+    """A key that the checkpoint has fixed, one that changes nothing here, a choice of a group, or a misspelling."""
+    group, dot, _ = key.partition(".")
+    here = bool(dot) and group in {name.partition(".")[0] for name in kind.may_change}
+    if group not in {*(part.name for part in fields(Config)), "experiment", "debug"} or (
+        here and key not in known_keys(Config)
+    ):
         return mistakes.unknown_key(key, known)
+    names = ", ".join(name if "." in name else f"{name}.*" for name in kind.may_change)
     return ConfigError(
         key,
-        found="what the checkpoint has fixed",
-        expected=f"an option of this program, or one of {', '.join(f'{name}.*' for name in kind.may_change)}",
-        next_step="leave it out",
+        found="what changes nothing here" if here else "what the checkpoint has fixed",
+        expected=f"an option of this program, or one of {names}",
+        next_step=kind.unused.get(key, "leave it out"),
     )

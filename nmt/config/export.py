@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ class ExportConfig(Command):
     """A checkpoint as a SavedModel with subwords, program and model card."""
 
     may_change: ClassVar[tuple[str, ...]] = ("search",)
+    unused: ClassVar[Mapping[str, str]] = {"search.alone": "leave it out: the graph is TensorFlow's"}
 
     out: str = option("", "folder to write, new or empty; FOLDER alone says the same")
     licence: str | None = option(None, "of the model, for its card, as CC-BY-4.0; null: unknown")

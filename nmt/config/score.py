@@ -22,7 +22,9 @@ class ScoreFormat(Enum):
 class ScoreConfig(Command):
     """How likely a checkpoint finds given translations; several checkpoints are an ensemble."""
 
-    may_change: ClassVar[tuple[str, ...]] = ("search",)
+    may_change: ClassVar[tuple[str, ...]] = tuple(
+        f"search.{key}" for key in ("normalisation", "alpha", "coverage", "precision", "batch_tokens")
+    )  # nothing is searched for
 
     source: str = option("", "file of sentences, plain or gzip")
     target: str = option("", "file of their translations, line by line")

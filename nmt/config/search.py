@@ -30,9 +30,15 @@ class Utility(Enum):
     wmd = "wmd"
 
 
+# What shapes a draw, and changes nothing where none is made.
+OF_DRAWS = ("temperature", "top_k", "top_p", "epsilon", "seed")
+
+
 @dataclass
 class SearchConfig(Options, place="search"):
-    beam: int = option(5, "hypotheses a sentence; 1 is greedy", at_least=1, hint="1 is greedy, 5 is usual")
+    beam: int = option(
+        5, "hypotheses a sentence; 1 is greedy", at_least=1, at_most=1_000, hint="1 is greedy, 5 is usual"
+    )
     normalisation: Normalisation = option(
         Normalisation.average, "of scores by length; gnmt: by ((5 + length) / 6)^alpha (Wu et al. 2016)"
     )
@@ -45,9 +51,12 @@ class SearchConfig(Options, place="search"):
         2.0,
         "a translation has at most max_ratio * source length + max_extra subwords",
         at_least=0,
+        at_most=100,
         hint="0 leaves search.max_extra subwords for every sentence",
     )
-    max_extra: int = option(10, "see search.max_ratio", at_least=1, hint="short sentences need it: 10 is usual")
+    max_extra: int = option(
+        10, "see search.max_ratio", at_least=1, at_most=10_000, hint="short sentences need it: 10 is usual"
+    )
     batch_tokens: int = option(
         4_096, "source subwords a batch, padding included", at_least=1, hint="take the largest that fits into memory"
     )
@@ -62,11 +71,14 @@ class SearchConfig(Options, place="search"):
         at_most=64,
         hint="2 is quick on a CPU, 0 leaves all to TensorFlow",
     )
-    min_length: int = option(0, "subwords before the end mark, at least", at_least=0, hint="0 lets a model end at once")
+    min_length: int = option(
+        0, "subwords before the end mark, at least", at_least=0, at_most=10_000, hint="0 lets a model end at once"
+    )
     no_repeat: int = option(
         0,
         "no n-gram of so many subwords stands in a translation twice; 0: any may",
         at_least=0,
+        at_most=100,
         hint="3 or 4 is usual, 0 is off",
     )
     diversity: float = option(
@@ -88,6 +100,7 @@ class SearchConfig(Options, place="search"):
         0,
         "translations drawn at random a sentence; 0: a search for the best",
         at_least=0,
+        at_most=10_000,
         hint="0 searches with a beam",
     )
     temperature: float = option(
@@ -131,7 +144,6 @@ class SearchConfig(Options, place="search"):
                 expected="search.replace_unknown=true beside it",
                 next_step="add search.replace_unknown=true",
             )
-
         if self.shortlist is not None and (
             self.samples or self.min_length or self.no_repeat or self.must or self.never
         ):
@@ -141,10 +153,20 @@ class SearchConfig(Options, place="search"):
                 expected="neither draws nor rules beside it: they are of all pieces",
                 next_step="leave one of them out",
             )
+        for key in ("diversity",) if self.samples else OF_DRAWS:
+            found, usual = getattr(self, key), getattr(SearchConfig, key)
+            if found != usual:
+                raise ConfigError(
+                    f"search.{key}",
+                    found=found,
+                    expected=f"{usual} with search.samples={self.samples}, which it would not change",
+                    next_step="search with a beam: search.samples=0" if self.samples else "add search.samples=32",
+                )
 
     def greedy(self) -> SearchConfig:
         """The quickest search with the same rules: the best word, then the best word after it."""
-        return replace(self, beam=1, nbest=1, samples=0, mbr=Utility.none)
+        draws = {key: getattr(SearchConfig, key) for key in OF_DRAWS}
+        return replace(self, beam=1, nbest=1, samples=0, mbr=Utility.none, **draws)
 
     @property
     def width(self) -> int:

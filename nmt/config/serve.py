@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ class ServeConfig(Command):
     """Serve checkpoints over HTTP; A.h5+B.h5 is an ensemble."""
 
     may_change: ClassVar[tuple[str, ...]] = ("search",)
+    unused: ClassVar[Mapping[str, str]] = {"search.nbest": "write alternatives=N, the translations beside the best"}
 
     host: str = option("127.0.0.1", "address to listen at; 0.0.0.0: whoever reaches this machine")
     port: int = option(5_000, "0: any that is free", at_least=0, at_most=65_535, hint="5000 is LibreTranslate's")

@@ -22,7 +22,7 @@ from nmt.data.specials import BOS, EOS
 from nmt.model.arrays import ArrayModel, Floats
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.interface import Found, SearchModel
-from nmt.search.penalties import divisors, limit_of
+from nmt.search.penalties import Divisors, limit_of
 from nmt.search.shortlist import Ids
 
 Integers = NDArray[np.intp]
@@ -75,9 +75,8 @@ ONE_THREAD = OneThread()
 class AloneSearch:
     """Finds the translations of one sentence that `BeamSearch` or `GreedySearch` finds; scores agree up to rounding."""
 
-    def __init__(self, model: ArrayModel, cfg: SearchConfig, penalty_T: Floats) -> None:
-        """`penalty_T`: what the score of a translation of so many pieces is divided by."""
-        self.model, self.cfg, self.penalty_T = model, cfg, penalty_T
+    def __init__(self, model: ArrayModel, cfg: SearchConfig) -> None:
+        self.model, self.cfg, self.penalty = model, cfg, Divisors(cfg)
 
     def __call__(self, source: Sequence[int], piece_W: Ids | None = None) -> list[Found]:
         """Translate ids that end in EOS; best first, none where the model's probabilities are no numbers.
@@ -103,13 +102,13 @@ class AloneSearch:
             steps.append(Step(token_K, origin_N[row_K], weight_NS[row_K]))
             ends_K = token_K == EOS
             for place in np.flatnonzero(ends_K):
-                score = log_prob_K[place] / self.penalty_T[len(steps)]
+                score = log_prob_K[place] / self.penalty[len(steps)]
                 ended.append(Ended(float(score), float(log_prob_K[place]), len(steps) - 1, int(place)))
             ended = sorted(ended, key=lambda one: -one.score)[:nbest]  # on a tie the earlier one stays
             width -= int(ends_K.sum())
             origin_N = np.flatnonzero(~ends_K)
             token_N, log_prob_N = token_K[origin_N], log_prob_K[origin_N]
-            if len(ended) == nbest and len(token_N) and log_prob_N[0] / self.penalty_T[limit] <= ended[-1].score:
+            if len(ended) == nbest and len(token_N) and log_prob_N[0] / self.penalty[limit] <= ended[-1].score:
                 break
             row_N = row_K[origin_N]
             state = tuple(tuple(part[row_N] for part in layer) for layer in state)
@@ -156,8 +155,7 @@ def alone_search(model: SearchModel, cfg: SearchConfig) -> AloneSearch | None:
 
     It serves one model in float32 on a processor that attends as usual, without draws, diversity and coverage.
     """
-    penalty_T = divisors(limit_of(cfg.max_source + 1, cfg), cfg)
-    if penalty_T is None or cfg.samples or cfg.diversity or tf.config.list_logical_devices("GPU"):
+    if cfg.coverage or cfg.samples or cfg.diversity or tf.config.list_logical_devices("GPU"):
         return None
     if not isinstance(model, Seq2Seq) or {model.dtype, model.compute} - {None, tf.float32}:
         return None
@@ -165,4 +163,4 @@ def alone_search(model: SearchModel, cfg: SearchConfig) -> AloneSearch | None:
         return None
     # Views of TensorFlow's own memory: the weights are not there twice.
     weights = {name: np.asarray(memoryview(weight.value())) for name, weight in model.named_weights().items()}
-    return AloneSearch(ArrayModel(model.config, weights), cfg, penalty_T)
+    return AloneSearch(ArrayModel(model.config, weights), cfg)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from nmt.config.search import Normalisation, SearchConfig
 
@@ -73,9 +72,14 @@ def limit_of(words: int, cfg: SearchConfig) -> int:
     return math.floor(cfg.max_ratio * words) + cfg.max_extra
 
 
-def divisors(longest: int, cfg: SearchConfig) -> NDArray[np.float32] | None:
-    """lp(n) of n = 0 to `longest`, where a score depends on nothing else; None where it does."""
-    if cfg.coverage:
-        return None
-    found: NDArray[np.float32] = length_penalty(tf.range(longest + 1), cfg).numpy()
-    return found
+class Divisors(dict[int, np.float32]):
+    """lp(n) of each n that was asked for."""
+
+    def __init__(self, cfg: SearchConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+
+    def __missing__(self, length: int) -> np.float32:
+        found: np.float32 = length_penalty(tf.constant(length), self.cfg).numpy()
+        self[length] = found
+        return found

@@ -1,4 +1,4 @@
-# P source pieces, V target pieces, K target pieces that go with one, W pieces that a batch may write
+# P source pieces, V target pieces, W pieces that a batch may write
 """Lexical shortlists (Jean et al. 2015; Devlin 2017): the target pieces that go with a source's, and no others.
 
 Most of a step is spent on the output layer, most of whose words no translation of these sentences has. The pieces that
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from nmt.data.specials import NUM_SPECIALS, PAD
+from nmt.data.specials import NUM_SPECIALS
 from nmt.data.subwords import Vocabularies
 from nmt.errors import DataError
 from nmt.plumbing.files import write_text
@@ -54,9 +54,7 @@ class Shortlist:
 
     def __init__(self, content: ShortlistFile, name: str) -> None:
         most = max(map(len, content.pieces), default=0)
-        self.piece_PK = np.full((len(content.pieces), most), PAD, np.int32)
-        for row, pieces in enumerate(content.pieces):
-            self.piece_PK[row, : len(pieces)] = pieces
+        self.pieces_P = [np.array(pieces, np.int32) for pieces in content.pieces]
         self.frequent = np.array([*range(NUM_SPECIALS), *content.by_frequency[: content.frequent]], np.int32)
         self.by_frequency_V = np.array(content.by_frequency, np.int32)
         self.signature = f"{most} a piece|{content.frequent} frequent|{content.learnt_from}|{name}"
@@ -64,10 +62,10 @@ class Shortlist:
     def of(self, sources: Iterable[Sequence[int]]) -> Ids:
         """Rising ids [W], the special ones first: for a batch the union of its sentences' lists, filled with frequent
         pieces to a multiple of `ROUNDED`."""
-        read = np.unique(np.concatenate([np.asarray(source) for source in sources]))
+        read = {piece for source in sources for piece in source}
         size = NUM_SPECIALS + len(self.by_frequency_V)
         may_V = np.zeros(size, bool)
-        may_V[self.piece_PK[read]] = True
+        may_V[np.concatenate([self.pieces_P[piece] for piece in read])] = True
         may_V[self.frequent] = True
         count = int(np.count_nonzero(may_V))
         width = min(size, -(-count // ROUNDED) * ROUNDED)
@@ -110,6 +108,8 @@ def read_shortlist(path: Path, vocabularies: Vocabularies) -> Shortlist:
     data = read_bytes(path)
     try:
         content = record_of(ShortlistFile, parsed(data))
+        if not content.learnt_from.isprintable():
+            raise ValueError("learnt_from")
     except ValueError as error:
         raise _refused(path, f"no shortlist ({error})"[:200], "a file that nmt shortlist has written") from error
     if content.vocabularies != digest_of(vocabularies):

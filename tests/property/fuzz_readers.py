@@ -30,7 +30,8 @@ from nmt.config.root import Config
 from nmt.config.saved import dump, load_config, read_run_config
 from nmt.config.subword import SubwordKind
 from nmt.data.lines import open_lines
-from nmt.data.subwords import subwords_from_bytes
+from nmt.data.specials import EOS, NUM_SPECIALS
+from nmt.data.subwords import Vocabularies, subwords_from_bytes
 from nmt.data.words import ListedSubwords
 from nmt.errors import NmtError
 from nmt.launch import bill, machine, start, terms
@@ -42,6 +43,7 @@ from nmt.metrics.wmd.command import read_references
 from nmt.plumbing.text import decode_lines, read_lines, unpacked
 from nmt.report.events import EventLog
 from nmt.report.tensorboard import forget_after
+from nmt.search.shortlist import ShortlistFile, digest_of, read_shortlist
 from nmt.search.unknowns import read_dictionary
 from nmt.sweep import ledger, report
 from nmt.sweep.leaderboard import make_board
@@ -67,6 +69,8 @@ from tests.property.fuzz_mutations import (
 
 WORDS = ["dog", "cat", "runs", "sleeps", "größer", "狗"]
 NUMBERS_WD = np.arange(1, 25, dtype=np.float32).reshape(6, 4) / 8
+TWO = ListedSubwords(SubwordKind.words, ["dog", "runs"])
+PIECES = Vocabularies(TWO, TWO, joint=True)
 SENTENCES = ["A dog runs .", "Zwei Hunde rennen.", "一个狗在公园里睡觉。", "größer \u2028 als\tje"]
 EVENTS = [
     {"event": "train", "step": 3, "epoch": 0.5, "seconds": 1.5, "loss": 4.25, "learning_rate": 0.01},
@@ -130,6 +134,15 @@ def read_scored(folder: Path) -> None:
 
 def read_glossary(folder: Path) -> None:
     tried(read_dictionary, folder / "lines")
+
+
+def read_listed(folder: Path) -> None:
+    """As a shortlist, and what a search asks of it."""
+    shortlist = tried(read_shortlist, folder / "list.json", PIECES)
+    if shortlist is not None:
+        assert set(shortlist.of([[4, EOS]]).tolist()) >= set(range(NUM_SPECIALS))
+        shortlist.signature.encode()  # results.json has it
+        assert "\n" not in shortlist.signature
 
 
 def read_demanded(folder: Path) -> None:
@@ -259,6 +272,9 @@ def formats(folder: Path) -> Iterator[Format]:
     yield Format("references", 60, {"lines": text}, "lines", lines, read_beside)
     yield Format("segments", 40, {"lines": b"0.5\n1\n-2e-3\n0\n"}, "lines", lines, read_scored)
     yield Format("glossary", 20, {"lines": b"dog\tHund\nhot dog\tWurst\n\nC++\tC\n"}, "lines", lines, read_glossary)
+    listed = ShortlistFile(digest_of(PIECES), "2 pairs", 1, by_frequency=[5, 4], pieces=[[], [], [], [], [5, 4], []])
+    sound = {"list.json": json.dumps(asdict(listed)).encode()}
+    yield Format("shortlist", 30, sound, "list.json", (mutated, json_changed, json_changed), read_listed)
     asked = b'{"prefix": "Ein", "must": ["Hund", "rot"]}\n\n{"never": ["Katze"]}\n'
     yield Format("demands", 30, {"demands.jsonl": asked}, "demands.jsonl", (mutated, json_line_changed), read_demanded)
     yield from of_vectors(folder)

@@ -20,6 +20,7 @@ from nmt.search.alone import AloneSearch, OneThread, alone_search, continuations
 from nmt.search.beam import BeamSearch
 from nmt.search.ensembles import Ensemble
 from nmt.search.greedy import GreedySearch
+from nmt.search.penalties import Divisors, length_penalty
 from nmt.search.translate import Translator, listed
 from tests.property.search_tools import BOS, EOS
 from tests.unit.model_tools import TARGET_VOCAB, assign, model_of, padded, vocabularies
@@ -107,6 +108,14 @@ def test_the_best_words_of_two_prefixes_by_hand():
     _, word_K, _ = continuations(np.log(prob_NV[:1]), before_N[:1], 3, last=False)
     assert word_K.tolist() == [3, EOS, 4]  # on a tie the smaller word
     assert len(continuations(np.log(prob_NV), before_N, 9, last=False)[0]) == 6
+
+
+@pytest.mark.parametrize("normalisation", Normalisation)
+def test_divisors_are_those_of_a_batch(normalisation):
+    cfg = SearchConfig(normalisation=normalisation, max_source=10**8)  # nothing is as long as the longest line
+    divisors = Divisors(cfg)
+    lengths = [*range(400), 10**8]
+    assert [divisors[length] for length in lengths] == length_penalty(tf.constant(lengths), cfg).numpy().tolist()
 
 
 def test_weights_that_are_no_numbers_find_nothing(model):

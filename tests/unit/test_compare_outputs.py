@@ -238,6 +238,11 @@ BAD = {
         "metrics.wmd.vectors: found nothing, expected a file of word vectors, without a checkpoint that carries some; "
         "name a table of the target language, or take no score that needs it into metrics.report.",
     ),
+    "a search": (
+        lambda folder: ["search.beam=3"],
+        "search.beam: found no checkpoint, expected one: translations that are there are not searched for; add "
+        "checkpoint=FILE, or leave it out.",
+    ),
     "a missing file": (
         lambda folder: [f"+outputs.c={folder}/zzz.qqq"],
         "{0}/zzz.qqq: found no file, expected a text file;",

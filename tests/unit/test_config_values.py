@@ -67,7 +67,10 @@ BEYOND = [
         (ModelConfig, f"model.dropout_{key}_words", 1, "expected 0 <= value < 1; 0.1 is usual.")
         for key in ("source", "target")
     ),
-    (SearchConfig, "search.beam", 0, "expected at least 1; 1 is greedy, 5 is usual."),
+    (SearchConfig, "search.beam", 0, "expected 1 <= value <= 1000; 1 is greedy, 5 is usual."),
+    (SearchConfig, "search.no_repeat", 101, "expected 0 <= value <= 100; 3 or 4 is usual, 0 is off."),
+    (SearchConfig, "search.min_length", 10_001, "expected 0 <= value <= 10000; 0 lets a model end at once."),
+    (SearchConfig, "search.samples", 10_001, "expected 0 <= value <= 10000; 0 searches with a beam."),
     (SearchConfig, "search.nbest", 0, "expected at least 1; 1 is the best alone."),
     (
         SearchConfig,
@@ -77,12 +80,18 @@ BEYOND = [
     ),
     (SearchConfig, "search.batch_tokens", 0, "expected at least 1; take the largest that fits into memory."),
     (SearchConfig, "search.max_source", 0, "expected at least 1; say how many subwords a line may have."),
-    (SearchConfig, "search.max_extra", 0, "expected at least 1; short sentences need it: 10 is usual."),
-    (
-        SearchConfig,
-        "search.max_ratio",
-        -1,
-        "expected at least 0; 0 leaves search.max_extra subwords for every sentence.",
+    *(
+        (SearchConfig, "search.max_extra", n, "expected 1 <= value <= 10000; short sentences need it: 10 is usual.")
+        for n in (0, 10**9)
+    ),
+    *(
+        (
+            SearchConfig,
+            "search.max_ratio",
+            ratio,
+            "expected 0 <= value <= 100; 0 leaves search.max_extra subwords for every sentence.",
+        )
+        for ratio in (-1, 101)
     ),
     (SearchConfig, "search.alpha", -1, "expected at least 0; 0.6 is usual, 0 does not normalise."),
     (SearchConfig, "search.coverage", -1, "expected at least 0; 0.2 is usual, 0 is off."),
@@ -272,6 +281,27 @@ CASES = [
         )
         for names in ([], ["bleu", "bleu"], ["bleu", "rouge"])
     ),
+    *(
+        (
+            SearchConfig,
+            {key: value},
+            f"search.{key}: found {value}, expected {usual} with search.samples=0, which it would not change; add "
+            "search.samples=32.",
+        )
+        for key, value, usual in (
+            ("temperature", 0.5, 1.0),
+            ("top_k", 2, 0),
+            ("top_p", 0.9, 1.0),
+            ("epsilon", 0.02, 0.0),
+            ("seed", 2, 1),
+        )
+    ),
+    (
+        SearchConfig,
+        {"samples": 2, "diversity": 0.5},
+        "search.diversity: found 0.5, expected 0.0 with search.samples=2, which it would not change; search with a "
+        "beam: search.samples=0.",
+    ),
     (
         EarlyStoppingConfig,
         {"metric": "rouge"},
@@ -295,7 +325,8 @@ def test_what_is_just_possible():
     ModelConfig(attention=Attention.dot, units=16, encoder_units=8)
     Config(model=ModelConfig(tie=Tie.all), subword=SubwordConfig(joint=True))
     SubwordConfig(size=5, kind=SubwordKind.unigram, sampling=0.99)
-    SearchConfig(beam=3, nbest=3, alpha=0, max_ratio=0)
+    SearchConfig(beam=3, nbest=3, alpha=0, max_ratio=0, max_source=10**8)
+    assert SearchConfig(samples=4, nbest=2, temperature=0.5, seed=9).greedy() == SearchConfig(beam=1)
     TrainConfig(
         max_steps=10, warmup_steps=9, max_hours=0.01, batch_sentences=1, min_learning_rate=3e-3, learning_rate=3e-3
     )

@@ -151,6 +151,13 @@ def test_a_line_with_demands_may_have_all_pieces(tmp_path, monkeypatch):
     assert (free.tokens, free.score, free.log_prob) == (other.tokens, other.score, other.log_prob)
 
 
+def test_a_file_that_lists_a_piece_over_and_over_costs_no_more_than_its_size(tmp_path):
+    write_shortlist(tmp_path / "s.json", replace(FILE, pieces=[*FILE.pieces[:7], [4] * 100_000]))
+    shortlist = read_shortlist(tmp_path / "s.json", BOTH)
+    assert sum(piece_K.size for piece_K in shortlist.pieces_P) == 3 + 100_000
+    assert 4 in shortlist.of([[7, EOS]])
+
+
 def test_files_that_do_not_serve_are_refused(tmp_path):
     path = tmp_path / "s.json"
     write_shortlist(path, FILE)
@@ -162,6 +169,9 @@ def test_files_that_do_not_serve_are_refused(tmp_path):
         write_shortlist(path, replace(FILE, **broken))
         with pytest.raises(DataError, match="lists of pieces that are not whole"):
             read_shortlist(path, BOTH)
+    write_shortlist(path, replace(FILE, learnt_from="2\npairs"))
+    with pytest.raises(DataError, match="no shortlist"):
+        read_shortlist(path, BOTH)
     for text in ("[]", "{", json.dumps({**asdict(FILE), "frequent": "many"})):
         path.write_text(text)
         with pytest.raises(DataError, match="no shortlist"):

@@ -46,6 +46,7 @@ MISUSES = [
     ("threads=-1", "threads: found -1, expected at least 0; 0 takes all cores."),
     ("device=tpu", "device: found tpu, expected one of auto, cpu, gpu"),
     ("keyz=a", "keyz: found no option of this name, expected an option or a group of options; did you mean keys."),
+    ("search.nbest=3", "search.nbest: found what changes nothing here, expected an option of this program, or one of "),
     ("train.max_steps=3", "train.max_steps: found what the checkpoint has fixed, expected an option of this program"),
 ]
 
