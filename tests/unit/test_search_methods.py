@@ -20,7 +20,7 @@ from nmt.search.greedy import GreedySearch
 from nmt.search.likelihood import Scorer
 from nmt.search.penalties import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.rows import must_change
-from nmt.search.words import best_words
+from nmt.search.words import GROUP, MANY, best_words, largest
 from tests.unit.search_models import BOS, EOS, PAD, UNK, Copier, Table
 
 ONE = tf.constant([[5, EOS]])
@@ -221,3 +221,15 @@ def test_rows_follow_the_prefixes():
     assert_array_equal(found.tokens_BMT, plain.tokens_BMT)
     assert_array_equal(found.score_BM, plain.score_BM)
     assert rows < int(model.rows.numpy())
+
+
+@pytest.mark.parametrize("vocab", [MANY - 1, MANY, MANY + 1, 3 * GROUP, 5])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_largest_words_come_as_from_top_k_ties_and_all(vocab, known):
+    count = min(7, vocab)
+    values = np.random.default_rng(vocab).integers(0, 40, [9, vocab]).astype(np.float32)  # most are there many times
+    values[1], values[2, 1:], values[3] = 0.0, -np.inf, -np.inf
+    shape = [None, vocab if known else None]
+    found = tf.function(lambda x_NV: largest(x_NV, count), input_signature=[tf.TensorSpec(shape, tf.float32)])(values)
+    for ours, theirs in zip(found, tf.math.top_k(values, count), strict=True):
+        assert_array_equal(ours, theirs)
