@@ -15,6 +15,7 @@ from nmt.config.search import SearchConfig, Utility
 from nmt.data.specials import EOS, PAD, UNK
 from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError, DataError
+from nmt.plumbing.together import in_order
 from nmt.search.alone import alone_search
 from nmt.search.beam import BeamSearch
 from nmt.search.demands import Demand, as_pieces, begins_word
@@ -119,17 +120,23 @@ class Translator:
             progress(len(lines) - len(places))
         asking = {p for p in places if self._ruled or (demands is not None and demands[p] != Demand())}
         groups = [place for place in places if place not in asking], sorted(asking)  # no line changes another's search
-        for chosen in (batch for group in groups for batch in self._batches(group, sources)):
-            ruled, asked = chosen[0] in asking, None
-            if ruled:
-                own = [Demand() if demands is None else demands[place] for place in chosen]
-                numbers = [first_line + place for place in chosen]
-                asked = as_pieces([self._always.joined(one) for one in own], self.vocabularies.tgt, numbers)
-            answers = self._translate_batch([lines[place] for place in chosen], [sources[p] for p in chosen], asked)
-            for place, answer in zip(chosen, answers, strict=True):
-                found[place] = answer or _refuse(first_line + place, ruled)
-            if progress:
-                progress(len(chosen))
+
+        def asked_of(chosen: list[int]) -> Demands | None:
+            if chosen[0] not in asking:
+                return None
+            own = [Demand() if demands is None else demands[place] for place in chosen]
+            numbers = [first_line + place for place in chosen]
+            return as_pieces([self._always.joined(one) for one in own], self.vocabularies.tgt, numbers)
+
+        batches = [batch for group in groups for batch in self._batches(group, sources)]
+        jobs = [([sources[place] for place in chosen], asked_of(chosen)) for chosen in batches]
+        with in_order(lambda job: self._find(*job), jobs, at_a_time()) as searched:
+            for chosen, (of_batch, asked), its in zip(batches, jobs, searched, strict=True):
+                answers = self._answers([lines[place] for place in chosen], of_batch, its)
+                for place, answer in zip(chosen, answers, strict=True):
+                    found[place] = answer or _refuse(first_line + place, asked is not None)
+                if progress:
+                    progress(len(chosen))
         return found
 
     def search(self, source_BS: tf.Tensor) -> Hypotheses:
@@ -147,7 +154,7 @@ class Translator:
     @property
     def _budget(self) -> int:
         """Source pieces a batch: fewer where each sentence has more rows than a usual beam gives it."""
-        return max(1, self.cfg.batch_tokens * USUAL_ROWS // max(USUAL_ROWS, self.cfg.samples))
+        return max(1, self.cfg.batch_tokens * USUAL_ROWS // max(USUAL_ROWS, self.cfg.width))
 
     def _batches(self, places: list[int], sources: list[list[int]]) -> list[list[int]]:
         plan = plan_by_length([len(sources[place]) for place in places], self._budget)
@@ -165,11 +172,11 @@ class Translator:
             )
         return [*ids[: self.cfg.max_source], EOS] if ids else []
 
-    def _translate_batch(
-        self, lines: list[str], sources: list[list[int]], demands: Demands | None
+    def _answers(
+        self, lines: list[str], sources: list[list[int]], searched: list[list[Found]]
     ) -> list[list[Translation]]:
         answers = []
-        for line, source, found in zip(lines, sources, self._find(sources, demands), strict=True):
+        for line, source, found in zip(lines, sources, searched, strict=True):
             pieces_src = self.vocabularies.src.pieces(source)
             answer = [self._decode(line, one, pieces_src) for one in found]
             if self.likeness_of is not None and answer:
@@ -197,6 +204,12 @@ class Translator:
         else:
             text = target.decode(tokens)
         return Translation(one_line(text), score, tokens, weight_TS, pieces_src, target.pieces(tokens), log_prob)
+
+
+def at_a_time() -> int:
+    """Batches that are searched together: two on a processor, where a search by itself leaves a core idle at times."""
+    one = tf.config.threading.get_intra_op_parallelism_threads() == 1
+    return 1 if one or tf.config.list_logical_devices("GPU") else 2
 
 
 def listed(hypotheses: Hypotheses, sources: Sequence[Sequence[int]]) -> list[list[Found]]:
