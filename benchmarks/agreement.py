@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from benchmarks import harness
@@ -32,7 +33,7 @@ def searches(samples: int) -> dict[str, tuple[str, ...]]:
     """What is compared, by its name in the table."""
     drawn = (f"search.samples={samples}", "search.epsilon=0.02")
     found = {
-        "beam of 5": (),
+        "beam of 5": ("search.beam=5",),
         "one draw, epsilon 0.02": ("search.samples=1", "search.epsilon=0.02"),
         f"the likeliest of {samples} draws": drawn,
     }
@@ -51,7 +52,9 @@ def row_of(name: str, words: tuple[str, ...], parsed: argparse.Namespace, text: 
     translator = Translator(system.model, loaded.vocabularies, loaded.config.search, likeness_of=likeness)
     done = translate_and_score(text, translator, scorer, 0)
     figures = [done.scores["bleu"].value, done.scores["chrf"].value, 100 * done.scores["wmd"].value]
-    return [name, *(f"{figure:.2f}" for figure in figures), f"{done.seconds:.1f}"]
+    row = [name, *(f"{figure:.2f}" for figure in figures), f"{done.seconds:.1f}"]
+    print(" | ".join(row), file=sys.stderr, flush=True)  # what there is, should it be stopped
+    return row
 
 
 def main() -> None:
