@@ -22,7 +22,7 @@ from nmt.data.specials import BOS, EOS
 from nmt.model.arrays import ArrayModel, Floats
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.interface import Found, SearchModel
-from nmt.search.penalties import Divisors, limit_of
+from nmt.search.penalties import Divisors, by_length, limit_of
 from nmt.search.shortlist import Ids
 
 Integers = NDArray[np.intp]
@@ -155,7 +155,7 @@ def alone_search(model: SearchModel, cfg: SearchConfig) -> AloneSearch | None:
 
     It serves one model in float32 on a processor that attends as usual, without draws, diversity and coverage.
     """
-    if cfg.coverage or cfg.samples or cfg.diversity or tf.config.list_logical_devices("GPU"):
+    if not by_length(cfg) or cfg.samples or cfg.diversity or tf.config.list_logical_devices("GPU"):
         return None
     if not isinstance(model, Seq2Seq) or {model.dtype, model.compute} - {None, tf.float32}:
         return None

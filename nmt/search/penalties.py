@@ -72,6 +72,11 @@ def limit_of(words: int, cfg: SearchConfig) -> int:
     return math.floor(cfg.max_ratio * words) + cfg.max_extra
 
 
+def by_length(cfg: SearchConfig) -> bool:
+    """Whether a score depends on log-probability and length alone."""
+    return not cfg.coverage
+
+
 class Divisors(dict[int, np.float32]):
     """lp(n) of each n that was asked for."""
 
