@@ -24,6 +24,13 @@ class ServeConfig(Command):
     max_sentences: int = option(1_000, "of one request", at_least=1, hint="more are answered with 413")
     queue: int = option(4_000, "sentences that may wait", at_least=1, hint="more are answered with 429")
     batch: int = option(128, "sentences translated together, at most", at_least=1, hint="128 keeps two cores busy")
+    at_once: int = option(
+        2,
+        "batches that a processor translates at once, sharing its cores; a GPU: one",
+        at_least=1,
+        at_most=64,
+        hint="2 is quick",
+    )
     wait_ms: int = option(
         5, "that the oldest sentence waits for company", at_least=0, at_most=60_000, hint="0 waits for nobody"
     )

@@ -1,8 +1,8 @@
-"""Sentences of all requests in one queue, translated in batches by one thread.
+"""Sentences of all requests in one queue, translated in batches by one thread or several.
 
 The oldest sentence waits for company, at least `wait_s` (`begins`). A batch is for one model and one number of
-alternatives; within it the translator sorts by length. What nobody waits for any more leaves the queue untranslated.
-Recent translations are remembered.
+alternatives; within it the translator sorts by length. Threads take equal shares of what there is. What nobody waits
+for any more leaves the queue untranslated. Recent translations are remembered.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Protocol
 
 from nmt.errors import DataError
@@ -31,14 +32,16 @@ class Work(Protocol):
     def __call__(self, sentences: Sequence[str]) -> Sequence[Any]: ...
 
 
-def begins(wait_s: float, oldest: float, came: float, ended: float, last_s: float) -> float:
+def begins(wait_s: float, oldest: float, came: float, ended: float, last_s: float, away: int) -> float:
     """When a batch begins, on the clock that says when its oldest sentence and the last one came, and when the batch
-    before it ended, which took `last_s`.
+    before it ended, which took `last_s`; `away` more sentences were answered then than have come since.
 
     Each sentence waits `wait_s`. Clients that were just answered come back one after the other, and one large batch is
     done sooner than two small ones: so there is more to wait for, up to a fifth of what the last batch took, until
-    nobody has come for a part of it.
+    as many have come as were answered, or nobody for a part of it.
     """
+    if not away:
+        return oldest + wait_s
     gap = max(wait_s, last_s / 32) if wait_s else 0.0
     more = min(max(came, ended) + gap, ended + last_s / 5)
     return max(oldest + wait_s, more)
@@ -71,7 +74,7 @@ class Sentence:
 class BatchQueue:
     """See above. `close` ends it after what it holds."""
 
-    def __init__(self, wait_s: float, batch: int, room: int, remembered: int) -> None:
+    def __init__(self, wait_s: float, batch: int, room: int, remembered: int, threads: int = 1) -> None:
         self.wait_s, self.batch, self.room, self.remembered = wait_s, batch, room, remembered
         self.num_batches = self.num_translated = self.num_remembered = self.num_dropped = 0
         self._waiting: deque[Sentence] = deque()
@@ -82,8 +85,11 @@ class BatchQueue:
         self._last_s = 0.0  # that the last batch took,
         self._ended = 0.0  # and when it was answered
         self._came = 0.0  # when the last sentence came
-        self._thread = threading.Thread(target=self._run, name="translate", daemon=True)
-        self._thread.start()
+        self._under_way = 0  # sentences in batches that are being translated
+        self._away = 0  # sentences that were answered, less those that have come since
+        self._threads = [threading.Thread(target=self._run, name="translate", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -102,7 +108,8 @@ class BatchQueue:
         with self._change:
             self._closing = True
             self._change.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _enter(self, sentences: Sequence[str], work: Work) -> list[Any]:
         """For each sentence its answer, where that is known, or the future of it."""
@@ -117,6 +124,7 @@ class BatchQueue:
             entered = {text: Sentence(text, work, loop.create_future(), loop) for text in new}
             self._waiting.extend(entered.values())
             self._came = time.monotonic()
+            self._away = max(0, self._away - len(new))
             self.num_remembered += len(known) - len(new)
             self._change.notify_all()
         return [entered[text].answer if text in entered else known[text] for text in sentences]
@@ -153,11 +161,19 @@ class BatchQueue:
             log.exception("a batch of %d sentences failed", len(texts))
             self._tell(batch, lambda _, error=error: error)  # type: ignore[misc]
             return
-        self._ended = time.monotonic()
-        self._last_s = self._ended - started
-        self._pace_s = 0.8 * self._pace_s + 0.2 * self._last_s / len(texts)
+        finally:
+            self._note(len(batch), started)
         self._remember(batch[0].work, answers)
         self._tell(batch, lambda sentence: answers[sentence.text])
+
+    def _note(self, num_sentences: int, started: float) -> None:
+        """That a batch has ended."""
+        with self._change:
+            self._ended = time.monotonic()
+            self._last_s = self._ended - started
+            self._pace_s = 0.8 * self._pace_s + 0.2 * self._last_s / num_sentences / len(self._threads)
+            self._under_way -= num_sentences
+            self._away += num_sentences
 
     def _refuse(self, batch: Sequence[Sentence], mistake: DataError) -> None:
         """A demand cannot be met: of several sentences each is translated alone, since it may be another's."""
@@ -188,16 +204,19 @@ class BatchQueue:
                     self._change.wait()
                     continue
                 oldest = self._waiting[0].arrived
-                due = begins(self.wait_s, oldest, self._came, self._ended, self._last_s)
+                due = begins(self.wait_s, oldest, self._came, self._ended, self._last_s, self._away)
                 rest_s = due - time.monotonic()
                 if rest_s <= 0 or len(self._waiting) >= self.batch or self._closing:
                     return self._cut()
                 self._change.wait(rest_s)
 
     def _cut(self) -> list[Sentence]:
-        """Up to `batch` sentences of the kind of the oldest, in order."""
+        """Up to `batch` sentences of the kind of the oldest, in order: a share of all there are and may come back."""
         key, taken, others = self._waiting[0].work.key, list[Sentence](), deque[Sentence]()
-        while self._waiting and len(taken) < self.batch:
+        expected = self._away if time.monotonic() < self._ended + self._last_s / 5 else 0
+        sentences = len(self._waiting) + self._under_way + expected
+        most = min(self.batch, ceil(sentences / len(self._threads)))
+        while self._waiting and len(taken) < most:
             sentence = self._waiting.popleft()
             if sentence.dropped:
                 self.num_dropped += 1
@@ -206,6 +225,8 @@ class BatchQueue:
             else:
                 others.append(sentence)
         self._waiting.extendleft(reversed(others))
+        self._under_way += len(taken)
+        self._away = 0  # nobody is waited for twice
         self.num_batches += 1
         self.num_translated += len(taken)
         return taken

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hmac
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from nmt.config.commands import read_command
 from nmt.config.serve import ServeConfig
 from nmt.errors import CheckpointError, ConfigError
 from nmt.programs import main
 from nmt.serve.models import Shelf, checkpoint_opener
-from nmt.serve.server import bound, read_keys
+from nmt.serve.server import bound, read_keys, share_cores
+from nmt.training.device import Chosen
 from tests.unit.serve_tools import ask, client_of, light_opener, opener
 
 TRAINED = Path(__file__).resolve().parents[1] / "golden" / "run_v1" / "checkpoints" / "last.h5"
@@ -37,6 +40,7 @@ MISUSES = [
     ("max_sentences=0", "max_sentences: found 0, expected at least 1; more are answered with 413."),
     ("queue=0", "queue: found 0, expected at least 1; more are answered with 429."),
     ("batch=0", "batch: found 0, expected at least 1; 128 keeps two cores busy."),
+    ("at_once=0", "at_once: found 0, expected 1 <= value <= 64; 2 is quick."),
     ("wait_ms=-1", "wait_ms: found -1, expected 0 <= value <= 60000; 0 waits for nobody."),
     ("cache=-1", "cache: found -1, expected at least 0; 0 remembers none."),
     ("alternatives=-1", "alternatives: found -1, expected at least 0; 0 gives none."),
@@ -64,6 +68,36 @@ def test_a_model_is_opened_as_the_search_says_and_not_where_it_cannot(tmp_path):
     assert (model.best.cfg.nbest, model.several.cfg.nbest) == (1, 2)  # no more than the beam is wide
     with pytest.raises(CheckpointError, match="missing"):
         checkpoint_opener((), 3)("model", (tmp_path / "missing.h5",), 1)
+
+
+def test_two_threads_find_what_one_finds():
+    """With the same model, batches of other sizes and lengths beside one another."""
+    best = checkpoint_opener(("search.beam=2",), 0)("model", (TRAINED,), 1).best
+    batches = [["a man " * (1 + place % 4) for place in range(first, first + size)] for first, size in ((0, 9), (1, 5))]
+    alone = [best.translate(batch) for batch in batches]
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(5):
+            for found, expected in zip(threads.map(best.translate, batches), alone, strict=True):
+                assert [one.tokens for (one,) in found] == [one.tokens for (one,) in expected]
+                assert [one.score for (one,) in found] == [one.score for (one,) in expected]
+
+
+@pytest.mark.parametrize(
+    "kind, threads, asked, at_once, shared",
+    [
+        ("cpu", 2, 1, 1, None),  # all cores for one: as they were chosen
+        ("cpu", 2, 2, 2, 1),
+        ("cpu", 1, 2, 1, None),
+        ("cpu", 16, 2, 2, 14),
+        ("cpu", 4, 64, 4, 1),
+        ("gpu", 16, 2, 1, None),
+    ],
+)
+def test_batches_at_once_share_the_cores(kind, threads, asked, at_once, shared, monkeypatch):
+    told: list[int] = []
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", told.append)
+    assert share_cores(Chosen(kind, "a device"), threads, asked) == at_once
+    assert told == ([] if shared is None else [shared])
 
 
 def test_it_listens_where_it_is_told():

@@ -31,8 +31,8 @@ class Shout:
 def queue():
     made = []
 
-    def make(wait_s: float = 0.02, batch: int = 4, room: int = 20, remembered: int = 0) -> BatchQueue:
-        made.append(BatchQueue(wait_s, batch, room, remembered))
+    def make(wait_s: float = 0.02, batch: int = 4, room: int = 20, remembered: int = 0, threads: int = 1) -> BatchQueue:
+        made.append(BatchQueue(wait_s, batch, room, remembered, threads))
         return made[-1]
 
     yield make
@@ -67,23 +67,85 @@ def test_a_batch_is_for_one_kind_of_work(queue):
 
 
 @pytest.mark.parametrize(
-    "oldest, came, ended, last_s, due",
+    "oldest, came, ended, last_s, away, due",
     [
-        (10.0, 10.0, 0.0, 0.0, 11.0),  # the first of all waits a second
-        (10.0, 10.5, 0.0, 0.0, 11.0),  # and no longer, before anything is known of batches
-        (10.0, 13.0, 15.0, 40.0, 16.25),  # it has waited, but those who were just answered may come back
-        (10.0, 17.0, 15.0, 40.0, 18.25),  # and do
-        (10.0, 22.5, 15.0, 40.0, 23.0),  # up to a fifth of the last batch
-        (10.0, 15.5, 15.0, 0.8, 15.16),  # which is little where batches are quick
-        (30.0, 30.0, 15.0, 40.0, 31.0),  # who comes late to an idle service waits a second
+        (10.0, 10.0, 0.0, 0.0, 0, 11.0),  # the first of all waits a second
+        (10.0, 10.5, 0.0, 0.0, 0, 11.0),  # and no longer, before anything is known of batches
+        (10.0, 13.0, 15.0, 40.0, 1, 16.25),  # it has waited, but those who were just answered may come back
+        (10.0, 17.0, 15.0, 40.0, 1, 18.25),  # and do
+        (10.0, 17.0, 15.0, 40.0, 0, 11.0),  # until all of them have
+        (10.0, 22.5, 15.0, 40.0, 1, 23.0),  # up to a fifth of the last batch
+        (10.0, 15.5, 15.0, 0.8, 1, 15.16),  # which is little where batches are quick
+        (30.0, 30.0, 15.0, 40.0, 1, 31.0),  # who comes late to an idle service waits a second
     ],
 )
-def test_a_batch_begins_when_its_oldest_has_waited_and_nobody_comes_any_more(oldest, came, ended, last_s, due):
-    assert begins(1.0, oldest, came, ended, last_s) == pytest.approx(due)
+def test_a_batch_begins_when_its_oldest_has_waited_and_nobody_comes_any_more(oldest, came, ended, last_s, away, due):
+    assert begins(1.0, oldest, came, ended, last_s, away) == pytest.approx(due)
 
 
 def test_nobody_is_waited_for_where_that_is_asked():
-    assert begins(0.0, oldest=10.0, came=10.0, ended=10.0, last_s=80.0) == 10.0
+    assert begins(0.0, oldest=10.0, came=10.0, ended=10.0, last_s=80.0, away=1) == 10.0
+
+
+def test_a_batch_waits_for_as_many_as_were_answered_and_not_for_one_more(queue):
+    """A fifth of the first batch is more than this test has time for."""
+    waiting, work = queue(wait_s=0.001, batch=9), Shout()
+    waiting._last_s, waiting._ended, waiting._away = 1e6, time.monotonic(), 3
+
+    async def scene():
+        asked = [asyncio.create_task(waiting.translate([text], work)) for text in "ab"]
+        await asyncio.sleep(0.1)
+        assert work.batches == []
+        assert await waiting.translate(["c"], work) == ["C"]
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(scene()) == [["A"], ["B"]]
+    assert work.batches == [["a", "b", "c"]]
+
+
+def test_threads_translate_at_once_an_equal_share_each(queue):
+    """Each batch ends only once both have begun."""
+    both = threading.Barrier(2)
+
+    class Together(Shout):
+        def __call__(self, sentences):
+            both.wait(10)
+            return super().__call__(sentences)
+
+    waiting, work = queue(batch=9, threads=2), Together()
+    assert asyncio.run(waiting.translate(list("abcde"), work)) == list("ABCDE")
+    assert sorted(work.batches) == [["a", "b", "c"], ["d", "e"]]
+
+
+@pytest.mark.parametrize("last_s, taken", [(1e6, 4), (0.0, 2)])
+def test_a_share_counts_those_who_may_come_back_for_as_long_as_they_are_waited_for(queue, last_s, taken):
+    waiting = queue(wait_s=1000, batch=9, threads=2)
+
+    async def scene():
+        asked = asyncio.create_task(waiting.translate(list("abcd"), Shout()))
+        await asyncio.sleep(0)
+        with waiting._change:
+            waiting._away, waiting._ended, waiting._last_s = 4, time.monotonic(), last_s
+            batch = waiting._cut()
+        asked.cancel()
+        return len(batch)
+
+    assert asyncio.run(scene()) == taken
+
+
+def test_no_answer_is_another_s_however_many_ask_at_once(queue):
+    waiting, work = queue(wait_s=0.001, batch=7, room=64, threads=3), Shout()
+
+    async def client(name: str):
+        for number in range(30):
+            texts = [f"{name} {number} {part}" for part in "ab"]
+            assert await waiting.translate(texts, work) == [text.upper() for text in texts]
+
+    async def everyone():
+        await asyncio.gather(*(client(name) for name in "abcdefgh"))
+
+    asyncio.run(everyone())
+    assert sum(map(len, work.batches)) == 8 * 30 * 2
 
 
 def test_what_there_is_no_room_for_is_refused_whole(queue):
