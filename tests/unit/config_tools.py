@@ -67,6 +67,11 @@ def groups_and_options() -> Sequence[tuple[str, str]]:
     return sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 
 
+def recipes(*own: str) -> list[str]:
+    """The options of `experiment`, in order."""
+    return sorted([*own, *(option for group, option in groups_and_options() if group == "experiment")])
+
+
 @pytest.fixture
 def quick_hydra(monkeypatch):
     keep_answers(monkeypatch)

@@ -19,10 +19,10 @@ from nmt.config.root import CommandLine, Config
 from nmt.config.saved import read_run_config, write_run_config
 from nmt.errors import ConfigError, DataError
 from nmt.plumbing.claims import claimed
-from tests.unit.config_tools import Edge, quick_hydra  # noqa: F401 (a fixture)
+from tests.unit.config_tools import Edge, quick_hydra, recipes  # noqa: F401 (a fixture)
 
 ONE_OF_GROUPS = "there are data, debug, experiment, metrics, model, resume, search, seed, subword, sweep, train"
-EXPERIMENTS = "bench_large, bench_small, million_pairs, multi30k, multi30k_tok, small_corpus, tiny_sweep"
+EXPERIMENTS = ", ".join(recipes())
 DATA = "captions, enja, files, mixture, multi30k, multi30k_tok"
 NO_OPTION = "found no option of this name"
 RIGHT_OR_OUT = "correct it or leave it out"

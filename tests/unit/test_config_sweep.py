@@ -11,7 +11,7 @@ from nmt.config.root import Config
 from nmt.config.saved import dump, load_config, write_run_config
 from nmt.config.store import options, register
 from nmt.config.sweep import HOW, SHORT, SweepConfig
-from tests.unit.config_tools import Edge, composed, quick_hydra  # noqa: F401 (a fixture)
+from tests.unit.config_tools import Edge, composed, quick_hydra, recipes  # noqa: F401 (a fixture)
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ OWN_MISTAKES = {
     "--config-dir; check that mine.yaml is in it.",
     ("--config-dir=own", "--config-name=bare"): "--config-name=bare: found a file that does not build on ours, "
     "expected defaults that begin with config; write `defaults: [config, _self_]` at its top.",
-    ("--config-dir=own", "experiment=min"): "experiment: found min, expected one of bench_large, bench_small, "
-    "million_pairs, mine, multi30k, multi30k_tok, small_corpus, tiny_sweep; did you mean experiment=mine.",
+    ("--config-dir=own", "experiment=min"): "experiment: found min, expected one of "
+    f"{', '.join(recipes('mine'))}; did you mean experiment=mine.",
     ("--config-dir=own", "--config-name=my", "train.max_step=3"): "train.max_step: found no option of this name, "
     "expected an option of train; did you mean train.max_steps.",
     ("--config-dir=own", "resume=gone"): "resume=gone: found no folder of this name, expected the folder of an earlier "
