@@ -25,6 +25,10 @@ from tests.tiers import is_quick
 # Some tests set up logging anew, which closes the handlers there are, absl's too; and that closes its stream, unless it
 # is the process's own: it would be what pytest had put in its place.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+# The tests start some hundred programs. Each would compile the project anew, and each worker the tests, if what was
+# compiled were not kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # One test a core: more threads would only wait for one another. A run that asks for threads gets them all the same.
 for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")

@@ -49,10 +49,8 @@ def attention_png(
     axes.set_yticks(range(num_rows), [word(text) for text in target_words])
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=10)
-    axes.set_xticks(np.arange(num_columns + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(num_rows + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="#d0d7de", linewidth=0.5)
-    axes.tick_params(which="minor", length=0)
+    for lines, across, along in ((axes.vlines, num_columns, num_rows), (axes.hlines, num_rows, num_columns)):
+        lines(np.arange(across + 1) - 0.5, -0.5, along - 0.5, colors="#d0d7de", linewidth=0.5, zorder=1.5)
     if max(num_columns, num_rows) <= _VALUES_UP_TO:
         _write_values(axes, weight_TS)
     bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.03, shrink=min(0.9, 3.5 / height), ticks=[0.0, 0.5, 1.0])
