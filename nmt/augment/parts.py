@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nmt.augment.material import write_lines
+from nmt.config.train import Device
 from nmt.data.lines import open_lines
 from nmt.errors import DataError
 from nmt.plumbing.files import write_text
@@ -51,6 +52,9 @@ def read_request(folder: Path) -> Request:
     path = folder / REQUEST
     try:
         request = record_of(Request, parsed(path.read_bytes()))
+        Device(request.device)
+        if request.part < 1:
+            raise ValueError(f"part: {request.part}")
     except (OSError, ValueError) as error:
         raise DataError(
             str(path), found=str(error), expected="what the stage is to do", next_step="start nmt augment again"
@@ -78,11 +82,25 @@ def is_done(folder: Path) -> bool:
     return (folder / MADE).exists()
 
 
-def read_made(folder: Path) -> Iterator[Made]:
-    """In the order of the lines."""
-    for line in open_lines(folder / MADE):
+def read_made(folder: Path, count: int) -> Iterator[Made]:
+    """What was made of `count` lines, in their order. Raises DataError for a file that a stage has not written so."""
+    path = folder / MADE
+    lines = open_lines(path)
+    if len(lines) != count:
+        raise _not_made(str(path), f"{len(lines)} lines", f"{count}, one for each that was to be translated")
+    for number, line in enumerate(lines, start=1):
         score, _, text = line.partition("\t")
-        yield Made(text, float(score) if score else None)
+        try:
+            value = float(score) if score else None
+        except ValueError:
+            raise _not_made(f"{path}, line {number}", repr(score), "a score, or none, and a tab") from None
+        yield Made(text, value)
+
+
+def _not_made(place: str, found: str, expected: str) -> DataError:
+    return DataError(
+        place, found=found, expected=expected, next_step="restore the file, or choose another folder with out=FOLDER"
+    )
 
 
 def _line(made: Made) -> str:

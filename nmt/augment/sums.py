@@ -89,7 +89,7 @@ class Summing:
         made, command = part.made, self.command
         of = SIDES[made.lines]
         lines = open_lines(self.text / lines_file(made.lines))
-        kept = likely(lines, read_made(self.at(made)), command.min_score)
+        kept = likely(lines, read_made(self.at(made), len(lines)), command.min_score)
         vectors = self._vectors(part)
         if vectors is not None and command.min_similarity is not None:
             config = made.model.config

@@ -146,9 +146,12 @@ class AugmentConfig(Options):
                 )
 
 
-def _listed(override: Override) -> Override:
-    """mono_tgt=FILE -> mono_tgt=[FILE]"""
-    key, _, text = str(override.input_line).partition("=")
+def _parsed(word: str) -> Override:
+    """With what a shell takes away: translate=a b -> translate="a b"; and mono_tgt=FILE -> mono_tgt=[FILE]"""
+    key, _, text = word.partition("=")
+    if key == "translate" and text[:1] not in ("'", '"'):
+        return parse_override(f"{key}={mistakes.in_quotes(text)}")
+    override = parse_override(word)
     one = key in ("methods", "mono_src", "mono_tgt") and isinstance(override.value(), str)
     return parse_override(f"{key}=[{text}]") if one else override
 
@@ -167,7 +170,7 @@ def read_augment(argv: Sequence[str]) -> AugmentConfig:
     for word in args.overrides:
         key = word.lstrip("+~").partition("=")[0]
         if key in own:
-            settings.append(_listed(parse_override(word)))
+            settings.append(_parsed(word))
         elif key in REFUSED or key.startswith("sweep"):
             raise ConfigError(
                 key,

@@ -17,6 +17,7 @@ import numpy as np
 from gensim.models import KeyedVectors
 from numpy.testing import assert_array_equal
 
+from nmt.augment import parts
 from nmt.checkpoint.bundle import Bundle, opened
 from nmt.checkpoint.conversion import convert_file
 from nmt.checkpoint.file import read_parameters, save, verify
@@ -261,6 +262,12 @@ def read_terms(folder: Path) -> None:
     tried(terms.of_machine, Launch(launch=LaunchConfig(folder=str(folder))), "nmt")
 
 
+def read_stage(folder: Path) -> None:
+    """What is asked of a stage that translates, and what it made."""
+    tried(parts.read_request, folder)
+    tried(lambda: list(parts.read_made(folder, 3)))
+
+
 def read_status(folder: Path) -> None:
     importlib.import_module("nmt.app.rent").of_the_training(folder)  # it loads TensorFlow
 
@@ -394,7 +401,11 @@ def of_runs(folder: Path) -> Iterator[Format]:
     yield Format("config.yaml", 60, run, "config.yaml", (mutated, yaml_changed, yaml_changed), read_config)
     yield Format("metrics.jsonl", 40, run, "metrics.jsonl", lines, read_log)
     yield Format("TensorBoard", 20, {"events.out.tfevents.1": board}, "events.out.tfevents.1", (mutated,), read_board)
-    yield Format("ledger", 40, sweep, ledger.FILE, lines, read_sweep)
+    request = parts.Request("best.h5", "lines", ["search.nbest=1"], 2, True, "auto")
+    stage = {parts.REQUEST: json.dumps(asdict(request)).encode(), parts.MADE: b"-0.5\tein Hund\n\t\n-1.25\tzwei\n"}
+    yield Format("request of a stage", 5, stage, parts.REQUEST, (mutated, json_changed), read_stage)
+    yield Format("translations of a stage", 5, stage, parts.MADE, lines, read_stage)
+    yield Format("ledger", 30, sweep, ledger.FILE, lines, read_sweep)
     yield Format("log of a trial", 10, sweep, "0/metrics.jsonl", lines, read_sweep)
     yield Format("study", 10, {JOURNAL: study}, JOURNAL, lines, read_study)
 

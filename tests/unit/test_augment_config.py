@@ -99,6 +99,11 @@ def test_a_mistake_is_one_sentence(words, sentence, capsys):
     assert capsys.readouterr().err == f"{sentence}\n"
 
 
+@pytest.mark.parametrize("word", ["translate=search.beam=2 search.seed=3", "translate='search.beam=2 search.seed=3'"])
+def test_words_of_the_search_need_no_quotes_beside_those_of_the_shell(word):
+    assert read_augment(["out=o", word]).translate == "search.beam=2 search.seed=3"
+
+
 def test_a_mono_pattern_without_a_file_is_told():
     with pytest.raises(ConfigError, match=r"mono_tgt: found no file that matches nowhere/\*"):
         read_augment(["out=o", "methods=[back]", "mono_tgt=nowhere/*"])

@@ -266,8 +266,24 @@ def test_parts_that_are_done_are_not_done_again(tmp_path):
     again = read_request(tmp_path)
     assert again == request
     translate_parts(tmp_path, again, lambda lines: [Made("", None) for _ in lines])
-    assert list(read_made(tmp_path)) == [*(Made(f"{line}\t!", -0.5) for line in "abcd"), Made("", None)]
+    assert list(read_made(tmp_path, 5)) == [*(Made(f"{line}\t!", -0.5) for line in "abcd"), Made("", None)]
     assert list((tmp_path / "parts").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (
+            "-1\ta\n",
+            r"made.tsv: found 1 lines, expected 2, one for each that was to be translated; restore the file, or ",
+        ),
+        ("-1\ta\nx y\n", r"made.tsv, line 2: found 'x y', expected a score, or none, and a tab; restore the file, or "),
+    ],
+)
+def test_a_broken_translation_is_told_in_a_sentence(tmp_path, content, sentence):
+    (tmp_path / "made.tsv").write_text(content)
+    with pytest.raises(DataError, match=f"{sentence}choose another folder with out=FOLDER"):
+        list(read_made(tmp_path, 2))
 
 
 def test_a_broken_request_is_told_in_a_sentence(tmp_path):
