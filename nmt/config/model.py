@@ -78,6 +78,12 @@ class ModelConfig(Options, place="model"):
     )
     tie: Tie = option(Tie.none, "target: target embedding and output share a table; all: the source embedding too")
     residual: bool = option(False, "between stacked layers")
+    transition_depth: int = option(
+        1,
+        "transitions a time step in each recurrent layer; those after the first see the state alone",
+        at_least=1,
+        hint="1 is usual, 2 to 8 is deep (Miceli Barone et al. 2017)",
+    )
     layer_norm: bool = option(False, "normalise what enters the gates, a product at a time (Ba et al. 2016)")
     dropout_embedding: float = option(0.0, "share of embedding features set to 0", at_least=0, below=1, hint=DROPOUT)
     dropout_state: float = option(

@@ -134,6 +134,16 @@ class ArrayModel:
             seen_NU = layer_norm(c_NU, self._weight(prefix, "cell_gain")) + self._weight(prefix, "cell_bias")
         return (o_NU * np.tanh(seen_NU), c_NU)
 
+    def _layer(self, prefix: str, gates_NG: Floats, state: State) -> State:
+        """All transitions of a time step, the first of which sees `gates_NG`."""
+        return self._further(prefix, self._cell(prefix, gates_NG, state))
+
+    def _further(self, prefix: str, state: State) -> State:
+        for number in range(2, self.config.transition_depth + 1):
+            name = f"{prefix}/transition_{number}"
+            state = self._cell(name, self._weight(name, "bias")[np.newaxis], state)
+        return state
+
     def _start(self, output_NU: Floats) -> State:
         return (output_NU,) if self.config.cell is Cell.gru else (output_NU, np.zeros_like(output_NU))
 
@@ -142,7 +152,7 @@ class ArrayModel:
         gates_SG, states_SU = self._gates(prefix, x_SI), []
         state = self._start(np.zeros((1, self.config.encoder_units), np.float32))
         for step in range(len(x_SI)):
-            state = self._cell(prefix, gates_SG[step : step + 1], state)
+            state = self._layer(prefix, gates_SG[step : step + 1], state)
             states_SU.append(state[0])
         return np.concatenate(states_SU)
 
@@ -181,11 +191,12 @@ class ArrayModel:
         rest_NG = self._weight(second, "bias") if conditional else gates_NG
         product_NG = product(context_ND, self._weight(second, "context_kernel"))
         first = self._cell(second, self._normed(second, "context_gain", product_NG) + rest_NG, first)
+        first = self._further(self.first, first)
         output_NU, new = first[0], [first]
         for number, old in enumerate(state[1:], start=1):
             prefix = f"decoder/layer_{number}"
             gates_NG = self._gates(prefix, np.concatenate([output_NU, context_ND], axis=1))
-            new.append(self._cell(prefix, gates_NG, old))
+            new.append(self._layer(prefix, gates_NG, old))
             output_NU = output_NU + new[-1][0] if self.config.residual else new[-1][0]
         joined_NX = np.concatenate([output_NU, y_NE, context_ND], axis=1)
         t_NR = np.tanh(product(joined_NX, self.weights["output/deep/kernel"]) + self.weights["output/deep/bias"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from nmt.model.layer_norm import layer_norm
 from nmt.model.noise import Noise, state_mask
 from nmt.model.products import multiply
 from nmt.model.recurrence import Nest, unroll
+from nmt.model.transitions import FurtherTransitions
 from nmt.model.weights import Direct, Weights
 
 DecoderState = tuple[Nest, ...]  # a cell's state for each layer
@@ -45,7 +47,8 @@ class AttentiveLayer(tf.Module):
 
     plain (Bahdanau et al. 2015, appendix A.1.2): c_t = attend(s_{t-1}), then s_t = cell(y_{t-1}, c_t; s_{t-1}).
     conditional (Sennrich et al. 2017, "Nematus", section 3): s' = cell_1(y_{t-1}; s_{t-1}), c_t = attend(s'),
-    s_t = cell_2(c_t; s'). With layer normalisation the product with the context has its own, as in `cells.py`.
+    s_t = cell_2(c_t; s'). Further transitions follow (`transitions.py`). With layer normalisation the product with the
+    context has its own, as in `cells.py`.
     """
 
     def __init__(self, config: ModelConfig, initial: Initial, prefix: str) -> None:
@@ -69,11 +72,15 @@ class AttentiveLayer(tf.Module):
         if config.layer_norm:
             self.context_gain_G = initial.constant(f"{second}/context_gain", np.ones(sum(sizes)))
             self.vectors += [self.context_gain_G]
+        self.further = FurtherTransitions(config, initial, prefix, config.units)
+        self.kernels += self.further.kernels
+        self.vectors += self.further.vectors
 
-    def masks(self, like_BU: tf.Tensor, noise: Noise | None) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-        """Variational dropout of the two transitions' states."""
+    def masks(self, like_BU: tf.Tensor, noise: Noise | None) -> list[tf.Tensor | None]:
+        """Variational dropout of the states of the two transitions, and of the further ones."""
         first = state_mask(like_BU, self.rate, noise, f"{self.prefix}/first")
-        return first, state_mask(like_BU, self.rate, noise, f"{self.prefix}/second") if self.conditional else None
+        second = state_mask(like_BU, self.rate, noise, f"{self.prefix}/second") if self.conditional else None
+        return [first, second, *self.further.masks(like_BU, noise)]
 
     def transition(
         self,
@@ -83,7 +90,7 @@ class AttentiveLayer(tf.Module):
         keys_BSA: tf.Tensor,
         values_BSD: tf.Tensor,
         mask_BS: tf.Tensor,
-        dropped: tuple[tf.Tensor | None, tf.Tensor | None] = (None, None),
+        dropped: Sequence[tf.Tensor | None] = (None, None),
     ) -> tuple[Nest, tf.Tensor, tf.Tensor]:
         """One step: -> new state, context [B, D], attention [B, S]. `gates_BG`: the projected y_{t-1}."""
         if self.conditional:
@@ -94,9 +101,10 @@ class AttentiveLayer(tf.Module):
             context_BG = layer_norm(context_BG, weights.read(self.context_gain_G), self.second.groups)
         if self.conditional:
             gates = context_BG + weights.read(self.second_bias_G)
-            return self.second(weights, gates, state, dropped[1]), context_BD, weight_BS
-        # add_n and not +: both have one gradient then, which the loop keeps once.
-        return self.cell(weights, tf.add_n([gates_BG, context_BG]), state, dropped[0]), context_BD, weight_BS
+            state = self.second(weights, gates, state, dropped[1])
+        else:  # add_n and not +: both have one gradient then, which the loop keeps once.
+            state = self.cell(weights, tf.add_n([gates_BG, context_BG]), state, dropped[0])
+        return self.further(weights, state, dropped[2:]), context_BD, weight_BS
 
     def unroll(
         self, embedded_TBE: Embedded, memory: Memory, noise: Noise | None, with_attention: bool
@@ -127,22 +135,28 @@ class UpperLayer(tf.Module):
         self.cell = make_cell(config, initial, prefix, config.units)
         width = config.units + 2 * config.encoder_units
         self.input = Projection(initial, f"{prefix}/{config.cell.value}", width, self.cell)
+        self.further = FurtherTransitions(config, initial, prefix, config.units)
 
     def unroll(self, below_TBU: tf.Tensor, contexts_TBD: tf.Tensor, start: Nest, noise: Noise | None) -> tf.Tensor:
         """-> states [T, B, U]."""
         mask_BU = state_mask(start[0], self.rate, noise, self.prefix)
+        further_masks = self.further.masks(start[0], noise)
 
         def step(weights: Weights, state: Nest, gates_BG: Nest, shared: Nest) -> tuple[Nest, Nest]:
-            state = self.cell(weights, gates_BG, state, mask_BU)
+            state = self.further(weights, self.cell(weights, gates_BG, state, mask_BU), further_masks)
             return state, state[0]
 
         gates_TBG = self.input(tf.concat([below_TBU, contexts_TBD], axis=2))
-        states_TBU, _ = unroll(step, self.cell.kernels, self.cell.vectors, start, gates_TBG, (), self.compute)
+        kernels = [*self.cell.kernels, *self.further.kernels]
+        vectors = [*self.cell.vectors, *self.further.vectors]
+        states_TBU, _ = unroll(step, kernels, vectors, start, gates_TBG, (), self.compute)
         return below_TBU + states_TBU if self.residual else states_TBU
 
     def step(self, below_BU: tf.Tensor, context_BD: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         """-> output [B, U], new state."""
-        state = self.cell(Direct(self.compute), self.input(tf.concat([below_BU, context_BD], axis=1)), state, None)
+        weights = Direct(self.compute)
+        state = self.cell(weights, self.input(tf.concat([below_BU, context_BD], axis=1)), state, None)
+        state = self.further(weights, state)
         return (below_BU + state[0] if self.residual else state[0]), state
 
 

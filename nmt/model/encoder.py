@@ -11,6 +11,7 @@ from nmt.model.embedding import Embedded, backwards
 from nmt.model.initial import Initial
 from nmt.model.noise import Noise, state_mask
 from nmt.model.recurrence import Nest, unroll
+from nmt.model.transitions import FurtherTransitions
 from nmt.model.weights import Weights
 
 
@@ -30,23 +31,29 @@ class BidirectionalLayer(tf.Module):
             Projection(initial, f"{prefix}/{way}/{config.cell.value}", width, cell)
             for way, cell in zip(("forward", "backward"), self.cells, strict=True)
         ]
+        self.further = [
+            FurtherTransitions(config, initial, f"{prefix}/{way}", units) for way in ("forward", "backward")
+        ]
 
     def __call__(self, x_SBI: Embedded, mask_SB1: tf.Tensor, noise: Noise | None) -> tf.Tensor:
         """-> states [S, B, 2U]; mask: 1 on words, 0 on padding, of the model's float type."""
         forward, backward = self.cells
         zeros_BU = tf.zeros([tf.shape(mask_SB1)[1], forward.units], mask_SB1.dtype)
+        further_f, further_b = self.further
+        further_masks = further_f.masks(zeros_BU, noise), further_b.masks(zeros_BU, noise)
         masks = [state_mask(zeros_BU, self.rate, noise, f"{self.prefix}/{way}") for way in ("forward", "backward")]
 
         def step(weights: Weights, state: Nest, inputs: Nest, shared: Nest) -> tuple[Nest, Nest]:
             (f_BG, b_BG, real_B1), (old_f, old_b) = inputs, state
-            new_f = forward(weights, f_BG, old_f, masks[0])
-            new_b = backward(weights, b_BG, old_b, masks[1])
+            new_f = further_f(weights, forward(weights, f_BG, old_f, masks[0]), further_masks[0])
+            new_b = further_b(weights, backward(weights, b_BG, old_b, masks[1]), further_masks[1])
             new_b = tf.nest.map_structure(lambda x: x * tf.stop_gradient(real_B1), new_b)
             return (new_f, new_b), (new_f[0], new_b[0])
 
         inputs = (self.inputs[0](x_SBI), self.inputs[1](backwards(x_SBI)), tf.reverse(mask_SB1, [0]))
         start = (forward.start(zeros_BU), backward.start(zeros_BU))
-        kernels, vectors = [*forward.kernels, *backward.kernels], [*forward.vectors, *backward.vectors]
+        kernels = [*forward.kernels, *backward.kernels, *further_f.kernels, *further_b.kernels]
+        vectors = [*forward.vectors, *backward.vectors, *further_f.vectors, *further_b.vectors]
         (f_SBU, b_SBU), _ = unroll(step, kernels, vectors, start, inputs, (), self.compute)
         return tf.concat([f_SBU, tf.reverse(b_SBU, [0])], axis=2)
 

@@ -20,17 +20,19 @@ def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision, pas
     """Of a pair of subwords, one on either side, padding included, at the worst moment of a step.
 
     What a loop over time keeps grows with the gates (products, inputs and the gradients of both; with layer
-    normalisation the normalised products too), what the loss keeps with the vocabulary (logits and softmax); two
-    `passes` over a batch keep a few more such arrays. The factors are measured: TensorFlow's own count of the peak of a
-    step, which rounds up by as much as it finds free in its pool, lies between 0.4 and 1 times the result
-    (tests/unit/test_training_footprint.py).
+    normalisation the normalised products too; of further transitions the products), what the loss keeps with the
+    vocabulary (logits and softmax); two `passes` over a batch keep a few more such arrays. The factors are measured:
+    TensorFlow's own count of the peak of a step, which rounds up by as much as it finds free in its pool, lies between
+    0.4 and 1 times the result (tests/unit/test_training_footprint.py).
     """
     gates = GATES[model.cell] * (4 if model.layer_norm else 3)
     encoder = 2 * model.encoder_units * (gates + 1) * model.encoder_layers
     first = model.units * (gates + 1) + LAYERS[model.attention].kept(model)
     second = 5 * model.units if model.decoder is Decoder.conditional else 0
     upper = gates * model.units * (model.decoder_layers - 1)
-    loops = encoder + first + second + upper + 4 * model.embedding + 3 * model.readout
+    states = 2 * model.encoder_units * model.encoder_layers + model.units * model.decoder_layers
+    further = (model.transition_depth - 1) * states * GATES[model.cell]
+    loops = encoder + first + second + upper + further + 4 * model.embedding + 3 * model.readout
     more = 6 * vocabulary * (passes - 1)
     if precision is Precision.float32:
         return 4.0 * (passes * (loops + 3 * vocabulary) + more)

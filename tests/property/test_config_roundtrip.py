@@ -69,6 +69,7 @@ models = builds(
     tie=sampled_from([Tie.none, Tie.target]),
     residual=booleans(),
     layer_norm=booleans(),
+    transition_depth=integers(1, 9),
     units=integers(1, 2**40),
     dropout_state=rates,
 )

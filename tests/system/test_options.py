@@ -22,6 +22,7 @@ RUNS = {
     "bpe, joint, sampled, conditional, tied in all places": [
         *("subword=bpe", "subword.joint=true", "subword.size=200", "subword.sampling=0.1"),
         *("model.decoder=conditional", "model.tie=all", "model.attention=luong_general", "model.layer_norm=true"),
+        "model.transition_depth=2",
         *("train.schedule=plateau", "train.early_stopping.metric=loss", "train.early_stopping.patience=1"),
         *("search.normalisation=gnmt", "search.coverage=0.2", "search.beam=2"),
         *("train.precision=bfloat16", "search.precision=bfloat16", "train.micro_batch_tokens=200"),

@@ -51,6 +51,7 @@ CONFIGS = {
         "residual": True,
     },
     "layer norm": {"layer_norm": True},
+    "deep, stacked": {"transition_depth": 3, "encoder_layers": 2, "decoder_layers": 2},
     "layer norm, lstm, conditional, stacked": {
         "layer_norm": True,
         "cell": Cell.lstm,
@@ -84,12 +85,19 @@ def weight_shapes(config: ModelConfig, source_vocab: int, target_vocab: int) -> 
             own = ("recurrent_bias",) if config.cell is Cell.gru else ("cell_gain", "cell_bias")
             shapes.update({f"{prefix}/{cell}/{name}": (size,) for name in own})
 
+    def layer(prefix: str, inputs: int, size: int) -> None:
+        recurrent(prefix, inputs, size)
+        for number in range(2, config.transition_depth + 1):
+            recurrent(f"{prefix}/transition_{number}", 0, size)
+            for name in ("kernel", "gain"):
+                shapes.pop(f"{prefix}/transition_{number}/{cell}/{name}", None)
+
     for number in range(config.encoder_layers):
         for way in ("forward", "backward"):
             prefix = layer_prefix("encoder", number, config.encoder_layers)
-            recurrent(f"{prefix}/{way}", double if number else width, config.encoder_units)
+            layer(f"{prefix}/{way}", double if number else width, config.encoder_units)
     first = layer_prefix("decoder", 0, config.decoder_layers)
-    recurrent(first, width, units)
+    layer(first, width, units)
     if config.decoder is Decoder.conditional:
         recurrent(f"{first}/second", double, units)
         shapes[f"{first}/second/{cell}/context_kernel"] = shapes.pop(f"{first}/second/{cell}/kernel")
@@ -100,7 +108,7 @@ def weight_shapes(config: ModelConfig, source_vocab: int, target_vocab: int) -> 
         if config.layer_norm:
             shapes[f"{first}/{cell}/context_gain"] = (gates * units,)
     for number in range(1, config.decoder_layers):
-        recurrent(f"decoder/layer_{number}", units + double, units)
+        layer(f"decoder/layer_{number}", units + double, units)
     shapes |= {"decoder/start/kernel": (double, units * config.decoder_layers)}
     shapes |= {"decoder/start/bias": (units * config.decoder_layers,)}
     shapes |= attention_shapes(config, f"{first}/attention")
@@ -222,13 +230,18 @@ class Twin:
         gain, bias = self.w[f"{prefix}/cell_gain"], self.w[f"{prefix}/cell_bias"]
         return lstm(gates, state, recurrent, lambda c: layer_norm(c, gain) + bias)
 
+    def further(self, prefix: str, state: tuple) -> tuple:
+        for number in range(2, self.config.transition_depth + 1):
+            state = self.cell(f"{prefix}/transition_{number}", None, state)
+        return state
+
     def start(self, h: np.ndarray) -> tuple:
         return (h,) if self.config.cell is Cell.gru else (h, np.zeros_like(h))
 
     def direction(self, prefix: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
         state, outputs = self.start(np.zeros(self.config.encoder_units)), []
         for x in inputs:
-            state = self.cell(prefix, x, state)
+            state = self.further(prefix, self.cell(prefix, x, state))
             outputs.append(state[0])
         return outputs
 
@@ -263,9 +276,11 @@ class Twin:
             state = self.cell(f"{self.first}/second", None, state, context)
         else:
             state = self.cell(self.first, y, state, context)
+        state = self.further(self.first, state)
         output, new = state[0], [state]
         for number in range(1, self.config.decoder_layers):
-            state = self.cell(f"decoder/layer_{number}", np.concatenate([output, context]), states[number])
+            prefix = f"decoder/layer_{number}"
+            state = self.further(prefix, self.cell(prefix, np.concatenate([output, context]), states[number]))
             output = output + state[0] if self.config.residual else state[0]
             new.append(state)
         joined = np.concatenate([output, y, context])

@@ -122,12 +122,14 @@ def test_what_is_always_demanded_is_part_of_the_graph():
     assert all(len(one) > 5 and letters.encode("b")[0] not in one for one in ids)
 
 
-def test_a_normalised_model_is_exported_with_its_translations(tmp_path):
+def test_a_normalised_and_deep_model_is_exported_with_its_translations(tmp_path):
     """Also where a sentence alone is searched in NumPy."""
     letters = ListedSubwords(SubwordKind.characters, [*"abcdefgh "])
-    config = tiny_config(cell=Cell.lstm, decoder=DecoderKind.conditional, layer_norm=True)
+    config = tiny_config(cell=Cell.lstm, decoder=DecoderKind.conditional, layer_norm=True, transition_depth=2)
     model, vocabularies = Seq2Seq(config, letters.size, letters.size, 3), Vocabularies(letters, letters, joint=True)
-    assign(model, random_filled({name: tuple(w.shape) for name, w in model.named_weights().items()}, seed=5))
+    weights = random_filled({name: tuple(w.shape) for name, w in model.named_weights().items()}, seed=5)
+    weights["output/bias"][EOS] = -100  # each goes on as long as its source lets it
+    assign(model, weights)
     cfg, lines = SearchConfig(beam=1), ["abc", "had a bag", "e"]
     module = tf.Module()
     module.model = model

@@ -146,20 +146,21 @@ def test_loss(smoothing):
 
 
 LAST = {"cell": Cell.lstm, "decoder": Decoder.conditional, "attention": Attention.dot, "decoder_layers": 2}
+DEEP = {"transition_depth": 2}
 # Of two features little but the signs is left, with curves that differences of finite width do not follow.
-NORMED_SIZES = {"layer_norm": True, "decoder_layers": 2, "encoder_units": 3, "units": 6}
+NORMED_SIZES = {"layer_norm": True, "decoder_layers": 2, "encoder_units": 3, "units": 6, **DEEP}
 NORMED = {
-    f"layer norm, {c.value}, {d.value}, {a.value}": {**NORMED_SIZES, "cell": c, "decoder": d, "attention": a}
+    f"layer norm, deep, {c.value}, {d.value}, {a.value}": {**NORMED_SIZES, "cell": c, "decoder": d, "attention": a}
     for c, d, a in product(Cell, Decoder, Attention)
 }
-USUAL = "layer norm, gru, conditional, bahdanau"
+USUAL = "layer norm, deep, gru, conditional, bahdanau"
 
 
 @pytest.mark.parametrize(
     "options",
     [
         pytest.param({"dropout_words": WordDropout.type}, id="default"),
-        pytest.param(LAST, id="lstm, conditional, dot, stacked"),
+        pytest.param({**LAST, **DEEP}, id="lstm, conditional, dot, stacked, deep"),
         *(pytest.param(one, id=n, marks=[] if n == USUAL else [pytest.mark.long]) for n, one in NORMED.items()),
     ],
 )

@@ -48,6 +48,7 @@ def test_the_configurations_use_every_value_of_every_option():
         assert {getattr(config, option) for config in configs().values()} == set(values)
     for switch in ("residual", "layer_norm"):
         assert {getattr(config, switch) for config in configs().values()} == {True, False}
+    assert {config.transition_depth for config in configs().values()} == {1, 3}
 
 
 def test_taught_logits_of_a_padded_batch_are_those_of_the_numpy_twin(built):

@@ -18,7 +18,7 @@ from nmt.training.loss_scale import LossScale
 
 SMALL = {"embedding": 256, "encoder_units": 256, "units": 512, "attention_units": 256, "output_units": 512}
 OTHERS = [kind.value for kind in Attention if kind is not Attention.bahdanau]
-NORMED = ["LSTM, two layers, layer norm", "bfloat16, layer norm"]
+MORE = ["LSTM, two layers, layer norm", "deep, bfloat16"]
 PASSES = ["large vocabulary", "two passes", "two passes, small vocabulary", "two passes, bfloat16"]
 ROWS, WIDTH = 40, 30
 MEASURED = {name: size // 2 for name, size in SMALL.items()}  # what is counted grows alike with both
@@ -58,14 +58,14 @@ def measured(config, vocabulary, precision, consistency):
         ({"decoder": Decoder.conditional, "encoder_layers": 2}, 100, Precision.float32, Consistency.none),
         ({"cell": Cell.lstm, "decoder_layers": 2}, 100, Precision.float32, Consistency.none),
         ({"cell": Cell.lstm, "decoder_layers": 2, "layer_norm": True}, 100, Precision.float32, Consistency.none),
-        ({"layer_norm": True}, 100, Precision.bfloat16, Consistency.none),
+        ({"transition_depth": 3}, 100, Precision.bfloat16, Consistency.none),
         *(
             ({"attention": kind}, 100, Precision.float32, Consistency.none)
             for kind in Attention
             if kind is not Attention.bahdanau
         ),
     ],
-    ids=[*PASSES, "small vocabulary", "bfloat16", "conditional, two layers", "LSTM, two layers", *NORMED, *OTHERS],
+    ids=[*PASSES, "small vocabulary", "bfloat16", "conditional, two layers", "LSTM, two layers", *MORE, *OTHERS],
 )
 def test_a_step_takes_what_the_formula_says(more, vocabulary, precision, consistency):
     try:
@@ -86,6 +86,7 @@ def test_tokens_grow_with_memory_and_shrink_with_the_model():
     assert tokens(0.8) - 2 * 2_574 in (0, 1)
     assert tokens(0.4, units=1_024) < tokens(0.4)
     assert tokens(0.4, layer_norm=True) < tokens(0.4)
+    assert tokens(0.4, transition_depth=2) < tokens(0.4)
     assert footprint.micro_batch_tokens(0.4, ModelConfig(**SMALL), 8_000, Precision.bfloat16) > tokens(0.4)
 
 
