@@ -127,8 +127,9 @@ class _Planner:
         self.pairs = material.digest
         self.search = search_words(command.translate)
         saved = dump(recipe.configs[Direction.forward])
-        for method in command.methods:  # a mistake shows before anything is trained
-            load_config(saved, self._search(method, 0))
+        self.draws = {  # a mistake shows before anything is trained
+            method: load_config(saved, self._search(method)).search.samples > 0 for method in command.methods
+        }
 
     def plan(self) -> Plan:
         command = self.command
@@ -192,15 +193,16 @@ class _Planner:
             lines = "mono_src"
         if method == BACK and self.command.mono_tgt:
             lines = "mono_tgt"
-        command, search = self.command, self._search(method, model.seed)
+        command = self.command
+        search = self._search(method, *([f"search.seed={model.seed}"] if self.draws[method] else []))
         what = (lines, self.lines[lines], search, command.part, command.min_score is not None)
         ident = ident_of("translate", model.ident, *what)
         name = f"translate-{model.round}-{model.direction.value}-{model.number}" if method == DIVERSIFY else method
         return Part(method, Translation(name, ident, model, lines, search))
 
-    def _search(self, method: str, seed: int) -> tuple[str, ...]:
+    def _search(self, method: str, *seed: str) -> tuple[str, ...]:
         drawn = ["search.samples=1"] if method == BACK and self.command.back is Back.sampling else []
-        return (*drawn, "search.nbest=1", f"search.seed={seed}", *self.search)
+        return (*drawn, "search.nbest=1", *seed, *self.search)
 
     def _sum(self, name: str, parts: Sequence[Part], whole: bool) -> Sum:
         command = self.command

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUARD = '__name__ == "__main__"'
 # Programs that others of ours start, with the standard library alone or at the far end of a pipe.
 INNER = {
+    "nmt.app.augment_stage",
     "nmt.app.rent",
     "nmt.checkpoint.foreign_child",
     "nmt.launch.agent",

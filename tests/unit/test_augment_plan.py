@@ -104,7 +104,9 @@ def test_what_two_methods_need_is_done_once(plan_of):
     assert names(both)[2] == ["translate-1-forward-1", "translate-1-backward-1"]
     drawn = plan_of(methods=["back", "diversify"], models=1, back=Back.sampling)
     assert names(drawn)[2] == ["translate-1-forward-1", "translate-1-backward-1", "back"]
-    assert drawn.sum.parts[-1].made.search[0] == "search.samples=1"
+    last = drawn.sum.parts[-1].made
+    assert last.search == ("search.samples=1", "search.nbest=1", f"search.seed={last.model.seed}")
+    assert {part.made.search for part in both.sum.parts} == {("search.nbest=1",)}, "a beam draws nothing"
 
 
 def test_other_filters_take_the_same_models_and_another_corpus_none(plan_of, recipe):
@@ -153,7 +155,7 @@ def test_metrics_follow_the_language_that_is_written():
             "translate: found beam=2, expected words of the search, with a blank between them; "
             'write translate="search.beam=4 search.max_extra=20".',
         ),
-        ("search.beam=0", "search.beam: found 0, expected at least 1; 1 is greedy, 5 is usual."),
+        ("search.beam=0", "search.beam: found 0, expected 1 <= value <= 1000; 1 is greedy, 5 is usual."),
     ],
 )
 def test_a_mistaken_search_shows_before_anything_is_trained(plan_of, translate, sentence):
