@@ -30,7 +30,8 @@ BROKEN = {
     "data: {source: files}\ntrain: 3": f"saved configuration: found values where groups of options belong, {RESTORE}",
     "data: {source: files}\nsearch: {beam: x}": "saved configuration: search.beam: found x, expected an integer; the "
     "default is 5.",
-    "data: {source: files}\nsearch: {beam: 0}": "search.beam: found 0, expected at least 1; 1 is greedy, 5 is usual.",
+    "data: {source: files}\nsearch: {beam: 0}": "search.beam: found 0, expected 1 <= value <= 1000; "
+    "1 is greedy, 5 is usual.",
     "data: {source: files, tests: {a: [1]}}": "data.tests.a: found [1], expected one value for each entry; correct "
     "the entry.",
 }
