@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,8 @@ _NOT_ZERO = re.compile(rb"(?:^| )[-+]?[0.]*[1-9]")
 class VectorFile:
     """A table of which `select` reads the vectors that are asked for, and keeps them: some 165 bytes a word beside.
 
-    For texts that are not there yet, as translations of a run that trains. `load_vectors` is for texts that are.
+    For texts that are not there yet, as translations of a run that trains; `load_vectors` is for texts that are there.
+    Threads may ask at once, as those of a service do.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class VectorFile:
         self.dimension, self.source = dimension, source
         self._rows: dict[str, int] = {}
         self._matrix_KD: NDArray[np.floating] = read([])
+        self._lock = Lock()
 
     @property
     def sha256(self) -> str:
@@ -54,11 +57,12 @@ class VectorFile:
 
         Raises MetricError where the file has changed since it was opened.
         """
-        fresh = sorted(word for word in set(words) - self._rows.keys() if word in self)
-        if fresh:
-            self._matrix_KD = np.concatenate([self._matrix_KD, self._read([word.encode() for word in fresh])])
-            self._rows = {**self._rows, **{word: len(self._rows) + n for n, word in enumerate(fresh)}}
-        return WordVectors(self._rows, self._matrix_KD, self._digest, self.source)
+        with self._lock:
+            fresh = sorted(word for word in set(words) - self._rows.keys() if word in self)
+            if fresh:
+                self._matrix_KD = np.concatenate([self._matrix_KD, self._read([word.encode() for word in fresh])])
+                self._rows = {**self._rows, **{word: len(self._rows) + n for n, word in enumerate(fresh)}}
+            return WordVectors(self._rows, self._matrix_KD, self._digest, self.source)
 
 
 @dataclass

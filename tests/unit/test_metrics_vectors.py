@@ -10,6 +10,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -408,6 +410,23 @@ def test_an_opened_file_reads_what_a_text_needs_and_keeps_it(table_file, block, 
         assert first.words == ["naïve"]  # an earlier table stays as it was
         assert opened.select(["hen"]).words == both.words
         assert both.sha256 == loaded.sha256
+
+
+def test_threads_that_ask_an_opened_file_at_once_get_their_words(tmp_path):
+    (tmp_path / "t").write_bytes(text())
+    opened, both = open_vectors(tmp_path / "t"), threading.Barrier(2)
+    read = opened._read
+
+    def together(words: list[bytes]) -> np.ndarray:
+        with suppress(threading.BrokenBarrierError):  # one at a time: nobody else comes
+            both.wait(0.2)
+        return read(words)
+
+    opened._read = together
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(opened.select, (["dog"], ["cat"])))
+    table = opened.select(["naïve"])
+    assert [table[word].tolist() for word in WORDS[:3]] == MATRIX_WD[:3].tolist()
 
 
 def test_an_opened_file_counts_the_first_of_two_vectors_and_words_with_spaces(tmp_path):
