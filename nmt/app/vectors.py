@@ -97,12 +97,13 @@ def vectors_of_checkpoint(path: Path, bundle: Bundle, config: Config, references
 def vectors_of_file(path: Path, config: Config, references: Iterable[str]) -> VectorSource:
     """A file's vectors, read when a translation first has their words: which those are is not known before.
 
-    Raises MetricError as `open_vectors` does, and where none of the words of `references` is among them.
+    Raises MetricError as `open_vectors` does, and where it has none of the words of `references`, if there are any: who
+    only translates has no references.
     """
     wmd = config.metrics.wmd
     vectors = open_vectors(path)
     wanted = vocabulary_of(references, wmd, config.data.language)
-    if not any(word in vectors and any(map(str.isalpha, word)) for word in wanted):
+    if wanted and not any(word in vectors and any(map(str.isalpha, word)) for word in wanted):
         casing = "lower-cased" if wmd.lowercase else "cased"
         raise MetricError(
             f"metrics.wmd.vectors: {path}",

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from nmt.app.vectors import scorer_as_before
+from nmt.app.vectors import scorer_as_before, vectors_of_checkpoint
 from nmt.checkpoint.bundle import Bundle, Opened
 from nmt.config.metrics import MetricsConfig, WmdConfig
 from nmt.config.root import Config
@@ -21,11 +21,18 @@ TABLE = "hund 1 0\nkatze 0 1\n"
 SHA256 = hashlib.sha256(TABLE.encode()).hexdigest()
 
 
+def config_of(path: Path) -> Config:
+    return Config(metrics=MetricsConfig(report=["wmd"], wmd=WmdConfig(vectors=str(path))))
+
+
+def bundle_of(**kept: Any) -> Bundle:
+    return Bundle("", SubwordKind.words, False, b"", b"", **kept)
+
+
 def scorer(path: Path, **kept: Any):
-    config = Config(metrics=MetricsConfig(report=["wmd"], wmd=WmdConfig(vectors=str(path))))
-    bundle = Bundle("", SubwordKind.words, False, b"", b"", **kept)
     dev = ParallelText("dev", ["a dog"], ["ein Hund"])
-    return scorer_as_before(Opened(path, cast("Any", None), bundle), config, Corpora([], [], dev, {}))
+    start = Opened(path, cast("Any", None), bundle_of(**kept))
+    return scorer_as_before(start, config_of(path), Corpora([], [], dev, {}))
 
 
 def test_a_file_that_has_moved_and_one_of_an_older_version(tmp_path):
@@ -33,6 +40,12 @@ def test_a_file_that_has_moved_and_one_of_an_older_version(tmp_path):
     for kept in ({"wmd_file": SHA256}, {}):
         vectors = scorer(tmp_path / "table", **kept).language.vectors
         assert (vectors.sha256, "hund" in vectors) == (SHA256, True)
+
+
+def test_who_translates_has_no_references_and_gets_the_vectors_of_the_file(tmp_path):
+    (tmp_path / "table").write_text(TABLE)
+    vectors = vectors_of_checkpoint(tmp_path / "best.h5", bundle_of(), config_of(tmp_path / "table"), ())
+    assert vectors.select(["katze"])["katze"].tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(
