@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os.path  # its questions have an answer for a name that is too long, unlike those of Path
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml  # OmegaConf's own reader
@@ -15,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nmt.config import mistakes
 from nmt.config.overrides import apply_overrides, locate, parse_override, to_config
 from nmt.config.root import Config
+from nmt.config.search import SearchConfig, idle_keys
 from nmt.config.store import SOURCES
 from nmt.errors import ConfigError
 from nmt.plumbing.files import write_text
@@ -45,7 +47,8 @@ def load_config(text: str, overrides: Sequence[str] = (), origin: str = ORIGIN) 
     An option that the text does not name has its default. Raises ConfigError for text that is no configuration, names
     an option that this version does not know, or holds an impossible value; its place begins with `origin`.
     """
-    changed = apply_overrides(_located(_read(text, origin)), [parse_override(override) for override in overrides])
+    saved = _without_idle(_located(_read(text, origin)))
+    changed = apply_overrides(saved, [parse_override(override) for override in overrides])
     return unbased(to_config(changed))
 
 
@@ -144,6 +147,14 @@ def _read(text: str, origin: str) -> DictConfig:
                 next_step="use the version that wrote it, or remove the line",
             ) from error
         raise mistakes.wrong_value(f"{origin}: {key}", error.value, place.hint, place.default) from error
+    return node
+
+
+def _without_idle(node: DictConfig) -> DictConfig:
+    """What shapes draws where none is made changed nothing, and older versions saved it; now it is refused."""
+    with suppress(OmegaConfBaseException):  # values that are none have their sentence later
+        for key in idle_keys(node.search.samples):
+            node.search[key] = getattr(SearchConfig, key)
     return node
 
 

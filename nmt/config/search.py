@@ -34,6 +34,11 @@ class Utility(Enum):
 OF_DRAWS = ("temperature", "top_k", "top_p", "epsilon", "seed")
 
 
+def idle_keys(samples: int) -> tuple[str, ...]:
+    """Those that change nothing with so many draws a sentence."""
+    return ("diversity",) if samples else OF_DRAWS
+
+
 @dataclass
 class SearchConfig(Options, place="search"):
     beam: int = option(
@@ -153,7 +158,7 @@ class SearchConfig(Options, place="search"):
                 expected="neither draws nor rules beside it: they are of all pieces",
                 next_step="leave one of them out",
             )
-        for key in ("diversity",) if self.samples else OF_DRAWS:
+        for key in idle_keys(self.samples):
             found, usual = getattr(self, key), getattr(SearchConfig, key)
             if found != usual:
                 raise ConfigError(

@@ -136,3 +136,13 @@ def test_several_translations_need_a_page_that_shows_them(monkeypatch):
 def test_translating_takes_them_all():
     told = [entry.key for entry in entries_of(TranslateConfig)]
     assert {f"search.{key}" for key in KEYS} <= set(told)
+
+
+def test_what_older_versions_saved_and_ignored_is_left_out(saved):
+    older = saved.replace("  temperature: 1.0\n", "  temperature: 0.8\n").replace("  top_k: 0\n", "  top_k: 5\n")
+    assert "temperature: 0.8" in older
+    assert load_config(older) == load_config(saved)
+    drawn = saved.replace("  samples: 0\n", "  samples: 4\n").replace("  diversity: 0.0\n", "  diversity: 0.5\n")
+    assert load_config(drawn).search == SearchConfig(samples=4)
+    with pytest.raises(ConfigError, match=r"search\.temperature"):
+        load_config(saved, ["search.temperature=0.8"])
