@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from operator import attrgetter
 
 from nmt.config import mistakes
 from nmt.config.compose import composed
 from nmt.config.root import Config
 from nmt.data.corpora import TEST
 from nmt.sweep.trials import key_of
+
+# Options of the one language that is written, and what they are where the other one is.
+OF_TARGET = {
+    "metrics.wmd.vectors": "null",
+    "search.must": "[]",
+    "search.never": "[]",
+    "search.dictionary": "null",
+    "search.shortlist": "null",
+}
 
 
 class Direction(Enum):
@@ -41,9 +51,10 @@ class Recipe:
             values["data.tgt_language"] = data.tgt_language
         values |= {f"+data.tests.{name}" if name != TEST else "data.test": prefix for name, prefix in tests.items()}
         own = [word for word in self.words if key_of(word) not in ("data", "seed") and not _is_of_data(word)]
-        if not forward and self.config.metrics.wmd.vectors is not None:
-            own = [word for word in own if key_of(word) != "metrics.wmd.vectors"]
-            own.append("metrics.wmd.vectors=null")  # they are of the other language
+        if not forward:
+            there = [key for key in OF_TARGET if attrgetter(key)(self.config)]
+            own = [word for word in own if key_of(word) not in there]
+            own += [f"{key}={OF_TARGET[key]}" for key in there]
         return (
             *own,
             "data=files",

@@ -95,10 +95,10 @@ class Summing:
             config = made.model.config
             mover = WordMover(open_vectors(vectors), config.metrics.wmd, config.data.language)
             kept = alike(kept, self._own(of), mover, command.min_similarity)
+        kept = kept.without(self.material.leaks.places(kept.made, 1 - of), LEAKED)  # noise would hide it
         if self._is_noised(part):
             noise = Noise(command.drop, command.blank, command.shuffle, command.filler, self.recipe.config.seed)
             kept = changed(kept, noise)
-        kept = kept.without(self.material.leaks.places(kept.made, 1 - of), LEAKED)
         pair = (kept.lines, kept.made) if of == SRC else (kept.made, kept.lines)
         return Added(part, ParallelText(made.name, *pair), kept.read, kept.dropped)
 

@@ -149,7 +149,7 @@ class AugmentConfig(Options):
 def _parsed(word: str) -> Override:
     """With what a shell takes away: translate=a b -> translate="a b"; and mono_tgt=FILE -> mono_tgt=[FILE]"""
     key, _, text = word.partition("=")
-    if key == "translate" and text[:1] not in ("'", '"'):
+    if key in ("translate", "tag", "filler") and text.lower() != "null" and text[:1] not in ("'", '"'):
         return parse_override(f"{key}={mistakes.in_quotes(text)}")
     override = parse_override(word)
     one = key in ("methods", "mono_src", "mono_tgt") and isinstance(override.value(), str)

@@ -104,6 +104,11 @@ def test_words_of_the_search_need_no_quotes_beside_those_of_the_shell(word):
     assert read_augment(["out=o", word]).translate == "search.beam=2 search.seed=3"
 
 
+def test_a_word_needs_no_quotes_for_what_it_is_made_of():
+    command = read_augment(["out=o", "methods=[back]", "back=noised", "tag=<SYN>", "filler=<X>"])
+    assert (command.tag, command.filler) == ("<SYN>", "<X>")
+
+
 def test_a_mono_pattern_without_a_file_is_told():
     with pytest.raises(ConfigError, match=r"mono_tgt: found no file that matches nowhere/\*"):
         read_augment(["out=o", "methods=[back]", "mono_tgt=nowhere/*"])

@@ -147,6 +147,13 @@ def test_metrics_follow_the_language_that_is_written():
     assert (backward.data.language, backward.metrics.bleu.tokenize, backward.metrics.wmd.vectors) == ("en", "13a", None)
 
 
+def test_words_that_a_translation_must_have_are_of_one_language():
+    recipe = read_recipe(["data=enja", "search.must=[x]", "search.never=[y]", "search.max_extra=7"], ())
+    forward, backward = (recipe.configs[way].search for way in Direction)
+    assert (forward.must, forward.never, forward.max_extra) == (["x"], ["y"], 7)
+    assert (backward.must, backward.never, backward.max_extra) == ([], [], 7)
+
+
 @pytest.mark.parametrize(
     "translate, sentence",
     [

@@ -148,6 +148,13 @@ def test_sentences_of_dev_and_test_sets_are_left_out_wherever_they_come_from(fol
     assert told["parts"][0]["dropped"] == {"a sentence of the dev set or a test set": 1}
 
 
+def test_noise_hides_no_sentence_of_a_dev_set(folder):
+    folder.made("back", Direction.backward, "target", ["the last one", "a cat sits", "two men"])
+    pairs, told = folder.sum(methods=["back"], back=Back.noised, drop=0.0, blank=1.0, shuffle=0, tag=None)
+    assert pairs[3:] == [("<BLANK> <BLANK> <BLANK>", REAL.tgt[1]), ("<BLANK> <BLANK>", REAL.tgt[2])]
+    assert told["parts"][0]["dropped"] == {"a sentence of the dev set or a test set": 1}
+
+
 def test_what_is_unlike_the_text_s_own_translation_is_left_out(folder, tmp_path):
     """Forward translations are compared in the target language; back-translations without vectors are not."""
     words = {"hund": (1, 0), "rennt": (1, 0.1), "katze": (0, 1), "sitzt": (0.1, 1), "zwei": (-1, 0)}
