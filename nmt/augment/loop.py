@@ -19,6 +19,7 @@ from nmt.config.augment import AugmentConfig
 from nmt.config.metrics import LOSS
 from nmt.config.root import Config
 from nmt.errors import SweepError
+from nmt.metrics.vectors import open_vectors
 from nmt.sweep.ledger import Ledger, Status, read_standings
 from nmt.sweep.outcome import Scores, read_scores
 from nmt.sweep.pool import CONSOLE, LocalPool, Pool, importable, places, train_program
@@ -34,6 +35,8 @@ TRANSLATE = "nmt.app.augment_stage"
 def augment(command: AugmentConfig, make_pool: Callable[[AugmentConfig, Config], Pool] | None = None) -> None:
     """Raises ConfigError, DataError, MetricError, and SweepError where a stage failed."""
     recipe = read_recipe(command.words, command.flags)
+    for vectors in filter(None, (command.vectors_src, command.vectors_tgt)):
+        open_vectors(vectors)  # a mistake shows before anything is trained
     material = load_material(command, recipe.config.data)
     plan = make_plan(command, recipe, material)
     pool = (make_pool or local_pool)(command, recipe.config)

@@ -128,12 +128,15 @@ class AugmentConfig(Options):
 
     def _check_needed(self) -> None:
         """Raises ConfigError for an option of what is not done: it would change nothing."""
-        noised = self.back is Back.noised
+        noised, diverse = self.back is Back.noised, DIVERSIFY in self.methods
+        compared = "of the training text among methods"  # other sentences have nothing to compare with
         needs = {
-            **dict.fromkeys(("models", "rounds"), (DIVERSIFY in self.methods, f"{DIVERSIFY} among methods")),
+            **dict.fromkeys(("models", "rounds"), (diverse, f"{DIVERSIFY} among methods")),
             **dict.fromkeys(("back", "mono_tgt", "tag"), (BACK in self.methods, f"{BACK} among methods")),
             **dict.fromkeys(("drop", "blank", "shuffle", "filler"), (noised, f"back={Back.noised.value}")),
             "mono_src": (FORWARD in self.methods, f"{FORWARD} among methods"),
+            "vectors_src": (diverse or (BACK in self.methods and not self.mono_tgt), f"{BACK} {compared}"),
+            "vectors_tgt": (diverse or (FORWARD in self.methods and not self.mono_src), f"{FORWARD} {compared}"),
         }
         defaults = OmegaConf.structured(AugmentConfig)
         for key, (there, expected) in needs.items():

@@ -78,6 +78,8 @@ def test_a_pattern_is_the_files_that_it_matches(tmp_path):
          "leave it out."),
         ("out=o mono_src=f", "mono_src: found [f], expected forward among methods beside it; add that, or "
          "leave it out."),
+        ("out=o methods=[back] vectors_tgt=f min_similarity=0.5", "vectors_tgt: found f, expected forward of the "
+         "training text among methods beside it; add that, or leave it out."),
         ("out=o models=0", "models: found 0, expected at least 1; 3 is usual, 1 is the least."),
         ("out=o methods=[back] 'tag=a b'", "tag: found 'a b', expected one word; leave out the white space."),
         ("out=o min_score=1", "min_score: found 1.0, expected at most 0, or null to keep all; -2 leaves out what the "
@@ -86,6 +88,8 @@ def test_a_pattern_is_the_files_that_it_matches(tmp_path):
          "for back-translations, vectors_tgt=FILE for forward translations."),
         ("out=o vectors_tgt=f", "vectors_src, vectors_tgt: found f, expected min_similarity beside it; "
          "add min_similarity=0.5."),
+        ("out=o vectors_tgt=nowhere min_similarity=0.5", "nowhere: found no such file or directory, expected a file "
+         "that can be read; name a file that is there and whole."),
         ("out=o metods=[back]", "metods: found no option of this name, expected an option or a group of options; "
          "did you mean methods."),
         ("out=o --models=2", "--models=2: found an unknown option with dashes, expected KEY=VALUE; write models=2."),
