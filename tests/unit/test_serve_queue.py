@@ -109,7 +109,7 @@ def test_threads_translate_at_once_an_equal_share_each(queue):
 
     class Together(Shout):
         def __call__(self, sentences):
-            both.wait(10)
+            both.wait(60)
             return super().__call__(sentences)
 
     waiting, work = queue(batch=9, threads=2), Together()
