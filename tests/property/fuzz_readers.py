@@ -404,7 +404,7 @@ def of_runs(folder: Path) -> Iterator[Format]:
     request = parts.Request("best.h5", "lines", ["search.nbest=1"], 2, True, "auto")
     stage = {parts.REQUEST: json.dumps(asdict(request)).encode(), parts.MADE: b"-0.5\tein Hund\n\t\n-1.25\tzwei\n"}
     yield Format("request of a stage", 5, stage, parts.REQUEST, (mutated, json_changed), read_stage)
-    yield Format("translations of a stage", 5, stage, parts.MADE, lines, read_stage)
+    yield Format("translations of a stage", 5, stage, parts.MADE, (mutated,), read_stage)
     yield Format("ledger", 30, sweep, ledger.FILE, lines, read_sweep)
     yield Format("log of a trial", 10, sweep, "0/metrics.jsonl", lines, read_sweep)
     yield Format("study", 10, {JOURNAL: study}, JOURNAL, lines, read_study)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 
 from nmt.launch.agent.job import alive
 from nmt.launch.notices import MetadataServer
+from nmt.launch.training import LANES
 from nmt.tools.rehearsal import SMALL, compare
 from tests.system.aws_client import account, words
 from tests.system.aws_requests import SECRET
@@ -46,6 +48,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("uv") is None, reason="not installed: uv"),
 ]
 COMMAND = [sys.executable, "-m", "nmt.launch"]
+# What trains on the machine is compared bit by bit with what trains here.
+LANE = "tf214" if version("tensorflow").startswith("2.14.") else "tf221"
 # The tester's home, and so uv's cache, which a machine has too; read before conftest.py gives the tests one of theirs.
 UV_FINDS = {name: os.environ[name] for name in ("HOME", "UV_CACHE_DIR", "XDG_CACHE_HOME") if name in os.environ}
 
@@ -55,7 +59,7 @@ def needs_a_full_cache(folder: Path) -> None:
     folder.mkdir()
     shutil.copy(ROOT / "pyproject.toml", folder)
     done = subprocess.run(
-        ["uv", "sync", "--offline", "--dry-run", "--no-install-project"],  # the project itself is in no cache
+        ["uv", "sync", *LANES[LANE], "--offline", "--dry-run", "--no-install-project"],  # itself it is in no cache
         cwd=folder, env={"PATH": os.environ["PATH"], **UV_FINDS}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0 or "Would download" in done.stderr:
@@ -79,6 +83,7 @@ class Place:
             *("launch.host=127.0.0.1", f"launch.port={self.server.port}", f"launch.user={getpass.getuser()}"),
             *(f"remote.folder={self.home}", "remote.cuda=false", "remote.offline=true", "remote.poll_s=0.2"),
             f"machine.python='{sys.version_info.major}.{sys.version_info.minor}'",  # which uv finds without a network
+            f"machine.lane={LANE}",
             *(f"remote.metadata={metadata}", f"remote.power_off=['{self.timer}','{{seconds}}']"),
         ]
 
