@@ -10,7 +10,9 @@ from operator import attrgetter
 from nmt.config import mistakes
 from nmt.config.compose import composed
 from nmt.config.root import Config
+from nmt.config.train import Distribution
 from nmt.data.corpora import TEST
+from nmt.errors import ConfigError
 from nmt.sweep.trials import key_of
 
 # Options of the one language that is written, and what they are where the other one is.
@@ -67,6 +69,13 @@ class Recipe:
 def read_recipe(words: Sequence[str], flags: Sequence[str]) -> Recipe:
     """Raises ConfigError."""
     recipe = Recipe(tuple(words), tuple(flags), composed([*flags, *words]))
+    if recipe.config.train.distribution is Distribution.multi_worker:
+        raise ConfigError(
+            "train.distribution",
+            found="multi_worker",
+            expected="one or mirrored: stages are processes of this machine",
+            next_step="leave it out",
+        )
     configs = {}
     for direction in Direction:
         configs[direction] = composed([*flags, *recipe.training_words(direction, 0, "train", "dev", {})])

@@ -112,7 +112,7 @@ class Summing:
         """Sentence of that side -> its translation in the training text; of several the first."""
         own: dict[str, str] = {}
         for line, other in zip(side(self.material.real, of), side(self.material.real, 1 - of), strict=True):
-            own.setdefault(line, other)
+            own.setdefault(line.removesuffix("\r"), other)  # as it is read again from the text of the stage
         return own
 
     def _is_noised(self, part: Part) -> bool:

@@ -118,6 +118,13 @@ class ModelConfig(Options, place="model"):
                 expected=f"model.units = 2 * model.encoder_units ({2 * self.encoder_units}), got {self.units}",
                 next_step="match the widths or use luong_general",
             )
+        if self.dropout_words is not WordDropout.place and not (self.dropout_source_words or self.dropout_target_words):
+            raise ConfigError(
+                "model.dropout_words",
+                found=f"{self.dropout_words.value} and no words that are dropped",
+                expected="a share of them beside it",
+                next_step="add model.dropout_source_words=0.1, or leave it out",
+            )
 
     @property
     def drops(self) -> bool:

@@ -22,13 +22,6 @@ RUN = ["train.final_average=3", "train.average=0.5", "train.validate_every=2", "
 RUN += ["train.early_stopping.metric=loss", "train.learning_rate=0.02", "metrics.report=[bleu]"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"

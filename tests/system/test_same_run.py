@@ -22,13 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["train.max_steps=4", "train.validate_every=2", "train.save_every=1", "train.log_every=1", "search.beam=1"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")

@@ -37,13 +37,6 @@ EVENT_KEYS = {"event", "step", "epoch", "seconds"}
 SCORE_KEYS = {"loss", "perplexity", "bleu", "chrf", "wmd_similarity"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run folder, and what the run said."""

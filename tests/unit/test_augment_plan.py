@@ -154,6 +154,15 @@ def test_words_that_a_translation_must_have_are_of_one_language():
     assert (backward.must, backward.never, backward.max_extra) == ([], [], 7)
 
 
+def test_a_recipe_of_several_machines_is_refused():
+    with pytest.raises(ConfigError) as mistake:
+        read_recipe(["train.distribution=multi_worker"], ())
+    assert str(mistake.value) == (
+        "train.distribution: found multi_worker, expected one or mirrored: stages are processes of this machine; "
+        "leave it out."
+    )
+
+
 @pytest.mark.parametrize(
     "translate, sentence",
     [

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,14 @@ def test_what_is_unlike_the_text_s_own_translation_is_left_out(folder, tmp_path)
     table.write_text("nothing 1 0\n")
     with pytest.raises(MetricError, match="found none of the words of what was made"):
         folder.sum(min_similarity=0.6, vectors_tgt=str(table))
+
+
+def test_a_line_that_ends_in_a_carriage_return_has_its_own_translation(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "REAL", ParallelText("train", ["two men\r"], ["zwei\r"]))
+    (tmp_path / "de.txt").write_text("zwei 1 0\nein 0 1\n")
+    folder = Folder(tmp_path)
+    folder.made("diversify", Direction.forward, "source", ["zwei zwei"])
+    assert ("two men", "zwei zwei") in folder.sum(min_similarity=0.6, vectors_tgt=str(tmp_path / "de.txt"))[0]
 
 
 def test_translations_below_the_score_and_lines_without_one_are_counted():

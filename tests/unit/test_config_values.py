@@ -11,7 +11,7 @@ from nmt.config.consistency import Consistency
 from nmt.config.data import CaptionsConfig, DataConfig, FilesConfig, MixtureConfig, Multi30kConfig
 from nmt.config.launch import Launch
 from nmt.config.metrics import FIGURES, TOKENIZERS, BleuConfig, ChrfConfig, MetricsConfig, WmdConfig
-from nmt.config.model import Attention, ModelConfig, Tie
+from nmt.config.model import Attention, ModelConfig, Tie, WordDropout
 from nmt.config.option import Options, declarations
 from nmt.config.root import CommandLine, Config
 from nmt.config.saved import load_config
@@ -224,6 +224,12 @@ CASES = [
         {"attention": Attention.dot, "units": 8, "encoder_units": 8},
         "model.attention: found dot, expected "
         "model.units = 2 * model.encoder_units (16), got 8; match the widths or use luong_general.",
+    ),
+    (
+        ModelConfig,
+        {"dropout_words": WordDropout.cutoff},
+        "model.dropout_words: found cutoff and no words that are dropped, expected a share of them beside it; "
+        "add model.dropout_source_words=0.1, or leave it out.",
     ),
     (
         ModelConfig,
