@@ -57,5 +57,5 @@ def score_panels(results_by_name: Mapping[str, Mapping[str, Any]]) -> list[Whisk
             low, high = next((v for k, v in content.items() if k.startswith("ci") and v is not None), (None, None))
             told = with_interval(content, facts.value, facts.figure.digits)
             rows[name] = [Point(0, name, value, low, high, told)]
-        panels.append(whiskers(facts.figure.label, rows))
+        panels.append(whiskers(facts.figure.label, rows, facts.figure.bounds))
     return [panel for panel in panels if panel is not None]

@@ -178,7 +178,7 @@ def _of_translations(
 
     found: list[_Property] = []
     left_out: list[str] = []
-    bounded = [one for one in measures if one.ours and math.isfinite(one.figure.most)]
+    bounded = [one for one in measures if math.isfinite(one.figure.most)]
     if not bounded:
         left_out.append("similarity: no metric of metrics.report has a largest value")
     else:

@@ -77,7 +77,7 @@ def _scores(comparison: Comparison, measures: Sequence[Measure]) -> list[Whisker
                 said = f"{tables.score_of(one)} [{measure.figure.told(low)}, {measure.figure.told(high)}]"
                 point = Point(names.index(one.system), one.system, one.score, low, high, said)
                 rows[one.system] = [point]
-        panels.append(whiskers(measure.figure.label, rows))
+        panels.append(whiskers(measure.figure.label, rows, measure.figure.bounds))
     return [panel for panel in panels if panel is not None]
 
 
@@ -117,6 +117,7 @@ def _panels(rows: Mapping[str, Figures], names: Sequence[str], measures: Sequenc
                 for label, scores in rows.items()
                 if measure.name in scores
             },
+            measure.figure.bounds,
         )
         for measure in measures
     ]
@@ -229,6 +230,7 @@ def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, float
                 (place, name, [(entry["step"], entry[key]) for entry in history if key in entry])
                 for place, name, history in models
             ],
+            bounds=FIGURES[key].bounds,
         )
         for key in keys
     ]

@@ -104,9 +104,8 @@ def our_measures(names: Iterable[str]) -> list[Measure]:
 def foreign_measures(segments: Iterable[str]) -> list[Measure]:
     """Of metrics whose numbers are read: the mean over sentences."""
     mean = mean_from_statistics
-    return [
-        Measure(name, Figure(name, name, digits=4), mean, mean, "the settings", None, ours=False) for name in segments
-    ]
+    figures = [Figure(name, name, digits=4, least=-math.inf, most=math.inf) for name in segments]
+    return [Measure(one.key, one, mean, mean, "the settings", None, ours=False) for one in figures]
 
 
 def read_output(path: str, num_sentences: int) -> list[str]:

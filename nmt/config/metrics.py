@@ -23,8 +23,13 @@ class Figure:
     label: str  # in tables
     digits: int = 2
     sign: int = 1  # +1 where more is better, -1 where less is
-    most: float = 100.0  # no value is larger, or below 0
+    least: float = 0.0  # no value is smaller
+    most: float = 100.0  # no value is larger
     brief: bool = True  # shown where there is room for few
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.least, self.most
 
     def told(self, value: float, sign: str = "") -> str:
         """With its digits; `sign` "+" as in format strings."""

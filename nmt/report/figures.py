@@ -11,6 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DPI = 110
+# Those of the light theme of templates/style.css. An SVG has its variables in their place, and so its reader's theme.
+SOFT, LINE, FAINT = "#59636e", "#d1d9e0", "#afb8c1"
+SERIES = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#7d5a00", "#0e7490", SOFT)
+THEME = {"#000000": "ink", LINE: "line", FAINT: "faint", **{one: f"c{place}" for place, one in enumerate(SERIES)}}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -30,15 +34,21 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def svg_text(figure: Figure) -> str:
-    """The figure as an SVG element for a page: real text, one unit a pixel where there is room, and no names (id) that
-    two figures of a page would share."""
+    """The figure as an SVG element for a page: real text, colours and ground of the page, one unit a pixel where there
+    is room, and no names (id) that two figures of a page would share."""
     buffer = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nmt"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text, count=2)
+    text = re.sub("<[^>]+>", _in_theme, text)
     return re.sub(r' id="[a-z]+[\dd]*_\d+"', "", text)  # clip paths and markers, which are referred to, have hashes
+
+
+def _in_theme(tag: re.Match[str]) -> str:
+    """A tag with the page's colours."""
+    return re.sub("#[0-9a-f]{6}", lambda colour: f"var(--{THEME[colour[0]]})", tag[0])
 
 
 def literal(text: str) -> str:

@@ -14,6 +14,7 @@ COLOURS = 8  # series beyond that have the last one's
 HEAD, BAR, FOOT = 20, 15, 26  # heights: of a row's label, of a point, of the axis
 LEFT, RIGHT = 18, 18  # margins of the axis, room for half a label
 CURVES_HEIGHT, CURVES_LEFT = 190, 46
+ANY = (-math.inf, math.inf)  # bounds of values that may be any number
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [place * step for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def whiskers(caption: str, rows: Mapping[str, Sequence[Point]]) -> Whiskers | None:
-    """None where there is no number at all."""
+def whiskers(caption: str, rows: Mapping[str, Sequence[Point]], bounds: tuple[float, float] = ANY) -> Whiskers | None:
+    """None where there is no number at all. `bounds`: the axis does not go beyond what values there can be."""
     numbers = [
         value
         for points in rows.values()
@@ -127,7 +128,7 @@ def whiskers(caption: str, rows: Mapping[str, Sequence[Point]]) -> Whiskers | No
     ]
     if not numbers:
         return None
-    scale = _scale(numbers, LEFT, WIDTH - RIGHT)
+    scale = _scale(numbers, LEFT, WIDTH - RIGHT, bounds)
     drawn: list[Row] = []
     y = 0.0
     for label, points in rows.items():
@@ -148,25 +149,28 @@ def _whisker(point: Point, scale: _Scale, y: float) -> Whisker:
     return Whisker(min(point.series, COLOURS - 1), point.name, point.told, y, value, low, high)
 
 
-def _scale(numbers: Sequence[float], start: float, end: float) -> _Scale:
+def _scale(numbers: Sequence[float], start: float, end: float, bounds: tuple[float, float]) -> _Scale:
     low, high = min(numbers), max(numbers)
     room = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
-    return _Scale(low - room, high + room, start, end)
+    least, most = bounds
+    return _Scale(max(low - room, min(low, least)), min(high + room, max(high, most)), start, end)
 
 
 def curves(
-    caption: str, lines: Sequence[tuple[int, str, Sequence[tuple[float, float]]]], legend: bool = False
+    caption: str,
+    lines: Sequence[tuple[int, str, Sequence[tuple[float, float]]]],
+    legend: bool = False,
+    bounds: tuple[float, float] = ANY,
 ) -> Curves | None:
-    """`lines`: number of the series, its name, (step, value); what is not finite leaves a gap.
-
-    None without a number.
+    """`lines`: number of the series, its name, (step, value); what is not finite leaves a gap. `bounds` as of
+    whiskers. None without a number.
     """
     finite = [pair for _, _, pairs in lines for pair in pairs if math.isfinite(pair[1])]
     if not finite:
         return None
     steps = [step for step, _ in finite]
     across = _Scale(min(0, *steps), max(steps) or 1, CURVES_LEFT, WIDTH - RIGHT)
-    upward = _scale([value for _, value in finite], CURVES_HEIGHT, 8)
+    upward = _scale([value for _, value in finite], CURVES_HEIGHT, 8, bounds)
     drawn = [
         Line(min(series, COLOURS - 1), name, *_path(pairs, across, upward))
         for series, name, pairs in lines

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nmt.report.figures import literal, new_figure, svg_text
+from nmt.report.figures import FAINT, LINE, SERIES, SOFT, literal, new_figure, svg_text
 from nmt.report.pages import Picture
 from nmt.sweep.leaderboard import Board, Row, brief, numbers
 from nmt.sweep.results import Result
 
-_INK, _BEST, _SOFT, _GREY, _LINE = "#0969da", "#bc4c00", "#57606a", "#afb8c1", "#d0d7de"
-_COLOURS = ("#bc4c00", "#0969da", "#1a7f37", "#8250df", "#bf3989", "#9a6700", "#0e7490", "#57606a")
+_INK, _BEST, _SOFT, _GREY, _LINE = SERIES[0], SERIES[1], SOFT, FAINT, LINE
+_COLOURS = (_BEST, _INK, *SERIES[2:])
 BROAD, NARROW, PANEL = 880, 372, 290  # pixels
 MOST_ROWS = 20
 LETTER, SMALL = 11, 9
@@ -40,11 +40,13 @@ def means(board: Board) -> Picture:
         for place, row in enumerate(rows):
             colour = _BEST if row is board.rows[0] else _INK
             scores = [trial.score for trial in row.trials]
-            axes.plot(scores, [-place] * len(scores), "o", color=colour, alpha=0.3, ms=5, mew=0)
-            axes.errorbar(row.dev.mean, -place, xerr=row.dev.deviation or None, fmt="o", color=colour, capsize=3, ms=6)
+            axes.plot(scores, [-place] * len(scores), "o", color=colour, alpha=0.3, ms=5, mew=0, clip_on=False)
+            axes.errorbar(row.dev.mean, -place, xerr=row.dev.deviation or None, color=colour, capsize=3)
+            axes.plot(row.dev.mean, -place, "o", color=colour, ms=6, clip_on=False)
             axes.annotate(
                 _told(board, row), (0, -place + 0.3), xycoords=("axes fraction", "data"), fontsize=LETTER, va="bottom"
             )
+        _keep_within(axes, "x", board)
         axes.set_yticks([])
         axes.set_ylim(-len(rows) + 0.4, 0.95)
         axes.spines["left"].set_visible(False)
@@ -76,6 +78,7 @@ def curves(board: Board, scores_by_step: Mapping[Path, Mapping[int, float]]) -> 
                 color=_COLOURS[place] if place < len(_COLOURS) else _GREY,
                 label=label,
                 linewidth=1.4,
+                clip_on=False,
                 marker="o" if len(steps) == 1 else None,
                 ms=4,
             )
@@ -87,6 +90,7 @@ def curves(board: Board, scores_by_step: Mapping[Path, Mapping[int, float]]) -> 
             axes.legend(
                 handles[::-1], labels[::-1], frameon=False, fontsize=LETTER, loc="upper left", bbox_to_anchor=beside
             )
+        _keep_within(axes, "y", board)
         ends = [_last(scores_by_step[trial.folder]) for trial in trials]
         _name(axes, ends, [str(trial.number + 1) for trial in trials], (4, -3))
         return _finish(axes, "both")
@@ -122,7 +126,8 @@ def _parameter(board: Board, done: Sequence[Result], key: str) -> Figure:
     axes.margins(y=0.12)
     for place, result in zip(places, done, strict=True):
         colour = _BEST if result is done[0] else _INK
-        axes.plot(place, result.score, "o", color=colour, alpha=0.75, ms=5, mew=0)
+        axes.plot(place, result.score, "o", color=colour, alpha=0.75, ms=5, mew=0, clip_on=False)
+    _keep_within(axes, "y", board)
     axes.set_ylabel(f"dev {board.figure.label}", fontsize=LETTER)
     _name(axes, [(place, result.score) for place, result in zip(places, done, strict=True)],
           [str(result.number + 1) for result in done], (5, -3))  # fmt: skip
@@ -162,8 +167,9 @@ def pareto(board: Board, cost: str) -> Picture | None:
         axes.plot([costs[name] for name in front], [means[name] for name in front], "-", color=_BEST, linewidth=1.3)
         for row in board.rows:
             colour = _BEST if row.name in front else _INK
-            axes.plot(costs[row.name], means[row.name], "o", color=colour, ms=6, mew=0)
+            axes.plot(costs[row.name], means[row.name], "o", color=colour, ms=6, mew=0, clip_on=False)
         axes.margins(x=0.15, y=0.15)
+        _keep_within(axes, "y", board)
         axes.set_xlabel(COSTS[cost], fontsize=LETTER)
         axes.set_ylabel(f"dev {board.figure.label}", fontsize=LETTER)
         axes.xaxis.set_major_locator(MaxNLocator(8 if width == BROAD else 4))
@@ -187,8 +193,9 @@ def progress(board: Board) -> Picture | None:
     def draw(width: int) -> Figure:
         axes = _axes(width, 240)
         order = [one.number + 1 for one in done]
-        axes.plot(order, [one.score for one in done], "o", color=_INK, ms=5, mew=0, label="trial")
+        axes.plot(order, [one.score for one in done], "o", color=_INK, ms=5, mew=0, clip_on=False, label="trial")
         axes.step(order, best, where="post", color=_BEST, linewidth=1.3, label="best so far")
+        _keep_within(axes, "y", board)
         axes.set_xlabel("trial", fontsize=LETTER)
         axes.set_ylabel(f"dev {board.figure.label}", fontsize=LETTER)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -213,6 +220,13 @@ def _short(text: str, letters: int) -> str:
 
 def _axes(width: int, height: int) -> Axes:
     return new_figure(width / 72, height / 72).add_subplot()
+
+
+def _keep_within(axes: Axes, which: str, board: Board) -> None:
+    """The axis of the score does not go beyond what scores there can be."""
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    least, most = board.figure.bounds
+    axes.set(**{f"{which}lim": (max(low, least), min(high, most))})
 
 
 def _name(axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str], offset: tuple[int, int]) -> None:

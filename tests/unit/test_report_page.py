@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from nmt.config.metrics import FIGURES
 from nmt.report import page as pages
 from nmt.report.page import report_html, write_report
 from nmt.report.plots import Point, curves, ticks, whiskers
@@ -154,6 +155,23 @@ def test_whiskers_lie_where_their_values_are():
     assert whiskers("BLEU", {"A": [Point(0, "A", 10.0, 9.0, 11.0, "10.00")]}).rows[0].value == "10.00"
     assert panel.about == "BLEU: A: A 10.00, B none"
     assert whiskers("BLEU", {"A": [Point(0, "A", None, None, None, "none")]}) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([1.0], ["0.9", "0.92", "0.94", "0.96", "0.98", "1"]),
+        ([0.0], ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        ([0.0, 1.0], ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        ([1.0, 1.5], ["1", "1.2", "1.4"]),  # beyond its own bounds: shown all the same
+    ],
+)
+def test_an_axis_does_not_go_beyond_the_bounds_of_a_metric(values, labels):
+    bounds = FIGURES["wmd_similarity"].bounds
+    points = [Point(0, "A", value, None, None, f"{value}") for value in values]
+    assert [tick.label for tick in whiskers("WMD similarity", {"A": points}, bounds).ticks] == labels
+    panel = curves("WMD similarity", [(0, "A", list(enumerate(values)))], bounds=bounds)
+    assert [tick.label for tick in panel.upward] == labels
 
 
 def test_a_label_beside_a_long_value_can_still_be_read():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO, StringIO
 
 import numpy as np
@@ -13,7 +14,9 @@ from matplotlib.patches import PathPatch
 from nmt.config.metrics import FIGURES
 from nmt.report import transport
 from nmt.report.curves import series, training_curves
+from nmt.report.figures import SERIES, THEME, new_figure, svg_text
 from nmt.report.heatmap import attention_heatmap, attention_png
+from nmt.report.pages import TEMPLATES
 from nmt.report.transport import transport_picture, transport_png
 
 ENGLISH, GERMAN = ["a", "green", "house", "."], ["ein", "grünes", "Häuschen"]
@@ -140,6 +143,26 @@ def test_a_series_takes_its_events_and_leaves_a_gap_for_null():
     assert step == 1
     assert np.isnan(value)
     assert series(EVENTS, "test", "loss") == []
+
+
+def test_an_svg_has_the_colours_of_the_page_and_no_ground():
+    """So it follows the theme; a text that looks like a colour stays as it is."""
+    figure = new_figure(3, 2)
+    axes = figure.add_subplot(title="a #123456; b")
+    axes.plot([0, 1], color=SERIES[1])
+    svg = svg_text(figure)
+    assert "stroke: var(--c1)" in svg
+    assert "stroke: var(--ink)" in svg, "the axes"
+    assert re.findall("#[0-9a-f]{6}", svg) == ["#123456"]
+
+
+def test_the_style_has_the_colours_that_an_svg_asks_for():
+    """Those of the light theme; and each has another value in the dark one."""
+    light, dark = (TEMPLATES / "style.css").read_text().split("@media (prefers-color-scheme: dark)")
+    values = [dict(re.findall("--([a-z0-9]+): (#[0-9a-f]{6})", css)) for css in (light, dark)]
+    for colour, name in THEME.items():
+        assert name == "ink" or values[0][name] == colour
+        assert values[1][name] != values[0][name]
 
 
 def test_curves_are_panels_of_what_was_logged():

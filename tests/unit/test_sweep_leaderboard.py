@@ -15,6 +15,7 @@ from scipy.stats import ttest_ind
 
 from nmt.config.saved import write_overrides
 from nmt.errors import SweepError
+from nmt.sweep import plots
 from nmt.sweep.apart import p_values, told
 from nmt.sweep.commands import run
 from nmt.sweep.hydra_launcher import tell_results
@@ -217,6 +218,20 @@ def test_the_page_says_what_was_swept_and_holds_its_pictures(a_page):
     assert shown.count('<div class="broad"') == shown.count('<div class="narrow"') == broad_and_narrow
     assert "src=" not in shown, "it needs no other file"
     assert "1. units=96" in re.findall("<text.*?>(.*?)</text>", shown), "real text"
+    assert not re.findall("<[^>]*: #[0-9a-f]{6}", shown), "its colours are those of the reader's theme"
+
+
+def test_an_axis_ends_where_scores_do(tmp_path):
+    """Two trials with the largest similarity that there is: nothing beyond 1 is on the axes."""
+    for seed in (1, 2):
+        trial = tmp_path / f"{seed}_seed-{seed}"
+        write_run(trial, a_config(seed, metric="wmd_similarity"), [1.0], {"bleu": 1.0})
+        write_overrides(trial, [f"seed={seed}"])
+    board = make_board(read_results(tmp_path))
+    for picture in (plots.progress(board), plots.means(board)):
+        labels = [float(text) for text in re.findall(r"<text[^>]*>(\d+\.\d+)</text>", picture.broad)]
+        assert max(labels) == 1.0
+        assert min(labels) < 1.0
 
 
 def test_the_page_has_the_verdict_of_the_terminal(a_page):
