@@ -1,7 +1,7 @@
 """What people think of translations, who do not know which system wrote which: a page for them, and back to scores.
 
-    python -m nmt.compare.blind --systems A=a.txt B=b.txt --source t.en --reference t.de -o page.html
-    python -m nmt.compare.blind --read scores.csv --key page.key.json -o FOLDER
+    python -m nmt.metrics.blind --systems A=a.txt B=b.txt --source t.en --reference t.de -o page.html
+    python -m nmt.metrics.blind --read scores.csv --key page.key.json -o FOLDER
 
 The page has sentences in an order drawn from the seed, and for each its translations in such an order, a slider from 0
 to 100 below each (Kocmi et al. 2024, "Error Span Annotation", without the spans). What two systems wrote alike is asked
@@ -26,7 +26,7 @@ from nmt.compare.folder import writable
 from nmt.compare.systems import aligned
 from nmt.config.mistakes import argument
 from nmt.errors import ConfigError, DataError
-from nmt.plumbing.edge import command
+from nmt.plumbing.edge import Parser, command
 from nmt.plumbing.files import write_text
 from nmt.plumbing.records import checked, parsed, record_of
 from nmt.plumbing.text import decode, read_bytes, read_lines
@@ -186,7 +186,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nmt.metrics.blind", description=ABOUT)
+    parser = Parser(prog="python -m nmt.metrics.blind", description=ABOUT)
     parser.add_argument("--systems", nargs="+", metavar="NAME=FILE", help="translations, a line a sentence")
     parser.add_argument("--source", type=Path, metavar="FILE", help="the test set")
     parser.add_argument("--reference", type=Path, metavar="FILE", help="shown beside the source; none is shown")

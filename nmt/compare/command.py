@@ -15,7 +15,7 @@ from nmt.compare.systems import read_output
 from nmt.config.metrics import METRICS, MetricsConfig
 from nmt.errors import ConfigError
 from nmt.metrics.metric import Language, metric_class
-from nmt.plumbing.edge import command
+from nmt.plumbing.edge import Parser, command
 from nmt.plumbing.files import write_bytes
 from nmt.plumbing.tables import table
 from nmt.plumbing.text import read_lines
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nmt.compare", description=ABOUT)
+    parser = Parser(prog="python -m nmt.compare", description=ABOUT)
     computed = [name for name, facts in METRICS.items() if not facts.needs_vectors]
     parser.add_argument("--ref", required=True, metavar="FILE", help="references, a line a sentence")
     parser.add_argument("--outputs", required=True, nargs=2, metavar="FILE", help="translations of two systems")

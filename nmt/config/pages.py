@@ -82,6 +82,7 @@ def evaluate_page() -> str:
         ("+segments.METRIC.NAME=FILE", "scores of sentences from elsewhere, a number a line; +signatures.METRIC=TEXT"),
         ("+groups.NAME=PATTERN", "runs of one configuration (checkpoints or outputs) as one system"),
         ("robustness=[all]", "typos, capitals and other text made worse, scored beside the plain text"),
+        ("training=FILE", "source side of the training text: compares systems by the rarest word of a sentence too"),
         ("out=FOLDER", "where results and translations are written; null: printed alone"),
         *OPTIONS_OF_BOTH,
         ("data.KEY=VALUE", "other text than the saved one: data.test=PREFIX, +data.tests.NAME=PREFIX, data.dir=DIR"),
@@ -104,17 +105,26 @@ def translate_page() -> str:
     """The page of translate.py."""
     keys = [
         ("checkpoint=FILE", "the model; several ('[A.h5,B.h5]') translate as an ensemble"),
-        ("format=text|json", "one line of text, or one object with scores and alignments, for each line (text)"),
+        (
+            "format=text|json|pharaoh",
+            "for each line a line of text, an object with scores, or text ||| alignment (text)",
+        ),
         ("nbest=N", "translations a line, with format=json (1)"),
+        ("input=FILE output=FILE", "in place of standard input and output; gzip where the name ends in .gz"),
+        ("by_paragraph=true", "a line has several sentences"),
+        ("glossary=FILE", "source term, tab, target term a line: the one in a sentence demands the other"),
+        ("demands=FILE", 'an object a line: {"prefix": "Ein", "must": ["roter Hund"], "never": ["Katze"]}'),
         *OPTIONS_OF_BOTH,
+        ("search.samples=N", "draws in place of a beam; search.mbr=METRIC takes the one that the others agree with"),
     ]
     return _page(
-        "Translate standard input to standard output: one line out for each line in, always.",
+        "Translate standard input to standard output: one line out for each line in, always. Typed lines get a prompt.",
         "python translate.py checkpoint=FILE [KEY=VALUE ...] < IN > OUT",
         [("Keys", keys), ("Flags", MORE_HELP)],
         [
             "python translate.py checkpoint=best.h5 < in.en > out.de",
             "python translate.py checkpoint=best.h5 nbest=5 format=json < in.en",
+            "python translate.py checkpoint=best.h5 'search.must=[heute]' 'search.never=[Hund]' < in.en",
         ],
     )
 
@@ -211,6 +221,13 @@ def serve_page() -> str:
         ("host=ADDRESS", "127.0.0.1: this machine alone (the default); 0.0.0.0: whoever reaches it"),
         ("port=N", "5000, as LibreTranslate; 0: any that is free"),
         ("keys=FILE", "a key a line, one of which each request must have"),
+        ("max_characters=N max_sentences=N", "of one request (5000, 1000); more are answered with 413"),
+        ("queue=N", "sentences that may wait (4000); more are answered with 429"),
+        ("batch=N at_once=N", "sentences translated together, at most (128); batches at once on a processor (2)"),
+        ("wait_ms=N", "that a sentence waits for others to be translated with (5)"),
+        ("cache=N", "recent translations that are remembered (10000)"),
+        ("alternatives=N", "translations beside the best, at most (3)"),
+        ("watch_s=X", "seconds between looks for a new checkpoint (2); 0: on SIGHUP alone"),
         *OPTIONS_OF_BOTH,
     ]
     return _page(

@@ -26,7 +26,7 @@ def main(config: ServeConfig) -> None:
             "nmt serve",
             found=f"no package {missing[0]}",
             expected="the extra packages of the service",
-            next_step="install them: uv sync --extra serve, or pip install 'nmt[serve]'",
+            next_step="install them: uv sync --extra serve, or pip install '.[serve]' in the project's folder",
         )
     from nmt.serve.server import serve
 

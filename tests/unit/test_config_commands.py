@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 
+from nmt.config import pages
 from nmt.config.commands import Command, EvaluateConfig, Format, TranslateConfig, read_command, run_command
+from nmt.config.completion import KINDS
 from nmt.config.data import FilesConfig
 from nmt.config.pages import evaluate_page, translate_page
 from nmt.config.root import Config
@@ -170,6 +173,13 @@ def test_help(kind, page, part, capsys):
     for flag in ("-h", "--help"):
         assert run_command(lambda command: pytest.fail("help runs nothing"), kind, page, [flag]) == 0
         assert part in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_help_names_each_option_of_the_program(name, kind):
+    page = getattr(pages, f"{name}_page")()
+    own = [part.name for part in fields(kind) if part.name != "overrides"]
+    assert [key for key in own if f"{key}=" not in page and f"+{key}." not in page] == []
 
 
 def test_help_all_tells_what_a_checkpoint_has_fixed_from_what_it_has_not(capsys):

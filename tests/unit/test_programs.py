@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -48,3 +49,11 @@ def test_every_command_has_a_page(name, capsys):
         status = left.code
     assert status in (0, None)
     assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_an_unknown_flag_in_one_sentence(name, capsys):
+    assert main([name, "--misspelt"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.fullmatch(r"[^\n]+: found [^\n]+, expected [^\n]+; [^\n]+\.\n", told.err)

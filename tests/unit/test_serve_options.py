@@ -55,6 +55,15 @@ MISUSES = [
 ]
 
 
+def test_without_its_packages_the_service_says_how_to_install_them(monkeypatch, capsys):
+    monkeypatch.setattr("nmt.serve.command.find_spec", lambda name: None)
+    assert main(["serve", "checkpoint=A.h5"]) == 2
+    assert capsys.readouterr().err == (
+        "nmt serve: found no package starlette, expected the extra packages of the service; install them: "
+        "uv sync --extra serve, or pip install '.[serve]' in the project's folder.\n"
+    )
+
+
 @pytest.mark.parametrize("word, sentence", MISUSES, ids=[word or "nothing" for word, _ in MISUSES])
 def test_a_mistaken_command_line_is_answered_in_a_sentence(word, sentence, capsys):
     assert main(["serve", *(["checkpoint=A.h5", word] if word else [])]) == 2
