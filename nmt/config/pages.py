@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from nmt.config.mistakes import show
 from nmt.config.reference import entries
 from nmt.config.root import Config
-from nmt.config.store import GROUPS, options
+from nmt.config.store import CONFIGS, GROUPS, options
 
 Meanings = Sequence[tuple[str, str]]
 
@@ -243,4 +244,6 @@ def _page(purpose: str, usage: str, sections: Sequence[tuple[str, Meanings]], ex
     width = max(len(name) for _, rows in sections for name, _ in rows) + 2
     for title, rows in sections:
         lines += ["", f"{title}:", *(f"  {name:<{width}}{meaning}" for name, meaning in rows)]
-    return "\n".join([*lines, "", "Examples:", *(f"  {example}" for example in examples)])
+    page = "\n".join([*lines, "", "Examples:", *(f"  {example}" for example in examples)])
+    installed = not (CONFIGS.parent / "train.py").exists()
+    return re.sub(r"(?:python )?(?<![/\w])(train|evaluate|translate)\.py", r"nmt \1", page) if installed else page

@@ -182,6 +182,14 @@ def test_help_names_each_option_of_the_program(name, kind):
     assert [key for key in own if f"{key}=" not in page and f"+{key}." not in page] == []
 
 
+def test_help_of_a_package_speaks_of_its_command(monkeypatch, tmp_path):
+    """Where nmt is installed there is no translate.py; a program that an export has written is another one."""
+    monkeypatch.setattr(pages, "CONFIGS", tmp_path / "configs")
+    assert "  nmt translate checkpoint=best.h5 < in.en > out.de" in pages.translate_page()
+    assert ".py" not in pages.translate_page() + pages.evaluate_page() + pages.train_page()
+    assert "  python model-en-de/translate.py < in.en > out.de" in pages.export_page()
+
+
 def test_help_all_tells_what_a_checkpoint_has_fixed_from_what_it_has_not(capsys):
     argv = ["-h", "all"]
     assert run_command(lambda command: pytest.fail("help runs nothing"), TranslateConfig, translate_page, argv) == 0
