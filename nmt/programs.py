@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nmt import __version__
 from nmt.errors import ConfigError
 from nmt.plumbing import edge
 
@@ -53,6 +54,9 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(page())
         return 0
+    if words[0] == "--version":
+        print(f"nmt {__version__}")
+        return 0
     if words[0] not in COMMANDS:
         near = get_close_matches(words[0], COMMANDS, 1)
         raise ConfigError(
@@ -75,6 +79,7 @@ def page() -> str:
             "Neural machine translation, end to end.",
             "",
             "  nmt COMMAND [--help | ARGUMENT ...]",
+            "  nmt --version",
             "",
             *rows,
         )

@@ -23,6 +23,7 @@ from nmt.plumbing.tables import table
 
 MOST_LINES = 20  # that `show` prints of a text other than the configuration; vocabularies have thousands
 
+FILE = "checkpoint, such as checkpoints/best.h5 of a run folder"
 OUTPUT = "a name that ends in .npz or .safetensors gets that format, any other HDF5"
 
 
@@ -60,30 +61,30 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     ls = add("ls", _ls, "List parameters: shape, type, size, norm, numbers that are not finite.")
-    ls.add_argument("file", type=Path)
+    ls.add_argument("file", type=Path, help=FILE)
     ls.add_argument("--all", action="store_true", help="everything else too, with its key in angle brackets")
     show = add("show", _show, "Show configuration, scores, history and versions.")
-    show.add_argument("file", type=Path)
+    show.add_argument("file", type=Path, help=FILE)
     check = add("verify", _verify, "Check every byte of files against the digests in them.")
-    check.add_argument("file", type=Path, nargs="+")
+    check.add_argument("file", type=Path, nargs="+", help="checkpoints")
     check.add_argument("--sha256", action="store_true", help="print the SHA-256 of each file too")
     diff = add("diff", _diff, "Compare the parameters of two files, and their moving averages.")
-    diff.add_argument("first", type=Path)
-    diff.add_argument("second", type=Path)
+    diff.add_argument("first", type=Path, help=FILE)
+    diff.add_argument("second", type=Path, help="another one")
     diff.add_argument("--slots", action="store_true", help="the optimiser's slots too, and the loss scale of float16")
     average = add("average", _average, "Write the mean of the weights of several files, as evaluation uses them.")
-    average.add_argument("file", type=Path, nargs="+")
+    average.add_argument("file", type=Path, nargs="+", help="checkpoints of models with the same pieces")
     average.add_argument("-o", "--output", type=Path, required=True, help=OUTPUT)
     graft = add("graft", _graft, "Write a file with parameters of another one in it.")
-    graft.add_argument("base", type=Path)
-    graft.add_argument("donor", type=Path)
+    graft.add_argument("base", type=Path, help="what is kept but for those parameters")
+    graft.add_argument("donor", type=Path, help="where they come from")
     graft.add_argument("-o", "--output", type=Path, required=True, help=OUTPUT)
     graft.add_argument("--only", action="append", metavar="PATTERN", help="names to take, such as 'encoder/*'")
     graft.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="leading part of names")
     graft.add_argument("--add", action="store_true", help="take names too that the base does not have")
     convert = add("convert", _convert, "Convert between .h5, .npz and .safetensors, by the ending of the names.")
-    convert.add_argument("source", type=Path)
-    convert.add_argument("target", type=Path)
+    convert.add_argument("source", type=Path, help="file to read")
+    convert.add_argument("target", type=Path, help="file to write")
     return parser
 
 

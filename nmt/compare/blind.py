@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m nmt.metrics.blind", description=ABOUT)
     parser.add_argument("--systems", nargs="+", metavar="NAME=FILE", help="translations, a line a sentence")
     parser.add_argument("--source", type=Path, metavar="FILE", help="the test set")
-    parser.add_argument("--reference", type=Path, metavar="FILE", help="shown beside the source; none is shown")
+    parser.add_argument("--reference", type=Path, metavar="FILE", help="shown beside the source; without it none is")
     parser.add_argument("--sentences", type=int, default=100, metavar="N", help="to be scored (100)")
     parser.add_argument("--seed", type=int, default=1, help="of the choice and the order (1)")
     parser.add_argument("--read", nargs="+", type=Path, metavar="CSV", help="what annotators sent back")

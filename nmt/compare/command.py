@@ -33,8 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     computed = [name for name, facts in METRICS.items() if not facts.needs_vectors]
     parser.add_argument("--ref", required=True, metavar="FILE", help="references, a line a sentence")
     parser.add_argument("--outputs", required=True, nargs=2, metavar="FILE", help="translations of two systems")
-    parser.add_argument("--metric", choices=computed, default=computed[0], help=f"({computed[0]})")
-    parser.add_argument("--simulations", type=int, default=1000, help="(1000)")
+    parser.add_argument("--metric", choices=computed, default=computed[0], help=f"what scores them ({computed[0]})")
+    parser.add_argument(
+        "--simulations", type=int, default=1000, help="of each kind, without and with a difference (1000)"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each system for the test over seeds (3)")
     parser.add_argument("--planted", type=float, default=0.02, help="bias of the second system, for the power (0.02)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulations (1)")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
@@ -73,13 +74,21 @@ def arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Hydra's flags and overrides, in any order; the flags with their values once more, as they were written. Raises
     ConfigError.
     """
-    args, unknown = get_args_parser().parse_known_intermixed_args(list(argv))
+    parser = get_args_parser()
+    parser.error = _refuse_flag  # type: ignore[method-assign]
+    args, unknown = parser.parse_known_intermixed_args(list(argv))
     if args.experimental_rerun is not None:
         unknown.append("--experimental-rerun")
     _check_flags(args)
     if unknown:
         raise mistakes.dashed(unknown[0], known_keys(CommandLine))
     return args, [word for word in argv if word not in args.overrides]
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise ConfigError(
+        "command line", found=message, expected="flags as --hydra-help shows them", next_step="--help shows examples"
+    )
 
 
 def _check_flags(args: argparse.Namespace) -> None:

@@ -35,9 +35,8 @@ OPTIONS_OF_BOTH: Meanings = (
     ("threads=N", "for TensorFlow; 0: as many as there are cores"),
     ("search.KEY=VALUE", "another search than the saved one: search.beam=1"),
 )
-MORE_HELP: Meanings = (
-    ("--help all", "every key with its default, meaning, type and bounds; also of one group: --help search"),
-)
+EVERY_KEY = "every key with its default, meaning, type and bounds"
+MORE_HELP: Meanings = (("--help all", f"{EVERY_KEY}; also of one group: --help search"),)
 
 
 def train_page() -> str:
@@ -164,7 +163,7 @@ def shortlist_page() -> str:
     return _page(
         "Learn which target pieces go with each source piece, so that a search need not look at the others.",
         "nmt shortlist checkpoint=FILE source=FILE target=FILE output=FILE [KEY=VALUE ...]",
-        [("Keys", keys), ("Flags", MORE_HELP)],
+        [("Keys", keys), ("Flags", [("--help all", EVERY_KEY)])],
         [
             "nmt shortlist checkpoint=best.h5 source=train.en target=train.de output=best.shortlist.json",
             "nmt translate checkpoint=best.h5 search.shortlist=best.shortlist.json < in.en > out.de",

@@ -54,9 +54,11 @@ def entries(kind: type, prefix: str = "") -> Iterator[Entry]:
 
 def topic_of(argv: Sequence[str]) -> str | None:
     """What help is asked for: None where none is, `all`, a group or a key, or nothing in particular ("")."""
-    flag = next((word for word in argv if word in ("--help", "-h")), None)
+    flag = next((word for word in argv if word.partition("=")[0] in ("--help", "-h")), None)
     if flag is None:
         return None
+    if "=" in flag:
+        return flag.partition("=")[2]
     after = argv[argv.index(flag) + 1 :][:1]
     return next((word for word in after if "=" not in word and not word.startswith("-")), "")
 

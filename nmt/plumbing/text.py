@@ -168,7 +168,7 @@ def near(path: Path) -> str:
     names = get_close_matches(path.name, sorted(other.name for other in folder.iterdir()), n=1)
     if names:
         return f"the nearest name in {folder} is {names[0]}"
-    return f"a PREFIX is the path without .{path.name.rpartition('.')[2]}, so check it"
+    return f"a PREFIX is the path without {path.suffix}, so check it" if path.suffix else "check the path"
 
 
 class _Joined(io.RawIOBase):

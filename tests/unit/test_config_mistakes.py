@@ -373,6 +373,24 @@ def test_help_all_has_every_option(capsys):
     assert told["metrics.wmd.tokenize"].endswith("(one of auto, 13a, none, intl, char, zh, ja-mecab, ko-mecab)")
 
 
+def test_a_flag_of_hydra_that_is_mistaken_is_answered_in_a_sentence(edge, capsys):
+    for words, found in (
+        (["--info=nothing"], "argument --info/-i: invalid choice: 'nothing'"),
+        (["--cfg"], "argument --cfg/-c: expected one argument"),
+    ):
+        assert edge(*words) == 2
+        told = capsys.readouterr().err
+        assert told.startswith(f"command line: found {found}")
+        assert told.endswith(", expected flags as --hydra-help shows them; --help shows examples.\n")
+        assert told.count("\n") == 1
+
+
+def test_help_takes_its_topic_with_a_sign_too(capsys):
+    for words in (["--help", "train.xla"], ["--help=train.xla"]):
+        assert run_module.run(lambda config, folder: None, words) == 0
+        assert capsys.readouterr().out.startswith("train.xla=")
+
+
 def test_help_of_a_group_and_of_a_key(capsys):
     for topic, count in (("train.early_stopping", 3), ("train.xla", 1)):
         assert run_module.run(lambda config, folder: None, ["--help", topic]) == 0

@@ -56,6 +56,7 @@ def test_a_missing_file_names_what_was_tried_and_what_is_nearest(tmp_path):
         "a PREFIX is the path without .fr, so check it."
     )
     assert f"there is no folder {tmp_path}/no, so check the path" in message(find_side, tmp_path / "no" / "a", "en")
+    assert message(read_lines, tmp_path / "zzz").endswith("found no file, expected a text file; check the path.")
     assert message(read_lines, tmp_path / "train.e").startswith(f"{tmp_path}/train.e: found no file, expected a text")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import nmt
 from nmt.programs import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,11 @@ def test_the_list_imports_nothing_heavy():
     told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert told.splitlines()[-1] == "[]"
     assert all(f"  {name} " in told for name in COMMANDS)
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"nmt {nmt.__version__}\n"
 
 
 def test_an_unknown_command_is_named_with_the_nearest(capsys):

@@ -23,6 +23,7 @@ from nmt.metrics.wmd.words import NLTK_2017, stop_list, vocabulary_of
 from nmt.plumbing import edge
 from nmt.plumbing.text import read_lines
 
+ABOUT = "How similar translations are to references, by Word Mover's Distance: docs/wmd.md."
 # What --preset 2017 stands for: the code of that year, word by word.
 PRESET_2017: dict[str, object] = {"norm": "raw", "aggregate": "max", "sigma": 1.0, "stop_words": NLTK_2017}
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = edge.Parser(prog="python -m nmt.metrics.wmd", description=__doc__, allow_abbrev=False)
+    parser = edge.Parser(prog="python -m nmt.metrics.wmd", description=ABOUT, allow_abbrev=False)
     parser.takes = "--hyp FILE --ref FILE --vectors FILE and options"
     parser.add_argument("--hyp", required=True, type=Path, metavar="FILE", help="translations, a line each")
     parser.add_argument(
