@@ -17,6 +17,8 @@ Our own bugs are not among them: they keep their traceback.
 
 from __future__ import annotations
 
+import os
+
 LONGEST_PART = 1_000  # characters of a part of a sentence: paths are shorter
 
 
@@ -35,6 +37,14 @@ class NmtError(Exception):
     def __str__(self) -> str:
         place, found, expected, step = map(_brief, (self.place, self.found, self.expected, self.next_step))
         return f"{place}: found {found}, expected {expected}; {step}."
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused, as a sentence goes on after `found`: without the path, which stands before it."""
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    return reason[:1].lower() + reason[1:]
 
 
 def _brief(part: object) -> str:

@@ -97,5 +97,5 @@ def leaked_rows(bundle: Bundle, name: str, text: ParallelText) -> Sequence[int]:
     if rows is not None and known and all(0 <= row < len(text) for row in rows):
         return rows
     if bundle.leaks is not None:
-        log.warning("%s: not looked for in the training text, since its run had another; see nmt check", name)
+        log.warning("%s: whether it stands in the training text is unknown, since the run had another test set; nmt check looks", name)
     return ()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
-from nmt.errors import CheckpointError
+from nmt.errors import CheckpointError, reason_of
 
 _HINTS = {
     errno.ENOSPC: "free some space; what was there before is untouched",
@@ -55,7 +54,7 @@ def cannot_read(path: Path, error: OSError) -> CheckpointError:
     """The file system refused while a checkpoint was being read."""
     return CheckpointError(
         str(path),
-        found=_reason(error),
+        found=reason_of(error),
         expected="a checkpoint that can be read",
         next_step="name a file such as checkpoints/best.h5 of a run folder",
     )
@@ -65,13 +64,7 @@ def cannot_write(path: Path, error: OSError) -> CheckpointError:
     """The file system refused while a checkpoint was being written; the file of that name is as it was."""
     return CheckpointError(
         str(path),
-        found=_reason(error),
+        found=reason_of(error),
         expected="room and permission to write the checkpoint",
         next_step=_HINTS.get(error.errno or 0, "see what the disk says; what was there before is untouched"),
     )
-
-
-def _reason(error: OSError) -> str:
-    """`no space left on device`: what the system calls it, without the path, which the sentence has already."""
-    text = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
-    return text[:1].lower() + text[1:]

@@ -10,7 +10,7 @@ from typing import Any
 
 from nmt.compare import tables
 from nmt.compare.judge import Comparison
-from nmt.errors import DataError
+from nmt.errors import DataError, reason_of
 from nmt.plumbing.claims import claimed
 from nmt.plumbing.files import write_text
 from nmt.report.page import Report, write_report
@@ -75,7 +75,7 @@ def writable(folder: Path, option: str = "out=") -> Iterator[None]:
     except OSError as error:
         raise DataError(
             str(folder),
-            found=(error.strerror or str(error)).lower(),
+            found=reason_of(error),
             expected="a place that can be written to",
             next_step=f"choose another with {option}",
         ) from error

@@ -18,7 +18,7 @@ from nmt.config.overrides import apply_overrides, locate, parse_override, to_con
 from nmt.config.root import Config
 from nmt.config.search import SearchConfig, idle_keys
 from nmt.config.store import SOURCES
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, reason_of
 from nmt.plumbing.files import write_text
 
 FILE = "config.yaml"
@@ -105,7 +105,7 @@ def not_writable(path: Path, error: OSError) -> ConfigError:
     """The answer to a run folder that cannot be written."""
     return ConfigError(
         str(path),
-        found=(error.strerror or str(error)).lower(),
+        found=reason_of(error),
         expected="a run folder that can be written",
         next_step="choose another one with hydra.run.dir=FOLDER",
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config.launch import LaunchConfig
-from nmt.errors import LaunchError
+from nmt.errors import LaunchError, reason_of
 from nmt.launch.aws import NAME_TAG, Aws, ours, tags
 from nmt.launch.machine import write_private
 from nmt.launch.refusals import AwsError
@@ -75,7 +75,7 @@ def _read_public(path: Path, place: str) -> bytes:
         text = path.read_bytes()
     except OSError as error:
         raise LaunchError(
-            place, found=f"{path}: {(error.strerror or str(error)).lower()}", expected="a public key",
+            place, found=f"{path}: {reason_of(error)}", expected="a public key",
             next_step="correct it, or remove both halves for a new pair",
         ) from error  # fmt: skip
     if b"PRIVATE KEY" in text or not text.startswith((b"ssh-ed25519 ", b"ssh-rsa ")):

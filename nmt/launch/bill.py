@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nmt.config.launch import Launch, Shutdown
-from nmt.errors import LaunchError
+from nmt.errors import LaunchError, reason_of
 from nmt.launch import clock
 from nmt.launch.life import GONE, PAID, Instance
 from nmt.launch.messages import usd
@@ -73,7 +73,7 @@ def note(folder: Path, event: Event) -> None:
             file.write(json.dumps(asdict(event)) + "\n")
     except OSError as error:
         raise LaunchError(
-            str(folder / FILE), found=(error.strerror or str(error)).lower(), expected="a file that can be written",
+            str(folder / FILE), found=reason_of(error), expected="a file that can be written",
             next_step="choose another folder with launch.folder=FOLDER",
         ) from error  # fmt: skip
 
@@ -86,7 +86,7 @@ def read_events(folder: Path) -> list[Event]:
         return []
     except OSError as error:
         raise LaunchError(
-            str(folder / FILE), found=(error.strerror or str(error)).lower(), expected="a file that can be read",
+            str(folder / FILE), found=reason_of(error), expected="a file that can be read",
             next_step="correct its permissions",
         ) from error  # fmt: skip
     events = []

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nmt.errors import LaunchError
+from nmt.errors import LaunchError, reason_of
 from nmt.plumbing.files import write_text
 from nmt.plumbing.records import parsed, record_of
 
@@ -52,7 +52,7 @@ def load_machine(folder: Path, name: str) -> Machine:
         ) from error
     except OSError as error:
         raise LaunchError(
-            str(path), found=(error.strerror or str(error)).lower(), expected="a file that can be read",
+            str(path), found=reason_of(error), expected="a file that can be read",
             next_step="correct its permissions",
         ) from error  # fmt: skip
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -79,7 +79,7 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
         write_text(path, text, sync=True, mode=mode)
     except OSError as error:
         raise LaunchError(
-            str(path), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
+            str(path), found=reason_of(error), expected="a folder that can be written",
             next_step="choose another one with launch.folder=FOLDER",
         ) from error  # fmt: skip
 

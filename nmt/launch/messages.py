@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nmt.config.launch import Launch, LaunchConfig, MachineConfig
-from nmt.errors import LaunchError
+from nmt.errors import LaunchError, reason_of
 from nmt.plumbing.locks import Lock
 
 GREEN, RED, YELLOW, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
@@ -82,7 +82,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error  # fmt: skip
     except OSError as error:
         raise LaunchError(
-            str(folder), found=(error.strerror or str(error)).lower(), expected="a folder that can be written",
+            str(folder), found=reason_of(error), expected="a folder that can be written",
             next_step="choose another one with launch.folder=FOLDER",
         ) from error  # fmt: skip
     with lock:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
-from nmt.errors import MetricError
+from nmt.errors import MetricError, reason_of
 from nmt.plumbing.steady import SteadyFile
 from nmt.plumbing.text import GZIP
 
@@ -125,7 +125,7 @@ def _hash_all(file: SteadyFile) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> MetricError:
-    found = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    found = reason_of(error) if isinstance(error, OSError) else str(error)
     return MetricError(
         str(path),
         found=found[:1].lower() + found[1:].rstrip("."),

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TextIO
 
-from nmt.errors import ConfigError, NmtError, StreamError
+from nmt.errors import ConfigError, NmtError, StreamError, reason_of
 from nmt.plumbing.files import NotWrittenError
 from nmt.plumbing.folders import ensure_home
 from nmt.plumbing.signals import Stopped, signals_raise
@@ -149,7 +149,7 @@ def _done(work: Callable[[], int | None]) -> int:
             raise
         raise NmtError(
             str(error.filename or "a file"),
-            found=(error.strerror or str(error)).lower(),
+            found=reason_of(error),
             expected="a file that can be written",
             next_step="name another, or mend that",
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from nmt.errors import NmtError
+from nmt.errors import NmtError, reason_of
 
 
 class LogFile(logging.FileHandler):
@@ -31,7 +31,7 @@ class LogFile(logging.FileHandler):
             self.told = True
             mistake = NmtError(
                 self.baseFilename,
-                found=(error.strerror or str(error)).lower(),
+                found=reason_of(error),
                 expected="a log that can be written",
                 next_step="free some space; until then the lines of the log are on the screen alone",
             )

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from nmt.errors import DataError, NmtError
+from nmt.errors import DataError, NmtError, reason_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
@@ -104,9 +104,7 @@ def read_bytes(path: Path) -> bytes:
             next_step="change its mode (chmod +r) or its owner",
         ) from None
     except OSError as error:
-        raise DataError(
-            str(path), found=(error.strerror or str(error)).lower(), expected="a text file", next_step="name another"
-        ) from None
+        raise DataError(str(path), found=reason_of(error), expected="a text file", next_step="name another") from None
     packed = content.startswith(GZIP)
     if packed:
         try:

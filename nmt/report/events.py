@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nmt.config.metrics import FIGURES
-from nmt.errors import DataError
+from nmt.errors import DataError, reason_of
 from nmt.plumbing.files import write_text
 from nmt.plumbing.records import checked, parsed
 from nmt.report.tensorboard import EventFile, forget_after
@@ -171,7 +171,7 @@ def _writable(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             str(path),
-            found=error.strerror or str(error),
+            found=reason_of(error),
             expected="a place that can be written",
             next_step="choose another folder with hydra.run.dir, or free some space",
         ) from error

@@ -23,7 +23,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
-from nmt.errors import MetricError
+from nmt.errors import MetricError, reason_of
 from nmt.plumbing import edge
 from nmt.plumbing.files import write_bytes
 from nmt.plumbing.records import checked, parsed
@@ -158,7 +158,7 @@ def _draw(arguments: Sequence[str]) -> None:
     except OSError as error:
         raise MetricError(
             str(folder),
-            found=(error.strerror or str(error)).lower(),
+            found=reason_of(error),
             expected="a folder that can be written to",
             next_step="name another",
         ) from error

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.errors import SweepError
+from nmt.errors import SweepError, reason_of
 from nmt.plumbing import edge
 from nmt.plumbing.files import write_text
 from nmt.sweep.leaderboard import make_board
@@ -70,7 +70,7 @@ def _write(path: Path, content: str) -> None:
     except OSError as error:
         raise SweepError(
             str(path),
-            found=(error.strerror or str(error)).lower(),
+            found=reason_of(error),
             expected="a file that can be written",
             next_step="choose another name",
         ) from error

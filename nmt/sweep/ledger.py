@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nmt.errors import SweepError
+from nmt.errors import SweepError, reason_of
 from nmt.plumbing.locks import Lock, is_locked
 from nmt.plumbing.records import checked, parsed
 
@@ -148,7 +148,7 @@ def read_standings(folder: Path) -> dict[str, Standing]:
         return {}
     except OSError as error:
         raise SweepError(
-            str(path), found=error.strerror or str(error), expected="a ledger that can be read", next_step="check it"
+            str(path), found=reason_of(error), expected="a ledger that can be read", next_step="check it"
         ) from error
     return fold(_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
 
@@ -209,7 +209,7 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
 def _not_writable(path: Path, error: OSError, option: str) -> SweepError:
     return SweepError(
         str(path),
-        found=(error.strerror or str(error)).lower(),
+        found=reason_of(error),
         expected="a folder that can be written",
         next_step=f"choose another one with {option}",
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, reason_of
 from nmt.plumbing import edge
 from nmt.tools.killing import Aim, Killed, aims, kill_at, left_overs, run_train
 from nmt.tools.sameness import differing, digests, joint_digest, log_without_times
@@ -104,7 +104,7 @@ def empty_folder(name: str) -> Path:
         content = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise ConfigError(
-            "folder", found=(error.strerror or str(error)).lower(), expected="an empty folder", next_step="name another"
+            "folder", found=reason_of(error), expected="an empty folder", next_step="name another"
         ) from error
     if content:
         raise ConfigError("folder", found=f"{content[0]} in it", expected="an empty folder", next_step="name another")

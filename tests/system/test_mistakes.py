@@ -117,7 +117,7 @@ def test_no_permission_to_write_the_log_of_metrics(tmp_path, monkeypatch):
         Path, "open", lambda self, *a, **o: refuse() if self.name == "metrics.jsonl" else real(self, *a, **o)
     )
     assert sentence_of(train_py(tmp_path / "run", *TINY)) == (
-        f"{tmp_path / 'run'}: found Permission denied, expected a place that can be written; "
+        f"{tmp_path / 'run'}: found permission denied, expected a place that can be written; "
         "choose another folder with hydra.run.dir, or free some space."
     )
 

@@ -50,7 +50,7 @@ def refusal(path: Path) -> str:
 def test_a_file_that_is_not_there(tmp_path):
     expected = "expected a checkpoint that can be read; name a file such as checkpoints/best.h5 of a run folder."
     assert refusal(tmp_path / "no.h5") == "found no such file or directory, " + expected
-    assert refusal(tmp_path) == "found is a directory, " + expected
+    assert refusal(tmp_path) == "found a folder, " + expected
 
 
 @pytest.mark.parametrize(

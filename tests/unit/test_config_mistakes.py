@@ -189,7 +189,7 @@ def test_no_permission_for_the_log_or_the_configuration(edge, capsys, tmp_path, 
     (tmp_path / "run" / "train.log").unlink()
     (tmp_path / "run" / "train.log").mkdir()
     assert _refused(edge, capsys, "hydra.run.dir=run") == (
-        f"{tmp_path}/run/train.log: found is a directory, expected a run folder that can be written; choose another "
+        f"{tmp_path}/run/train.log: found a folder, expected a run folder that can be written; choose another "
         "one with hydra.run.dir=FOLDER."
     )
 

@@ -316,7 +316,7 @@ def test_a_table_of_another_language_is_refused(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(MetricError, match="nowhere: found no such file or directory, expected a file that can be read"):
         load_vectors(tmp_path / "nowhere", None)
-    with pytest.raises(MetricError, match="found is a directory"):
+    with pytest.raises(MetricError, match="found a folder"):
         load_vectors(tmp_path, None)
 
 

@@ -173,7 +173,7 @@ def test_a_line_that_the_disk_refused_is_written_when_there_is_room(tmp_path, mo
             with pytest.raises(DataError) as caught:
                 log.write(event("train", step))
         assert str(caught.value) == (
-            f"{tmp_path / 'metrics.jsonl'}: found No space left on device, expected a place that can be written; "
+            f"{tmp_path / 'metrics.jsonl'}: found no space left on device, expected a place that can be written; "
             "choose another folder with hydra.run.dir, or free some space."
         )
         assert (tmp_path / "metrics.jsonl").read_bytes() == b'{"eve'
@@ -213,14 +213,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     with EventLog(tmp_path / "before") as log:
         monkeypatch.setattr(log, "_board", type("Board", (), {"text": refuse, "image": refuse, "hparams": refuse}))
         for call in (lambda: log.text("a", "b", 1), lambda: log.image("a", b"", 1), lambda: log.hparams({})):
-            with pytest.raises(DataError, match="tensorboard: found Permission denied"):
+            with pytest.raises(DataError, match="tensorboard: found permission denied"):
                 call()
         monkeypatch.undo()
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(DataError) as caught:
         EventLog(tmp_path / "run")
     assert str(caught.value) == (
-        f"{tmp_path / 'run'}: found Permission denied, expected a place that can be written; "
+        f"{tmp_path / 'run'}: found permission denied, expected a place that can be written; "
         "choose another folder with hydra.run.dir, or free some space."
     )
 
