@@ -188,13 +188,16 @@ class Decoder(tf.Module):
         return Decoded(states_TBU, contexts_TBD, weight_TBS)
 
     def step(
-        self, embedded_BE: tf.Tensor, state: DecoderState, memory: Memory
+        self, gates_BG: tf.Tensor, state: DecoderState, memory: Memory
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, DecoderState]:
-        """One word: -> output [B, U], context [B, D], attention [B, S], new state."""
+        """One word: -> output [B, U], context [B, D], attention [B, S], new state.
+
+        `gates_BG`: the word before, as `first.input` projects it.
+        """
         first, context_BD, weight_BS = self.first.transition(
             Direct(self.compute),
             state[0],
-            self.first.input(embedded_BE),
+            gates_BG,
             memory.keys_BSA,
             memory.states_BSD,
             memory.mask_BS,

@@ -1,9 +1,8 @@
-# B batch, N rows, S source step, T target step, E embedding, R readout, V vocabulary
+# B batch, N rows, S source step, T target step, E embedding, G gates, R readout, V vocabulary
 """The whole encoder-decoder."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -76,15 +75,6 @@ class Seq2Seq(tf.Module):
         rounded = {name: tf.cast(x, kind if x.shape.rank == 2 else x.dtype) for name, x in values.items()}
         return self._with(rounded, self.compute)
 
-    def writing(self, piece_W: tf.Tensor) -> Seq2Seq:
-        """The same, for a loop, with these target pieces alone, which are numbered from 0. The softmax is over them."""
-        narrow = copy.copy(self)
-        narrow.target_embedding, narrow.output = copy.copy(self.target_embedding), copy.copy(self.output)
-        narrow.target_embedding.table_VE = tf.gather(self.target_embedding.table_VE, piece_W)
-        narrow.output.table_VR = tf.gather(self.output.table_VR, piece_W)
-        narrow.output.bias_V = tf.gather(self.output.bias_V, piece_W)
-        return narrow
-
     def _with(self, weights: Mapping[str, tf.Tensor], compute: tf.DType | None) -> Seq2Seq:
         sizes = self.source_vocab, self.target_vocab
         return Seq2Seq(self.config, *sizes, self.seed, self.dtype, compute, weights)
@@ -134,6 +124,7 @@ class Seq2Seq(tf.Module):
     ) -> tuple[tf.Tensor, DecoderState, tf.Tensor]:
         """One word further: -> logits [N, V] as float32, new state, attention [N, S]. Rows of all arguments agree."""
         embedded_NE = self.target_embedding(token_N)
-        output_NU, context_ND, weight_NS, state = self.decoder.step(embedded_NE, state, memory)
+        gates_NG = self.decoder.first.input(embedded_NE)
+        output_NU, context_ND, weight_NS, state = self.decoder.step(gates_NG, state, memory)
         logits_NV = self.output.logits(self.output.readout(output_NU, embedded_NE, context_ND))
         return tf.cast(logits_NV, tf.float32), state, weight_NS

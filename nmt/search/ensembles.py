@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nmt.errors import CheckpointError
+from nmt.model.listed import ListedModel
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.interface import SearchMemory, SearchModel, State
 
@@ -70,4 +71,4 @@ def writing(model: SearchModel, piece_W: tf.Tensor) -> SearchModel:
     if isinstance(model, Ensemble):
         return Ensemble([writing(one, piece_W) for one in model.models])
     assert isinstance(model, Seq2Seq), "a shortlist is of our own models"
-    return model.writing(piece_W)
+    return ListedModel(model, piece_W)

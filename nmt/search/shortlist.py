@@ -28,7 +28,7 @@ from nmt.plumbing.records import parsed, record_of
 from nmt.plumbing.text import read_bytes
 
 Ids = NDArray[np.int32]
-ROUNDED = 256  # pieces; oneDNN keeps a program for every width of a product that it meets
+ROUNDED = 64  # pieces; oneDNN keeps a program for every width of a product that it meets
 LEAST = 0.05  # of the attention; what is less is no pair
 
 

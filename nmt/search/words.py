@@ -22,8 +22,10 @@ def largest(x_NV: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tens
         top_NC, token_NC = tf.math.top_k(x_NV, count)
         return top_NC, token_NC
     size, rows = tf.shape(x_NV)[1], tf.shape(x_NV)[0]
-    if vocab is None or vocab % GROUP:
-        x_NV = tf.pad(x_NV, [[0, 0], [0, -size % GROUP]], constant_values=-float("inf"))
+    if vocab is None:  # a list of words, as a rule of full groups: spare it the copy
+        x_NV = tf.cond(size % GROUP > 0, lambda: _full_groups(x_NV), lambda: x_NV)
+    elif vocab % GROUP:
+        x_NV = _full_groups(x_NV)
     groups = tf.shape(x_NV)[1] // GROUP
     word_YG = tf.reshape(x_NV, [-1, GROUP])
     _, which_NC = tf.math.top_k(tf.reshape(tf.reduce_max(word_YG, axis=1), [rows, groups]), tf.minimum(count, groups))
@@ -31,6 +33,10 @@ def largest(x_NV: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tens
     some_NX = tf.reshape(tf.gather(word_YG, which_NC + groups * tf.range(rows)[:, tf.newaxis]), [rows, -1])
     top_NC, place_NC = tf.math.top_k(some_NX, count)
     return top_NC, tf.gather(which_NC, place_NC // GROUP, batch_dims=1) * GROUP + place_NC % GROUP
+
+
+def _full_groups(x_NV: tf.Tensor) -> tf.Tensor:
+    return tf.pad(x_NV, [[0, 0], [0, -tf.shape(x_NV)[1] % GROUP]], constant_values=-float("inf"))
 
 
 def best_words(
