@@ -19,8 +19,9 @@ import sentencepiece as sentencepiece
 from _pytest.unraisableexception import gc_collect_iterations_key
 from hypothesis import HealthCheck, settings
 
+from nmt.plumbing import steady
 from tests.processes import none_is_left
-from tests.tiers import is_quick
+from tests.tiers import is_quick, may_have
 
 # Some tests set up logging anew, which closes the handlers there are, absl's too; and that closes its stream, unless it
 # is the process's own: it would be what pytest had put in its place.
@@ -66,9 +67,9 @@ def _quick_only(config: pytest.Config) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """`-m quick` does not even import what would load TensorFlow."""
+    """What has no test of the tier that is asked for is not even imported."""
     test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
-    return True if _quick_only(config) and test and not is_quick(collection_path) else None
+    return True if test and not may_have(collection_path, config.option.markexpr) else None
 
 
 def _minutes(item: pytest.Item) -> float:
@@ -78,8 +79,14 @@ def _minutes(item: pytest.Item) -> float:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if is_quick(item.path) and not any(item.get_closest_marker(name) for name in ("long", "slow")):
+        has = {name for name in ("long", "slow") if item.get_closest_marker(name)}
+        tiers = {"long" if "long" in has else "not long"}
+        if not has and is_quick(item.path):
             item.add_marker("quick")
+            tiers.add("quick")
+        # Looked at in every run, so that the suite, which imports nearly all, notices what a tier would not import.
+        for tier in tiers:
+            assert may_have(item.path, tier), f"{item.nodeid}: tests/tiers.py overlooks it for -m {tier!r}"
     items.sort(key=_minutes, reverse=True)  # begun last, the longest would be alone at the end
 
 
@@ -100,6 +107,24 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """The quick tier is what it says."""
     yield
     assert not _quick_only(item.config) or "tensorflow" not in sys.modules, "a quick test has loaded TensorFlow"
+
+
+TICK_S = steady._TICK_S
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_are_taken_for_old() -> Iterator[None]:
+    """A file that is just written is opened when the clock has gone on, or what is written to it next might not be
+    noticed. Tests open some thousand such files, and few write to one again: those ask for `ticking`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steady, "_TICK_S", 0.0)
+        yield
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user: a file that is written to after it was opened is noticed, however soon that is."""
+    monkeypatch.setattr(steady, "_TICK_S", TICK_S)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,4 +1,4 @@
-"""Which test modules load TensorFlow, read from their text: the quick tier must not import them to find out."""
+"""Which test modules have tests of a tier, read from their text: no tier imports a module to find out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS_TENSORFLOW = {"tensorflow", "keras", "nmt.app.quiet"}  # `quiet` loads it by name
-LOADS_MUCH = {"moto", "playwright"}  # a second of imports for each process
-# Each of their tests composes a command line with Hydra, makes up a sweep or draws: a third of a second and more.
-TAKES_LONG = {"tests.unit.config_tools", "tests.unit.sweep_tools", "matplotlib"}
+LOADS_MUCH = {"moto", "playwright", "matplotlib"}  # a third of a second of imports and more for each process
+# Each of their tests composes a command line with Hydra or makes up a sweep: a third of a second and more.
+TAKES_LONG = {"tests.unit.config_tools", "tests.unit.sweep_tools"}
 STARTS_PROGRAMS = {
     "subprocess",
     "multiprocessing",
@@ -20,6 +20,27 @@ STARTS_PROGRAMS = {
     "tests.system.aws_unkind",
     "tests.system.machine_tools",
 }
+
+
+_LONG = re.compile(r"\bmark\.long\b")
+_ALL_LONG, _ALL_SLOW = (
+    re.compile(rf"^pytestmark = (?:\[[^\]]*)?pytest\.mark\.{tier}\b", re.MULTILINE) for tier in ("long", "slow")
+)
+
+
+@cache
+def may_have(path: Path, tier: str) -> bool:
+    """Whether a module has tests of a tier, which is the expression after `pytest -m`; for any other it may."""
+    text = path.read_text(encoding="utf-8")
+    match tier:
+        case "quick":
+            return is_quick(path) and not _ALL_LONG.search(text) and not _ALL_SLOW.search(text)
+        case "long":
+            return _LONG.search(text) is not None
+        case "not long":
+            return _ALL_LONG.search(text) is None
+        case _:
+            return True
 
 
 @cache

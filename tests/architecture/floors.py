@@ -59,11 +59,16 @@ class Module:
 
     @cached_property
     def imports(self) -> list[Import]:
-        return list(_imports(self.tree, None))
+        return sorted(_imports(self.nodes), key=lambda found: found.line)
 
     @cached_property
-    def nodes(self) -> list[ast.AST]:
-        return list(ast.walk(self.tree))
+    def nodes(self) -> list[tuple[ast.AST, str | None]]:
+        """Each with the function it is in, if any."""
+        found: list[tuple[ast.AST, str | None]] = [(self.tree, None)]
+        for node, function in found:  # which grows meanwhile
+            inner = node.name if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+            found.extend((child, inner) for child in ast.iter_child_nodes(node))
+        return found
 
     @property
     def part(self) -> str:
@@ -96,17 +101,13 @@ def violations(modules: list[Module]) -> list[str]:
     return found + _cycles({module.name: _neighbours(module, names) for module in modules})
 
 
-def _imports(node: ast.AST, function: str | None) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (Import(alias.name, child.lineno, function) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            dots = "." * child.level
-            yield from (
-                Import(f"{dots}{child.module or ''}.{alias.name}", child.lineno, function) for alias in child.names
-            )
-        inner = child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
-        yield from _imports(child, inner)
+def _imports(nodes: list[tuple[ast.AST, str | None]]) -> Iterator[Import]:
+    for node, function in nodes:
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, function) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            before = "." * node.level + (node.module or "")
+            yield from (Import(f"{before}.{alias.name}", node.lineno, function) for alias in node.names)
 
 
 def _wrong_imports(module: Module) -> Iterator[str]:
@@ -146,7 +147,7 @@ def _too_long(module: Module) -> Iterator[str]:
     lines = module.text.count("\n")
     if lines > MAX_MODULE_LINES:
         yield f"{module.path}:1: {lines} lines, more than {MAX_MODULE_LINES}"
-    for node in module.nodes:
+    for node, _ in module.nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno is not None
             length = node.end_lineno - node.lineno + 1 - _docstring_lines(node)
@@ -164,14 +165,14 @@ def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def _forbidden_words(module: Module) -> Iterator[str]:
     """`.get` on a configuration, `_target_` strings, a TODO without the number of its issue."""
-    for node in module.nodes:
+    for node, _ in module.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "get" and isinstance(node.value, (ast.Name, ast.Attribute)):
             owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
             if owner in ("cfg", "config"):
                 yield f"{module.path}:{node.lineno}: {owner}.get hides a missing option"
         if isinstance(node, ast.Constant) and node.value == "_target_":
             yield f"{module.path}:{node.lineno}: _target_ cannot be followed by any tool"
-    for number, line in enumerate(module.text.splitlines(), 1):
+    for number, line in enumerate(module.text.splitlines(), 1) if re.search("TODO|FIXME|XXX", module.text) else ():
         if re.search(r"#.*\b(TODO|FIXME|XXX)\b(?!.*#\d)(?!.*issue \d)", line):
             yield f"{module.path}:{number}: a TODO without the number of its issue"
 

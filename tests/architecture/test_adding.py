@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,20 @@ ROOT = Path(__file__).resolve().parents[2]
 FACTS = "nmt/config/metrics.py"
 
 
-def files_with(*words: str) -> set[str]:
-    """Product files that hold one of the words, in any casing."""
-    pattern = re.compile("|".join(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z+])" for word in words), re.IGNORECASE)
+@cache
+def product() -> dict[str, str]:
+    """Text of the product's files, in small letters."""
     paths = [*ROOT.glob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py"), *(ROOT / "configs").rglob("*.yaml")]
     paths += (ROOT / "nmt").rglob("*.py")
-    return {path.relative_to(ROOT).as_posix() for path in paths if pattern.search(path.read_text(encoding="utf-8"))}
+    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").lower() for path in paths}
+
+
+def files_with(*words: str) -> set[str]:
+    """Product files that hold one of the words, in any casing."""
+    small = [word.lower() for word in words]
+    pattern = re.compile("|".join(rf"(?<![a-z]){re.escape(word)}(?![a-z+])" for word in small))
+    # A search for plain text takes a twentieth of the time of one for an expression.
+    return {name for name, text in product().items() if any(w in text for w in small) and pattern.search(text)}
 
 
 @pytest.mark.parametrize("name", ["ter", "chrfpp"])

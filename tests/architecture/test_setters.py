@@ -25,7 +25,7 @@ ASSIGNING = (
 
 def assigning(module: Module) -> list[int]:
     """Lines where a method of a variable is named that changes it."""
-    return [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Attribute) and node.attr in ASSIGNING]
+    return [node.lineno for node, _ in module.nodes if isinstance(node, ast.Attribute) and node.attr in ASSIGNING]
 
 
 def test_what_assigns_is_a_setter_or_has_no_file():

@@ -175,7 +175,9 @@ def test_hostile_text_is_no_configuration(text, found):
     assert (refused.value.found, refused.value.place.partition(",")[0]) == (found, "saved configuration")
 
 
-@pytest.mark.parametrize("value", ["9" * 400, "9" * 5_000, "[" * 2_000 + "]" * 2_000])
+@pytest.mark.parametrize(
+    "value", ["9" * 400, "9" * 5_000, pytest.param("[" * 2_000 + "]" * 2_000, marks=pytest.mark.slow)]
+)
 def test_hostile_words_of_a_command_line(value):
     with pytest.raises(ConfigError, match=r"^train.learning_rate: found [9\[]+ \.\.\. [9\]]+, expected"):
         load_config("data: {source: captions}", [f"train.learning_rate={value * 3 if len(value) == 400 else value}"])

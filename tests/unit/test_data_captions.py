@@ -85,11 +85,13 @@ def test_the_sets_are_a_function_of_the_seed_and_share_nothing():
     assert [(text.name, len(text)) for text in first] == [("train", 300), ("dev", 40), ("test", 40)]
 
 
+@pytest.mark.slow
 def test_no_sentence_comes_twice(default_sets):
     sources = [line for text in default_sets for line in text.src]
     assert len(set(sources)) == len(sources) == 10_000
 
 
+@pytest.mark.slow
 def test_sentences_look_like_sentences(default_sets):
     for text in default_sets:
         for line in (*text.src, *text.tgt):
@@ -98,12 +100,14 @@ def test_sentences_look_like_sentences(default_sets):
             assert not any(mark in line for mark in ("  ", " ,", ",,", ",.", " ."))
 
 
+@pytest.mark.slow
 def test_vocabularies_are_small(default_sets):
     for side in (default_sets[0].src, default_sets[0].tgt):
         words = {word.lower() for line in side for word in split_words(line)}
         assert 150 <= len(words) <= 300
 
 
+@pytest.mark.slow
 def test_ten_thousand_pairs_are_written_in_two_seconds():
     start = time.process_time()
     write_captions(CaptionsConfig())

@@ -93,6 +93,7 @@ def distance(one: list[str], other: list[str]) -> int:
     return above[-1]
 
 
+@pytest.mark.slow
 @given(WORDS, WORDS, st.integers(0, 4))
 def test_within_is_the_distance_of_the_textbook(one, other, limit):
     mine, theirs = ([ord(word) for word in words] for words in (one, other))
@@ -149,6 +150,7 @@ def files(tmp_path):
     return ["data=files", "data.src=en", "data.tgt=de", *words], tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_counts_for_programs_and_writes_what_is_clean(files, capsys):
     words, folder = files
     assert run(["check", *words, "--json", "--write-clean", str(folder / "clean")]) == 0
@@ -168,6 +170,7 @@ def test_the_command_counts_for_programs_and_writes_what_is_clean(files, capsys)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", ["clean.en", "clean.de.gz", "clean-b.de"])
 def test_no_corpus_is_replaced_by_a_clean_one(files, there, capsys, monkeypatch):
     words, folder = files
@@ -191,6 +194,7 @@ def test_no_corpus_is_replaced_by_a_clean_one(files, there, capsys, monkeypatch)
     )
 
 
+@pytest.mark.slow
 def test_the_command_shows_counts_and_examples(files, capsys):
     words, _ = files
     assert run_check(words) == 0
@@ -201,6 +205,7 @@ def test_the_command_shows_counts_and_examples(files, capsys):
     assert "  dev, line 1, source: clean\n    train, line 9: clean" in told
 
 
+@pytest.mark.slow
 def test_a_set_is_not_needed_and_a_training_text_is(files, capsys):
     words, _ = files
     assert run_check(words[:4]) == 0

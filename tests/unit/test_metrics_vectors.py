@@ -72,17 +72,11 @@ FORMATS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def settled(path: Path) -> Path:
-    """As if it had been written long ago: one that is just written is read only when the clock has gone on."""
-    os.utime(path, (1, 1))
-    return path
-
-
 @pytest.fixture(params=FORMATS)
 def table_file(request, tmp_path) -> Path:
     path = tmp_path / "table"  # no ending: the content says what it is
     FORMATS[request.param](path)
-    return settled(path)
+    return path
 
 
 @pytest.mark.parametrize("block", [1 << 23, 7])
@@ -100,7 +94,6 @@ def test_every_format_gives_the_same_table(table_file, block, monkeypatch):
     assert some.sha256 == everything.sha256  # of the file, not of what was asked for
     packed = table_file.with_name("packed")
     packed.write_bytes(gzip.compress(table_file.read_bytes()))
-    settled(packed)
     for beside in table_file.parent.glob("table.*"):
         beside.rename(beside.with_name(beside.name.replace("table", "packed")))
     unpacked = load_vectors(packed, ["cat"])
@@ -289,10 +282,10 @@ def test_text_is_text_whatever_its_words_are(tmp_path, odd, dimension, header):
         matrix_WD = np.arange(1.0, 3 * dimension + 1).reshape(3, dimension)
         path = tmp_path / "table"
         path.write_bytes(text(order, matrix_WD, header))
-        assert load_vectors(settled(path), None).words == order
+        assert load_vectors(path, None).words == order
         assert np.array_equal(open_vectors(path).select([odd])[odd], matrix_WD[order.index(odd)])
         path.write_bytes(text(order, matrix_WD, header)[:-1])
-        assert load_vectors(settled(path), None).words == order
+        assert load_vectors(path, None).words == order
 
 
 def test_binary_is_binary_whatever_its_numbers_are(tmp_path):
@@ -391,7 +384,6 @@ def test_an_opened_file_reads_what_a_text_needs_and_keeps_it(table_file, block, 
     loaded = load_vectors(table_file, None)
     packed = table_file.with_name("packed")
     packed.write_bytes(gzip.compress(table_file.read_bytes()))
-    settled(packed)
     for beside in table_file.parent.glob("table.*"):
         packed.with_name(beside.name.replace("table", "packed")).write_bytes(beside.read_bytes())
     for path in (table_file, packed):
@@ -459,6 +451,7 @@ def test_large_and_small_numbers_are_no_zeros_and_no_infinities(tmp_path):
         assert open_vectors(tmp_path / "t").select(["dog"])["dog"] == pytest.approx([value, value])
 
 
+@pytest.mark.usefixtures("ticking")
 @pytest.mark.parametrize("content", [text(), binary(b"\n")])
 def test_a_file_that_changes_under_its_index_is_refused(tmp_path, content):
     path = tmp_path / "table"
@@ -477,6 +470,7 @@ def rewritten(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+@pytest.mark.usefixtures("ticking")
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "gensim"])
 @pytest.mark.parametrize("way", ["cut off", "other numbers", "other numbers, old times"])
 def test_a_file_written_to_while_it_is_open_is_refused_or_its_values_are_those_of_the_digest(tmp_path, name, way):
@@ -501,6 +495,7 @@ def test_a_file_written_to_while_it_is_open_is_refused_or_its_values_are_those_o
             opened.select(words)
 
 
+@pytest.mark.usefixtures("ticking")
 def test_another_name_and_mode_are_no_other_content(tmp_path):
     path = tmp_path / "table"
     for write in FORMATS.values():
@@ -512,6 +507,7 @@ def test_another_name_and_mode_are_no_other_content(tmp_path):
         assert np.array_equal(opened.select(["cat"])["cat"], MATRIX_WD[1])
 
 
+@pytest.mark.usefixtures("ticking")
 def test_a_file_written_to_while_it_is_hashed_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "table"
     path.write_bytes(text())

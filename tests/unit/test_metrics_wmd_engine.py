@@ -71,6 +71,7 @@ def agreement(num_pairs: int, longest: int, norm: Norm) -> None:
     assert_allclose(found, [lp_distance(a, b, bags) for a, b in pairs], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", list(Norm))
 def test_agrees_with_a_linear_program_and_with_pot(norm):
     agreement(150, 12, norm)

@@ -205,6 +205,7 @@ def test_work_that_fails_tells_those_who_wait_and_the_next_ones_go_on(queue):
     assert asyncio.run(waiting.translate(["a"], Shout())) == ["A"]
 
 
+@pytest.mark.slow
 def test_a_sentence_that_fails_alone_is_that_one_s_failure_and_nothing_is_left_over(queue, caplog):
     """After a demand that the batch could not meet; asyncio reports failures that nobody has asked for."""
     waiting = queue(wait_s=5, batch=4)
@@ -230,6 +231,7 @@ def test_a_sentence_that_fails_alone_is_that_one_s_failure_and_nothing_is_left_o
     assert asyncio.run(queue().translate(["a"], Shout())) == ["A"]
 
 
+@pytest.mark.slow
 def test_an_idle_queue_holds_no_model(queue):
     waiting, work = queue(), Shout()
     held = weakref.ref(work)
