@@ -27,6 +27,11 @@ class DeepOutput(tf.Module):
         if tied is None:
             self.table_VR = initial.normal("output/table", vocabulary, config.readout, config.readout**-0.5)
         self.bias_V = initial.constant("output/bias", np.zeros(vocabulary))
+        self.table_RV: tf.Tensor | None = None
+
+    def turn(self) -> None:
+        """Have the table the other way round beside it: a product would turn it at every step of a loop."""
+        self.table_RV = tf.transpose(self.table_VR)
 
     def readout(self, state: tf.Tensor, embedded: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """[..., U], [..., E], [..., D] -> t [..., R]."""
@@ -37,4 +42,6 @@ class DeepOutput(tf.Module):
 
     def logits(self, t_NR: tf.Tensor) -> tf.Tensor:
         """-> [N, V]."""
+        if self.table_RV is not None:
+            return multiply(t_NR, self.table_RV, self.compute) + self.bias_V
         return multiply(t_NR, self.table_VR, self.compute, transpose_b=True) + self.bias_V

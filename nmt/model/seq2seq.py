@@ -69,11 +69,15 @@ class Seq2Seq(tf.Module):
         return self._with(self.named_weights(), compute)
 
     def for_loop(self) -> Seq2Seq:
-        """A model of the weights as they are now, rounded once for all the products of a loop."""
+        """A model of the weights as they are now, rounded and turned once for all the products of a loop."""
+        if self.output.table_RV is not None:
+            return self
         kind = self.compute or self.dtype
         values = {name: tf.convert_to_tensor(weight) for name, weight in self.named_weights().items()}
         rounded = {name: tf.cast(x, kind if x.shape.rank == 2 else x.dtype) for name, x in values.items()}
-        return self._with(rounded, self.compute)
+        ready = self._with(rounded, self.compute)
+        ready.output.turn()
+        return ready
 
     def _with(self, weights: Mapping[str, tf.Tensor], compute: tf.DType | None) -> Seq2Seq:
         sizes = self.source_vocab, self.target_vocab

@@ -66,8 +66,9 @@ def pad(sentences: Sequence[Sequence[int]]) -> np.ndarray:
 class Translator:
     """A model (or an ensemble), its vocabularies and the way to search. Traced once, whatever the batches look like.
 
-    likeness_of: how alike texts are, for `cfg.mbr`. fixed: the weights stay as they are now, so that few sentences may
-    be searched by `nmt.search.alone`. plain: a beam without what saves time (`BeamSearch`), to compare with.
+    likeness_of: how alike texts are, for `cfg.mbr`. fixed: the weights stay as they are now: they are made ready once
+    and not for each batch, and few sentences may be searched by `nmt.search.alone`. plain: a beam without what saves
+    time (`BeamSearch`), to compare with.
     """
 
     def __init__(
@@ -89,11 +90,12 @@ class Translator:
         self._ruled = bool(cfg.min_length or cfg.no_repeat or cfg.must or cfg.never)
         self._dictionary = read_dictionary(Path(cfg.dictionary)) if cfg.dictionary is not None else {}
         self._shortlist = None if cfg.shortlist is None else read_shortlist(Path(cfg.shortlist), vocabularies)
+        ready = model.for_loop() if fixed else model
         self._search: SampleSearch | GreedySearch | BeamSearch
         if cfg.samples:
-            self._search = SampleSearch(model, cfg, rules)
+            self._search = SampleSearch(ready, cfg, rules)
         else:
-            self._search = GreedySearch(model, cfg, rules) if cfg.beam == 1 else BeamSearch(model, cfg, plain, rules)
+            self._search = GreedySearch(ready, cfg, rules) if cfg.beam == 1 else BeamSearch(ready, cfg, plain, rules)
         self._alone = alone_search(model, cfg) if fixed and cfg.alone else None
 
     def translate(

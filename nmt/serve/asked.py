@@ -94,9 +94,8 @@ async def read_fields(request: Request, max_characters: int) -> dict[str, Any]:
     Raises RefusedError: 413 for a body that is longer than any allowed text, 408 for one that does not come, 400 for
     one that cannot be read.
     """
-    fields: dict[str, Any] = _unlisted(
-        parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
-    )
+    query = request.scope["query_string"].decode("latin-1")
+    fields: dict[str, Any] = _unlisted(parse_qs(query, keep_blank_values=True, errors="replace")) if query else {}
     body = await read_body(request, most_bytes(max_characters))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body:

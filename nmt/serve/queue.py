@@ -239,17 +239,22 @@ class BatchQueue:
                 self._known.popitem(last=False)
 
     def _tell(self, batch: Sequence[Sentence], answer_of: Callable[[Sentence], Any]) -> None:
+        """All of them at once: waking an event loop for each would have this thread wait for it as often."""
+        answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
         for sentence in batch:
+            answers.setdefault(sentence.loop, []).append((sentence.answer, answer_of(sentence)))
+        for loop, its in answers.items():
             try:
-                sentence.loop.call_soon_threadsafe(_settle, sentence.answer, answer_of(sentence))
-            except RuntimeError:  # its event loop has ended, and with it whoever asked
+                loop.call_soon_threadsafe(_settle, its)
+            except RuntimeError:  # it has ended, and with it whoever asked
                 continue
 
 
-def _settle(future: asyncio.Future[Any], answer: Any) -> None:
-    if future.done():
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+def _settle(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in answers:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

@@ -18,8 +18,6 @@ from nmt.serve.models import Model, Shelf
 from nmt.serve.queue import BatchQueue, ClosingError, QueueFullError, Work
 from nmt.serve.text import Part, joined, parts_of_html, parts_of_text
 
-LOOK_S = 0.2  # between looks whether a client is still there
-
 
 class Service:
     """Models, queue and limits, and how a request is answered with them."""
@@ -101,7 +99,6 @@ def _ranked(parts: Sequence[Part], answers: Sequence[Sequence[Translation]], alt
 
 
 async def _left(request: Request) -> None:
-    """Returns once the client is gone."""
-    await asyncio.sleep(LOOK_S)  # most are answered before
-    while not await request.is_disconnected():
-        await asyncio.sleep(LOOK_S)
+    """Returns once the client is gone. To be called when the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -148,6 +148,19 @@ def test_no_answer_is_another_s_however_many_ask_at_once(queue):
     assert sum(map(len, work.batches)) == 8 * 30 * 2
 
 
+def test_an_event_loop_that_has_ended_keeps_no_other_from_its_answers(queue):
+    """Both are in one batch, the ended one first."""
+    waiting, work, ended = queue(wait_s=60, batch=2), Shout(), asyncio.new_event_loop()
+
+    async def enter():
+        waiting._enter(["a"], work)
+
+    ended.run_until_complete(enter())
+    ended.close()
+    assert asyncio.run(waiting.translate(["b"], work)) == ["B"]
+    assert work.batches == [["a", "b"]]
+
+
 def test_what_there_is_no_room_for_is_refused_whole(queue):
     waiting, work = queue(wait_s=60, batch=4, room=3), Shout()
 
