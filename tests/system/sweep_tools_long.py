@@ -37,14 +37,14 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 300) -> str:
+def finish(process: subprocess.Popen[str], timeout: float = 600) -> str:
     """What it said. It must end well."""
     said, _ = process.communicate(timeout=timeout)
     assert process.returncode == 0, said
     return said
 
 
-def wait(condition: Callable[[], bool], what: str, timeout: float = 400) -> None:
+def wait(condition: Callable[[], bool], what: str, timeout: float = 600) -> None:
     until = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < until, f"waited in vain for {what}"

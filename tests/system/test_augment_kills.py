@@ -60,7 +60,7 @@ def nmt_augment(folder: Path, hook: Path, kill: str = "") -> subprocess.Complete
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "KILL": kill}
     environment["XDG_CACHE_HOME"] = str(folder.parent / "cache")
     command = [sys.executable, "-m", "nmt", "augment", f"out={folder}", *WORDS]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.long(minutes=5)

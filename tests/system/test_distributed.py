@@ -26,6 +26,7 @@ RUN = [*TINY, "train.device=cpu", "train.threads=1", "train.batch_sentences=16",
 RUN += ["model.dropout_embedding=0", "model.dropout_state=0", "model.dropout_output=0", "train.epsilon=1e-6"]
 RUN += ["data.dev_pairs=8", "data.test_pairs=8", "train.final_average=2"]
 pytestmark = pytest.mark.long
+HANGS_S = 600.0  # a wait that ends later than this does not end
 
 
 def environment(cache: Path, workers=None, index=0) -> dict[str, str]:
@@ -55,7 +56,7 @@ def output_of(folder: Path) -> str:
 
 def alone(folder: Path, *words: str, cache: Path) -> None:
     place = [] if any(word.startswith("resume=") for word in words) else [f"hydra.run.dir={folder}"]
-    assert start(folder, [*place, *words], environment(cache)).wait(240) == 0, output_of(folder)
+    assert start(folder, [*place, *words], environment(cache)).wait(HANGS_S) == 0, output_of(folder)
 
 
 def two(folder: Path, stack: ExitStack, *words: str, cache: Path) -> list[subprocess.Popen[str]]:
@@ -90,8 +91,8 @@ def test_two_workers_have_the_weights_of_one(single, tmp_path):
     whole, cache = single
     with ExitStack() as stack:
         chief, worker = two(tmp_path, stack, *RUN, "train.distribution=multi_worker", cache=cache)
-        assert chief.wait(240) == 0, output_of(tmp_path / "worker-0")
-        assert worker.wait(60) == 0, output_of(tmp_path / "worker-1")
+        assert chief.wait(HANGS_S) == 0, output_of(tmp_path / "worker-0")
+        assert worker.wait(HANGS_S) == 0, output_of(tmp_path / "worker-1")
     ours = tmp_path / "worker-0"
     assert_same_weights(ours, whole)
     events, expected = read_events(ours), read_events(whole)
@@ -112,7 +113,7 @@ def test_two_devices_of_one_machine_too(single, tmp_path):
 
 def wait_for_step(folder: Path, step: int) -> None:
     log = folder / "metrics.jsonl"
-    for _ in range(2400):
+    for _ in range(6000):
         if log.exists() and any(f'"step": {number}' in log.read_text(encoding="utf-8") for number in (step, step + 1)):
             return
         time.sleep(0.1)
@@ -126,7 +127,7 @@ def test_a_worker_that_is_killed_leaves_a_checkpoint_that_one_machine_goes_on_fr
         chief, worker = two(tmp_path, stack, *endless, "train.distribution=multi_worker", cache=cache)
         wait_for_step(tmp_path / "worker-0", 50)
         worker.send_signal(signal.SIGKILL)
-        assert chief.wait(120) == 2, output_of(tmp_path / "worker-0")
+        assert chief.wait(HANGS_S) == 2, output_of(tmp_path / "worker-0")
     folder = tmp_path / "worker-0"
     last = output_of(folder).splitlines()[-1]
     assert last.startswith(
@@ -150,7 +151,7 @@ def test_a_signal_ends_a_worker_whose_peer_does_not_answer(single, tmp_path):
         wait_for_step(folder, 5)
         worker.send_signal(signal.SIGSTOP)
         chief.send_signal(signal.SIGTERM)
-        assert chief.wait(120) == 143, output_of(folder)
+        assert chief.wait(HANGS_S) == 143, output_of(folder)
     step = int(read_extras(folder / "checkpoints" / "last.h5")["step"])
     assert step >= 5
     assert f"stopped by a signal at step {step}; go on with resume={folder}" in output_of(folder)
@@ -177,7 +178,7 @@ def test_a_signal_ends_a_worker_whose_peer_has_met_it_and_goes_before_they_conne
             assert told.readline() == b"\n"
         wait_until(chief, keeps_sigterm_back)
         chief.send_signal(signal.SIGTERM)
-        assert chief.wait(120) == -signal.SIGINT, output_of(tmp_path)
+        assert chief.wait(HANGS_S) == -signal.SIGINT, output_of(tmp_path)
     finally:
         chief.kill()
         chief.wait()
@@ -185,7 +186,7 @@ def test_a_signal_ends_a_worker_whose_peer_has_met_it_and_goes_before_they_conne
 
 
 def wait_until(process: subprocess.Popen[str], holds: Callable[[subprocess.Popen[str]], bool]) -> None:
-    for _ in range(2400):
+    for _ in range(6000):
         assert process.poll() is None
         if holds(process):
             return
@@ -196,7 +197,7 @@ def wait_until(process: subprocess.Popen[str], holds: Callable[[subprocess.Popen
 def meets(chief: subprocess.Popen[str], address: str) -> socket.socket:
     """A connection to a chief that waits for the others."""
     host, port = address.split(":")
-    for _ in range(2400):
+    for _ in range(6000):
         assert chief.poll() is None
         try:
             return socket.create_connection((host, int(port)), 120)

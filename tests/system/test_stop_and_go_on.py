@@ -190,7 +190,7 @@ def under_way(folder):
 
 
 def wait_until(there, program):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not there():
         assert program.poll() is None
         assert time.monotonic() < deadline

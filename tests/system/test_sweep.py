@@ -111,7 +111,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
     first = start(tmp_path, *words)
     wait(lambda: list(sweep.glob("0_*/checkpoints/last.h5")) != [], "a checkpoint")
     first.send_signal(signal.SIGINT)
-    said, _ = first.communicate(timeout=120)
+    said, _ = first.communicate(timeout=600)
     assert first.returncode == 130, said
     assert "stopping: 1 trials save and leave" in said
     assert [line["status"] for line in ledger(sweep) if line["event"] == "end"] == ["interrupted"]
