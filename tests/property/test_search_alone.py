@@ -25,6 +25,7 @@ from nmt.search.translate import Translator, listed
 from tests.property.search_tools import BOS, EOS
 from tests.unit.model_tools import TARGET_VOCAB, assign, model_of, padded, vocabularies
 from tests.unit.model_twins import configs, random_filled, tiny_config, weight_shapes
+from tests.unit.search_models import without_graphs
 from tests.unit.test_search_translate import LETTERS
 
 pytestmark = pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="it serves processors alone")
@@ -62,6 +63,7 @@ def test_a_step_gives_the_numbers_of_the_model(name, config):
     tf.nest.map_structure(lambda ours, theirs: assert_allclose(ours[rows], theirs, atol=1e-5), state, states)
 
 
+@without_graphs()
 def test_a_normalised_and_deep_model_translates_alone_as_in_a_batch():
     model, _ = model_of(tiny_config(layer_norm=True, transition_depth=2), dtype=tf.float32)
     sources = [[3, EOS], [7, 4, 4, EOS], [EOS], [5, 6, 3, 7, 5, EOS]]

@@ -3,11 +3,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import tensorflow as tf
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
+
+
+@contextmanager
+def without_graphs() -> Iterator[None]:
+    """A search runs as it is written. Its graph takes a second to make, which one sentence is not worth.
+
+    That graphs find the same is the matter of tests/property/test_search_*.py.
+    """
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 class Ids(NamedTuple):

@@ -19,7 +19,7 @@ from nmt.metrics.likeness import ChrfLikeness
 from nmt.search.demands import Demand, as_pieces, begins_word
 from nmt.search.translate import Translator
 from nmt.search.unknowns import read_dictionary, replaced
-from tests.unit.search_models import EOS, Copier, Table
+from tests.unit.search_models import EOS, Copier, Table, without_graphs
 
 WORDS = ListedSubwords(SubwordKind.words, ["dog", "cat", "big", "house", "￭."])
 LETTERS = ListedSubwords(SubwordKind.characters, [*"abc ,狗"])
@@ -79,6 +79,7 @@ def test_what_nobody_can_keep_to_is_refused(asked, sentence):
 
 
 @pytest.mark.parametrize("options", [{"beam": 4}, {"beam": 1}, {"samples": 3}], ids=str)
+@without_graphs()
 def test_translations_keep_to_what_is_demanded(options):
     translator = Translator(even(WORDS.size), BOTH, SearchConfig(**options, must=["house"], never=["cat"]))
     demands = [Demand(prefix="big"), Demand(must=("dog house",)), Demand()]
@@ -90,6 +91,7 @@ def test_translations_keep_to_what_is_demanded(options):
 
 
 @pytest.mark.parametrize("options", [{"beam": 4}, {"beam": 1}, {"samples": 2}], ids=str)
+@without_graphs()
 def test_lengths_and_repeats_are_kept_to(options):
     translator = Translator(even(WORDS.size), BOTH, SearchConfig(**options, min_length=4, no_repeat=1))
     words = translator.translate(["dog cat"])[0][0].text.replace(".", " .").replace("⁇", " ⁇").split()
@@ -97,6 +99,7 @@ def test_lengths_and_repeats_are_kept_to(options):
     assert len(set(words)) == len(words)
 
 
+@without_graphs()
 def test_a_line_that_cannot_keep_to_all_is_named():
     translator = Translator(even(WORDS.size), BOTH, SearchConfig(no_repeat=1, min_length=30, max_extra=1))
     with pytest.raises(DataError) as refused:
@@ -116,6 +119,7 @@ def test_without_demands_the_rules_are_not_asked():
     assert [answers[0].tokens for answers in ruled] == [answers[0].tokens for answers in plain]
 
 
+@without_graphs()
 def test_agreement_chooses_among_samples():
     cfg = SearchConfig(samples=12, mbr=Utility.chrf, nbest=2)
     likeness = lambda texts: ChrfLikeness(texts, ChrfConfig())  # noqa: E731
@@ -159,6 +163,7 @@ def test_an_unknown_piece_becomes_the_word_that_was_looked_at(dictionary, text):
     assert replaced(tokens, weight_TS, ["big", "Rex", "dog", "Bello", "."], WORDS, dictionary) == text
 
 
+@without_graphs()
 def test_unknown_words_are_replaced_where_that_is_asked_for(tmp_path):
     (tmp_path / "words.tsv").write_text("Rex\tKönig\n\n", encoding="utf-8")
     settings = {"beam": 2, "replace_unknown": True, "dictionary": str(tmp_path / "words.tsv")}

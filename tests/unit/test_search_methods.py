@@ -21,7 +21,7 @@ from nmt.search.likelihood import Scorer
 from nmt.search.penalties import coverage_penalty, length_penalty, limits, upper_bound
 from nmt.search.rows import must_change
 from nmt.search.words import GROUP, MANY, best_words, largest
-from tests.unit.search_models import BOS, EOS, PAD, UNK, Copier, Table
+from tests.unit.search_models import BOS, EOS, PAD, UNK, Copier, Table, without_graphs
 
 ONE = tf.constant([[5, EOS]])
 
@@ -77,6 +77,7 @@ def test_the_last_word_is_the_end_mark_with_its_own_probability():
     assert_allclose(log_prob_NC, [[math.log(0.01), *[-np.inf] * 3]], rtol=1e-4)
 
 
+@without_graphs()
 def test_a_beam_finds_what_greedy_search_misses():
     model, cfg = Table(FORK), SearchConfig(beam=2, normalisation=Normalisation.none)
     greedy, beam = GreedySearch(model, cfg)(ONE), BeamSearch(model, cfg)(ONE)
@@ -87,6 +88,7 @@ def test_a_beam_finds_what_greedy_search_misses():
 
 
 @pytest.mark.parametrize("method", [GreedySearch, BeamSearch])
+@without_graphs()
 def test_a_sentence_may_end_at_once(method):
     at_once = Table([[0.01, 0.01, 0.95, 0.01, 0.02]] * 5)
     hypotheses = method(at_once, SearchConfig(beam=3))(ONE)
@@ -96,6 +98,7 @@ def test_a_sentence_may_end_at_once(method):
 
 
 @pytest.mark.parametrize("method", [GreedySearch, BeamSearch])
+@without_graphs()
 def test_a_sentence_that_does_not_end_is_ended_at_its_longest(method):
     endless = Table([[0.01, 0.01, 1e-6, 0.01, 0.97]] * 5)
     cfg = SearchConfig(beam=2, max_ratio=1.0, max_extra=1, normalisation=Normalisation.none)
@@ -106,6 +109,7 @@ def test_a_sentence_that_does_not_end_is_ended_at_its_longest(method):
     assert_allclose(hypotheses.score_BM[:, 0], expected, rtol=1e-5)
 
 
+@without_graphs()
 def test_where_fewer_exist_the_rest_is_marked_absent():
     certain = Table([[0.0, 0.0, 1.0, 0.0, 0.0]] * 5)
     hypotheses = BeamSearch(certain, SearchConfig(beam=3, nbest=3))(ONE)
@@ -115,6 +119,7 @@ def test_where_fewer_exist_the_rest_is_marked_absent():
 
 
 @pytest.mark.parametrize("method", [GreedySearch, BeamSearch])
+@without_graphs()
 def test_scores_that_are_no_numbers_find_nothing(method):
     hypotheses = method(Table([[math.nan] * 5] * 5), SearchConfig(beam=2, coverage=0.1))(ONE)
     assert_array_equal(hypotheses.length_BM, [[0]])
@@ -122,6 +127,7 @@ def test_scores_that_are_no_numbers_find_nothing(method):
     assert not hypotheses.tokens_BMT.numpy().any()
 
 
+@without_graphs()
 def test_a_beam_stops_when_no_prefix_can_win_and_what_is_finished_leaves():
     # 8 sentences of 1 word and one of 6: the copier is all but certain, so each is found in length + 1 steps.
     model = Copier(9)
@@ -156,6 +162,7 @@ LATE[4][5] = LATE[5][6] = LATE[6][7] = LATE[7][EOS] = 1.0
         ({"normalisation": Normalisation.none, "coverage": 1.0}, [4, 5, 6, 7, EOS]),  # the only one to look at all
     ],
 )
+@without_graphs()
 def test_a_late_winner_is_waited_for(scores, best):
     # Over one or two more words no prefix could win: a bound that takes the present length or coverage stops here.
     hypotheses = BeamSearch(Table(LATE), SearchConfig(beam=2, max_extra=1, **scores))(tf.constant([[3, 3, EOS]]))
@@ -209,6 +216,7 @@ def test_rows_are_moved_where_one_is_lacking_or_enough_are_idle(alive, room, cha
     assert bool(must_change(tf.constant(alive), tf.constant(room))) is change
 
 
+@without_graphs()
 def test_rows_follow_the_prefixes():
     """Six words, each as likely as the others: a beam of 4 has 1 prefix, then 4, and 3 once one has ended."""
     model = Copier(8, sharpness=0.0)

@@ -15,7 +15,7 @@ from nmt.config.search import Normalisation, SearchConfig
 from nmt.search.ensembles import Ensemble
 from nmt.search.rules import Demands, Rules
 from nmt.search.sampling import SampleSearch, cut, sample_keys, uniform
-from tests.unit.search_models import EOS, PAD, Table
+from tests.unit.search_models import EOS, PAD, Table, without_graphs
 
 # After the start: 3, 4 or the end; after 3: 4 or the end; after 4 the end.
 WALK = [[0.2] * 5, [0.0, 0.0, 0.2, 0.5, 0.3], [0.2] * 5, [0.0, 0.0, 0.6, 0.0, 0.4], [0.0, 0.0, 1.0, 0.0, 0.0]]
@@ -33,6 +33,7 @@ def draws(model=None, **options):
 
 
 @pytest.mark.parametrize("model", [Table(WALK), Ensemble([Table(WALK), Table(WALK)])], ids=["one", "two"])
+@without_graphs()
 def test_texts_come_as_often_as_they_are_likely(model):
     found = draws(model)
     counts = [texts(found).count(text) for text in TEXTS]
@@ -42,6 +43,7 @@ def test_texts_come_as_often_as_they_are_likely(model):
     assert (np.diff(found.score_BM[0]) <= 0).all()
 
 
+@without_graphs()
 def test_a_temperature_sharpens_the_draws_and_leaves_the_scores_alone():
     found = draws(temperature=0.5)
     first = np.array([0.2, 0.5, 0.3]) ** 2
@@ -70,6 +72,7 @@ def test_cuts_leave_what_their_definitions_leave(options, expected):
     assert_allclose(cut(logits_NV, SearchConfig(samples=1, **options)), [expected], atol=1e-12)
 
 
+@without_graphs()
 def test_the_same_sentence_has_the_same_samples_in_any_batch():
     model, cfg = Table([[0.0, 0.0, 0.1, 0.3, 0.3, 0.3]] * 6), SearchConfig(samples=3, nbest=3)
     search = SampleSearch(model, cfg)
@@ -91,6 +94,7 @@ def test_draws_are_spread_over_the_unit_interval():
     assert abs(np.corrcoef(numbers[:, :-1].ravel(), numbers[:, 1:].ravel())[0, 1]) < 0.04
 
 
+@without_graphs()
 def test_rules_hold_for_samples_too():
     model, rules = Table([[0.0, 0.0, 0.4, 0.2, 0.2, 0.2]] * 6), Rules(np.ones(6, bool), 2, 0)
     cfg = SearchConfig(samples=50, min_length=2, max_ratio=0.0, max_extra=5)
@@ -102,6 +106,7 @@ def test_rules_hold_for_samples_too():
         assert (5, 5) not in pairs
 
 
+@without_graphs()
 def test_what_cannot_be_drawn_is_not_found():
     model, rules = Table(WALK), Rules(np.ones(5, bool), 0, 0)
     demands = Demands(*(np.array(part, np.int32) for part in ([[4]], [[[3]]], [[[3]]])))

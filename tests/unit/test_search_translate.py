@@ -23,7 +23,7 @@ from nmt.search.formats import word_numbers
 from nmt.search.paragraphs import split_sentences
 from nmt.search.stream import translate_stream
 from nmt.search.translate import EMPTY, Translation, Translator, one_line, plan_by_length
-from tests.unit.search_models import EOS, Copier, Table
+from tests.unit.search_models import EOS, Copier, Table, without_graphs
 
 LETTERS = ListedSubwords(SubwordKind.characters, [*"abcdefghij ", "\u2028", "\x85"])
 VOCABULARIES = Vocabularies(LETTERS, LETTERS, joint=True)
@@ -61,11 +61,13 @@ def test_a_translation_carries_pieces_and_attention(copier):
     assert second.tokens != best.tokens
 
 
+@without_graphs()
 def test_greedy_search_serves_a_beam_of_one():
     translator = Translator(Copier(LETTERS.size), VOCABULARIES, SearchConfig(beam=1))
     assert [answer[0].text for answer in translator.translate(["abc", "d"])] == ["abc", "d"]
 
 
+@without_graphs()
 def test_the_plain_search_translates_alike_and_takes_longer(copier):
     lines = ["ab", "abcdefghi", "c"]
     plain = Translator(Copier(LETTERS.size), VOCABULARIES, copier.cfg, plain=True)
@@ -99,6 +101,7 @@ def test_no_translation_contains_a_line_break(copier):
     assert one_line("a\r\nb\x0bc\x0cd\x1ce\u2029f\n") == "a b c d e f"
 
 
+@without_graphs()
 def test_weights_that_are_no_numbers_are_refused():
     broken = Translator(Table([[float("nan")] * LETTERS.size] * LETTERS.size), VOCABULARIES, SearchConfig(beam=2))
     with pytest.raises(CheckpointError) as refused:
