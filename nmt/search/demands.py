@@ -50,12 +50,13 @@ def as_pieces(asked: Sequence[Demand], subwords: Subwords, line_numbers: Sequenc
     Raises DataError, naming the line, for a phrase without text, one that the vocabulary has no pieces for, or one
     that must and must not occur.
     """
-    rows = [_row(one, subwords, f"line {number}") for one, number in zip(asked, line_numbers, strict=True)]
+    rows = [pieces_of(one, subwords, f"line {number}") for one, number in zip(asked, line_numbers, strict=True)]
     prefixes, musts, nevers = zip(*rows, strict=True)
     return Demands(_table(prefixes), _tables(musts), _tables(nevers))
 
 
-def _row(asked: Demand, subwords: Subwords, place: str) -> tuple[list[int], list[list[int]], list[list[int]]]:
+def pieces_of(asked: Demand, subwords: Subwords, place: str) -> tuple[list[int], list[list[int]], list[list[int]]]:
+    """Beginning, what must occur, what must not. Raises DataError as `as_pieces` does, naming the place."""
     prefix = _known(subwords.encode(asked.prefix), asked.prefix, place) if asked.prefix else []
     must = [_phrase(text, subwords, place) for text in dict.fromkeys(asked.must)]
     never = [_phrase(text, subwords, place) for text in dict.fromkeys(asked.never)]

@@ -18,7 +18,7 @@ from nmt.errors import CheckpointError, DataError
 from nmt.plumbing.together import in_order
 from nmt.search.alone import alone_search
 from nmt.search.beam import BeamSearch
-from nmt.search.demands import Demand, as_pieces, begins_word
+from nmt.search.demands import Demand, as_pieces, begins_word, pieces_of
 from nmt.search.greedy import GreedySearch
 from nmt.search.interface import Found, Hypotheses, SearchModel
 from nmt.search.mbr import LikenessOf, by_agreement
@@ -87,6 +87,7 @@ class Translator:
             cfg = replace(cfg, nbest=cfg.width, mbr=Utility.none)
         rules = Rules(begins_word(vocabularies.tgt), cfg.min_length, cfg.no_repeat)
         self._always = Demand(must=tuple(cfg.must), never=tuple(cfg.never))
+        pieces_of(self._always, vocabularies.tgt, "search.must, search.never")  # before the first line is searched
         self._ruled = bool(cfg.min_length or cfg.no_repeat or cfg.must or cfg.never)
         self._dictionary = read_dictionary(Path(cfg.dictionary)) if cfg.dictionary is not None else {}
         self._shortlist = None if cfg.shortlist is None else read_shortlist(Path(cfg.shortlist), vocabularies)

@@ -76,6 +76,9 @@ def test_what_nobody_can_keep_to_is_refused(asked, sentence):
     with pytest.raises(DataError) as refused:
         as_pieces([Demand(), asked], WORDS, [3, 7])
     assert str(refused.value) == sentence
+    with pytest.raises(DataError) as refused:  # of every line: it is no line's
+        Translator(even(WORDS.size), BOTH, SearchConfig(must=list(asked.must), never=list(asked.never)))
+    assert str(refused.value) == sentence.replace("line 7", "search.must, search.never")
 
 
 @pytest.mark.parametrize("options", [{"beam": 4}, {"beam": 1}, {"samples": 3}], ids=str)
