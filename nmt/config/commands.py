@@ -174,8 +174,7 @@ def run_command(main: Callable[[Kind], object], kind: type[Kind], page: Callable
     """Call `main` with the command line, typed; -> exit status 0, 2 for a mistake of the user, 130."""
 
     def work() -> None:
-        topic = topic_of(argv)
-        if topic is not None:
+        if (topic := topic_of(argv)) is not None:
             print(f"{reference(entries_of(kind), topic)}\n\n{AS_SAVED}" if topic else page())
         else:
             main(read_command(argv, kind))
@@ -197,6 +196,8 @@ def read_command(argv: Sequence[str], kind: type[Kind]) -> Kind:
     for word in argv:
         if word.startswith("-"):
             raise mistakes.dashed(word, known)
+        if word.endswith(MODEL) and "=" not in word:
+            raise mistakes.without_key(word, "checkpoint")
         override = _files_override(word) if word.startswith("checkpoint=") else parse_override(word)
         key = override.key_or_group
         if key == "checkpoint":

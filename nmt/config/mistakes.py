@@ -116,13 +116,19 @@ def unreadable(text: str) -> ConfigError:
     """An argument that Hydra's grammar of overrides does not know."""
     key, sign, value = text.partition("=")
     if not sign:
-        return ConfigError(show(text), found="no '='", expected="KEY=VALUE", next_step="--help shows examples")
+        return without_key(text)
     return ConfigError(
         show(key),
         found=show(value),
         expected="a value without special characters, or a text in quotes",
         next_step=f"write {quoted(key, value)}" if text.isprintable() else "remove what cannot be printed",
     )
+
+
+def without_key(word: str, key: str = "") -> ConfigError:
+    """A word that is no KEY=VALUE, though it may be meant as the value of `key`."""
+    step = f"write {argument(key, word)}" if key else "--help shows examples"
+    return ConfigError(show(word), found="no '='", expected="KEY=VALUE", next_step=step)
 
 
 def dashed(word: str, known: Iterable[str]) -> ConfigError:

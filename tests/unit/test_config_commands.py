@@ -127,7 +127,8 @@ EVALUATE = {
     ("device=cup",): "device: found cup, expected one of auto, cpu, gpu; did you mean cpu.",
     ("checkpoint=a.h5", "threads=-1"): "threads: found -1, expected at least 0; 0 takes all cores.",
     ("out=[1]",): "out: found [1], expected text or null; the default is null.",
-    ("a.h5",): "a.h5: found no '=', expected KEY=VALUE; --help shows examples.",
+    ("a.h5",): "a.h5: found no '=', expected KEY=VALUE; write checkpoint=a.h5.",
+    ("in.en",): "in.en: found no '=', expected KEY=VALUE; --help shows examples.",
     ("--beam=3",): "--beam=3: found an unknown option with dashes, expected KEY=VALUE; write search.beam=3.",
 }
 TRANSLATE = {
