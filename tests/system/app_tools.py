@@ -6,13 +6,17 @@ import copy
 import io
 import json
 import logging
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import pytest
 
 import nmt.app.evaluate
 import nmt.app.score
@@ -21,6 +25,7 @@ import nmt.app.translate
 import nmt.export.folder
 import nmt.programs
 from nmt.config.run import run
+from nmt.plumbing.locks import Lock
 from nmt.training.device import Chosen
 
 TINY = [
@@ -111,6 +116,22 @@ def tiny(folder: Path, *argv: str) -> Answer:
     answer = train_py(folder, *TINY, *argv)
     assert answer.status == 0, answer.err
     return answer
+
+
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], Answer]) -> tuple[Path, Answer]:
+    """A run that the first worker to ask for it makes, for all of them: whoever would change its folder takes a copy.
+
+    Workers take tests from one another, so those of one file are seldom one worker's.
+    """
+    base = temporary.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+    folder, told = shared / name, shared / f"{name}.json"
+    with Lock(shared / f"{name}.lock", wait=True):
+        if not told.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            told.write_text(json.dumps(asdict(make(folder))), encoding="utf-8")
+    return folder, Answer(**json.loads(told.read_text(encoding="utf-8")))
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:

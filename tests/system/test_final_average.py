@@ -15,18 +15,16 @@ from nmt.checkpoint.file import read_extras, read_parameters
 from nmt.checkpoint.reader import open_checkpoint_file, read_value
 from nmt.sweep.outcome import read_scores
 from nmt.tools.sameness import differing, digests
-from tests.system.app_tools import evaluate_py, read_events, read_results, tiny, train_py, without_times
+from tests.system.app_tools import evaluate_py, made_once, read_events, read_results, tiny, train_py, without_times
 from tests.system.test_stop_and_go_on import raise_before
 
 RUN = ["train.final_average=3", "train.average=0.5", "train.validate_every=2", "train.save_every=12"]
-RUN += ["train.early_stopping.metric=loss", "train.learning_rate=0.02", "metrics.report=[bleu]"]
+RUN += ["train.early_stopping.metric=loss", "train.learning_rate=0.02", "metrics.report=[bleu]", "search.beam=1"]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    answer = tiny(folder, *RUN)
-    return folder, answer
+    return made_once(tmp_path_factory, "averaged", lambda folder: tiny(folder, *RUN))
 
 
 @pytest.fixture

@@ -21,19 +21,17 @@ from nmt.app.run import Run
 from nmt.checkpoint import store
 from nmt.checkpoint.file import verify
 from nmt.tools.sameness import differing, digests
-from tests.system.app_tools import TINY, read_events, read_results, tiny, train_py, without_times
+from tests.system.app_tools import TINY, made_once, read_events, read_results, tiny, train_py, without_times
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ["train.average=0.9", "train.schedule=plateau", "model.dropout_output=0.2", "train.log_every=5"]
+RUN = ["train.average=0.9", "train.schedule=plateau", "model.dropout_output=0.2", "train.log_every=5", "search.beam=1"]
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nobody stops."""
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    tiny(folder, *RUN)
-    return folder
+    return made_once(tmp_path_factory, "whole", lambda folder: tiny(folder, *RUN))[0]
 
 
 def raise_before(patch, place, name, number, when=lambda *_: True):

@@ -21,6 +21,7 @@ from nmt.plumbing.claims import claimed
 from tests.system.app_tools import (
     TINY,
     evaluate_py,
+    made_once,
     read_events,
     read_results,
     score_py,
@@ -40,9 +41,7 @@ SCORE_KEYS = {"loss", "perplexity", "bleu", "chrf", "wmd_similarity"}
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run folder, and what the run said."""
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    answer = tiny(folder, *RUN)
-    return folder, answer
+    return made_once(tmp_path_factory, "first", lambda folder: tiny(folder, *RUN))
 
 
 @pytest.fixture
