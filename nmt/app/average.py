@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nmt.app.hooks import greedy_translator, score_dev
+from nmt.app.hooks import score_dev
 from nmt.app.models import assign_best
 from nmt.app.run import Run
 from nmt.checkpoint.combination import average_files
 from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.config.metrics import Figure
-from nmt.search.translate import Translator
 from nmt.training.candidates import BEST, candidates
 from nmt.training.state import TrainingState
 
@@ -58,10 +57,10 @@ def choose_final(run: Run, state: TrainingState) -> Chosen | None:
         return None
     figure, store = run.config.train.early_stopping.figure, run.store
     figures = {BEST: next(entry for entry in state.history if entry["step"] == state.best_step)}
-    translator, files = greedy_translator(run), {BEST: store.step(state.best_step)}
+    files = {BEST: store.step(state.best_step)}
     for number, (name, steps) in enumerate(found.items()):
         if name != BEST and (average := averaged(run, state, steps, store.average(number))) is not None:
-            files[name], figures[name] = average, scored(run, translator, average)
+            files[name], figures[name] = average, scored(run, average)
     chosen = min(figures, key=lambda name: (-figure.sign * figures[name][figure.key], figures[name]["loss"]))
     if files[chosen].exists():  # but for one that a full disk has not taken, where the run was to go on
         store.choose(files[chosen])
@@ -85,8 +84,8 @@ def averaged(run: Run, state: TrainingState, steps: tuple[int, ...], target: Pat
     return target
 
 
-def scored(run: Run, translator: Translator, path: Path) -> dict[str, float]:
+def scored(run: Run, path: Path) -> dict[str, float]:
     """Figures of the dev set with a checkpoint's weights, which the trainer's model is given."""
     with open_checkpoint_file(path) as file:
         assign_best(path, file, run.trainer.model)
-    return score_dev(run, translator)[0]
+    return score_dev(run, run.greedy)[0]

@@ -37,8 +37,7 @@ def finish(run: Run, state: TrainingState) -> float | None:
     best = run.store.best if run.store.best.exists() else run.store.last
     with open_checkpoint_file(best) as file:
         assign_best(best, file, run.trainer.model)
-    model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.scorer.language.vectors)
-    translator = Translator(model, run.vocabularies, config.search, likeness_of=likeness)
+    translator = translator_of(run)
     scored, results = {}, {}
     for name, text in {"dev": run.corpora.dev, **run.corpora.tests}.items():
         scored[name] = translate_and_score(text, translator, run.scorer, config.metrics.bootstrap)
@@ -61,6 +60,15 @@ def finish(run: Run, state: TrainingState) -> float | None:
     places = report(folder, page, scored[shown])
     print(summary(results, samples_of(scored[shown]), places, took))
     return state.best_score if final is None else final.score
+
+
+def translator_of(run: Run) -> Translator:
+    """What the configuration asks for; that of the validations, where they search alike."""
+    config = run.config
+    if config.search == config.search.greedy():
+        return run.greedy
+    model, likeness = search_model(config, run.trainer.model), likeness_of(config, lambda: run.scorer.language.vectors)
+    return Translator(model, run.vocabularies, config.search, likeness_of=likeness)
 
 
 def samples_of(scored: Translated) -> list[Sample]:

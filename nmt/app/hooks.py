@@ -12,7 +12,6 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from nmt import mapped
-from nmt.app.models import search_model
 from nmt.app.run import Run
 from nmt.app.translated import Translated, translate_and_score
 from nmt.checkpoint.bundle import apart
@@ -35,11 +34,6 @@ class StopAskedError(Exception):
     """Within a validation: leave it."""
 
 
-def greedy_translator(run: Run) -> Translator:
-    """What validation translates with: it is frequent."""
-    return Translator(search_model(run.config, run.trainer.model), run.vocabularies, run.config.search.greedy())
-
-
 def score_dev(
     run: Run, translator: Translator, look_up: Callable[[int], None] = lambda _: None
 ) -> tuple[dict[str, float], Translated]:
@@ -54,7 +48,7 @@ class RunHooks:
 
     def __init__(self, run: Run, bar: tqdm[Any]) -> None:
         self.run, self.bar = run, bar
-        self.translator = greedy_translator(run)
+        self.translator = run.greedy  # made now: where it lacks a file, that is told before the first step
         self.alarmed = False  # whether the log has said that the attention is degenerate
         self.traced = False  # whether the graph of a step has been built in this process
 

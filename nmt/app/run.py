@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import tensorflow as tf
 
+from nmt.app.models import search_model
 from nmt.checkpoint.bundle import Bundle
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.root import Config
@@ -21,6 +23,7 @@ from nmt.data.subwords import Vocabularies
 from nmt.errors import CheckpointError, DataError
 from nmt.metrics.metric import Scorer
 from nmt.report.events import EventLog
+from nmt.search.translate import Translator
 from nmt.training.step import Trainer
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,11 @@ class Run:
     events: EventLog
     bundle: Bundle  # what every checkpoint of it says; a save adds how far it has come
     corpus_report: str
+
+    @cached_property
+    def greedy(self) -> Translator:
+        """What validation translates with, since it is frequent; one for the whole run, whose graph is built once."""
+        return Translator(search_model(self.config, self.trainer.model), self.vocabularies, self.config.search.greedy())
 
     def loss(self, name: str, look_up: LookUp = lambda _: None) -> float:
         """Mean negative log-likelihood of the dev or a test set, nats a target piece, under the model as it is."""
