@@ -1,4 +1,4 @@
-# N rows, B batch, S source step, E embedding, U decoder state, D encoder state, G gates, R readout, W words of the list,
+# N rows, B batch, S source step, E embedding, U decoder state, D encoder state, G gates, R readout, W words listed,
 # Y state and context
 """A model that writes the words of a list alone: for a search, whose rows write the same few words over and over."""
 
