@@ -27,7 +27,8 @@ class ListedModel:
         of_state_UR, of_word_ER, of_context_DR = tf.split(output.kernel_XR, sizes)
         self.kernel_YR = tf.concat([of_state_UR, of_context_DR], axis=0)
         self.readout_WR = multiply(embedded_WE, of_word_ER, self.compute) + output.bias_R
-        self.table_WR, self.bias_W = tf.gather(output.table_VR, word_W), tf.gather(output.bias_V, word_W)
+        self.table_RW = tf.transpose(tf.gather(output.table_VR, word_W))
+        self.bias_W = tf.gather(output.bias_V, word_W)
 
     def for_loop(self) -> ListedModel:
         return self
@@ -44,5 +45,5 @@ class ListedModel:
         output_NU, context_ND, weight_NS, state = self.model.decoder.step(gates_NG, state, memory)
         deep_NR = multiply(tf.concat([output_NU, context_ND], axis=1), self.kernel_YR, self.compute)
         readout_NR = tf.tanh(deep_NR + tf.gather(self.readout_WR, token_N))
-        logits_NW = multiply(readout_NR, self.table_WR, self.compute, transpose_b=True) + self.bias_W
+        logits_NW = multiply(readout_NR, self.table_RW, self.compute) + self.bias_W
         return tf.cast(logits_NW, tf.float32), state, weight_NS

@@ -38,7 +38,7 @@ def test_products_are_in_the_type_that_the_model_has_for_them():
     exact = model_of(tiny_config(), seed=3, dtype=tf.float32)[0]
     rounded = exact.computing_in(tf.bfloat16).for_loop()
     listed = ListedModel(rounded, tf.constant(WORD_W))
-    assert listed.table_WR.dtype == listed.kernel_YR.dtype == tf.bfloat16
+    assert listed.table_RW.dtype == listed.kernel_YR.dtype == tf.bfloat16
     few, every = two_steps(listed, [1, 1], [3, 4])[0], two_steps(exact, [1, 1], [5, 7])[0]
     for logits_NW, logits_NV in zip(few, every, strict=True):
         wanted_NW = tf.gather(logits_NV, WORD_W, axis=1)
