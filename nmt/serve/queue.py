@@ -122,11 +122,13 @@ class BatchQueue:
             if len(self._waiting) + len(new) > self.room:
                 raise QueueFullError(max(1, round(len(self._waiting) * self._pace_s)))
             entered = {text: Sentence(text, work, loop.create_future(), loop) for text in new}
+            first = not self._waiting
             self._waiting.extend(entered.values())
             self._came = time.monotonic()
             self._away = max(0, self._away - len(new))
             self.num_remembered += len(known) - len(new)
-            self._change.notify_all()
+            if first or not self._away or len(self._waiting) >= self.batch:  # else nothing begins sooner for these
+                self._change.notify_all()
         return [entered[text].answer if text in entered else known[text] for text in sentences]
 
     def _leave(self, futures: Sequence[asyncio.Future[Any]]) -> None:

@@ -103,6 +103,18 @@ def test_a_batch_waits_for_as_many_as_were_answered_and_not_for_one_more(queue):
     assert work.batches == [["a", "b", "c"]]
 
 
+def test_a_full_batch_waits_for_nobody(queue):
+    """A fifth of the batch before is more than this test has time for."""
+    waiting, work = queue(wait_s=0.001, batch=2), Shout()
+    waiting._last_s, waiting._ended, waiting._away = 1e6, time.monotonic(), 9
+
+    async def both():
+        return await asyncio.gather(*(waiting.translate([text], work) for text in "ab"))
+
+    assert asyncio.run(both()) == [["A"], ["B"]]
+    assert work.batches == [["a", "b"]]
+
+
 def test_threads_translate_at_once_an_equal_share_each(queue):
     """Each batch ends only once both have begun."""
     both = threading.Barrier(2)
