@@ -97,5 +97,5 @@ def leaked_rows(bundle: Bundle, name: str, text: ParallelText) -> Sequence[int]:
     if rows is not None and known and all(0 <= row < len(text) for row in rows):
         return rows
     if bundle.leaks is not None:
-        log.warning("%s: whether it stands in the training text is unknown, since the run had another test set; nmt check looks", name)
+        log.warning("%s: the run had another test set; nmt check tells whether this one stands in its text", name)
     return ()
