@@ -33,15 +33,15 @@ def translate_lines(command: TranslateConfig) -> None:
     """Translate what comes in; several checkpoints vote on every word."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     choose_device(command.device, command.threads)
-    demands = demand_of(command)
+    demands, lines = demand_of(command), lines_of(command)
     translator = open_translator(command.checkpoint, tuple(command.overrides))
     nbest = translator.cfg.nbest if command.format is Format.json else 1
     typed = command.input is None and sys.stdin.isatty()
     chunk = 1 if typed else CHUNK_LINES  # a person waits for each answer
     with writer(command.output) as write:
-        lines = progress(lines_of(command), typed or (command.output is None and sys.stdout.isatty()))
+        counted = progress(lines, typed or (command.output is None and sys.stdout.isatty()))
         translate_stream(
-            translator, lines, write, command.format, nbest, chunk, demands, by_paragraph=command.by_paragraph
+            translator, counted, write, command.format, nbest, chunk, demands, by_paragraph=command.by_paragraph
         )
 
 

@@ -163,7 +163,10 @@ def insist(status: int, output: Path) -> None:
     if status:
         lines = output.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
         raise ConfigError(
-            "train.py", found=f"exit status {status}: {lines[-1]}", expected="a run to its end", next_step="mend it"
+            "train.py",
+            found=f"exit status {status}: {lines[-1].rstrip('.')}",
+            expected="a run to its end",
+            next_step="mend it",
         )
 
 

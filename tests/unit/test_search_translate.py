@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nmt.config.commands import Format
+from nmt.app import translate as app
+from nmt.config.commands import Format, TranslateConfig
 from nmt.config.search import SearchConfig
 from nmt.config.subword import SubwordKind
 from nmt.data.subwords import Vocabularies
 from nmt.data.words import ListedSubwords
-from nmt.errors import CheckpointError, ConfigError
+from nmt.errors import CheckpointError, ConfigError, DataError
 from nmt.search.demands import Demand
 from nmt.search.formats import word_numbers
 from nmt.search.paragraphs import split_sentences
@@ -267,3 +268,10 @@ def test_words_of_pieces_are_counted_from_their_spaces():
     words = ListedSubwords(SubwordKind.words, ["a", "b", "￭,"])
     assert word_numbers(words.encode("a, b a"), words) == [0, 0, 1, 2]
     assert word_numbers(LETTERS.encode("ab  c d"), LETTERS) == [0, 0, 0, 0, 1, 1, 2]
+
+
+def test_an_input_that_is_missing_is_told_before_a_model_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "choose_device", lambda device, threads: None)
+    monkeypatch.setattr(app, "open_translator", lambda *_: pytest.fail("a model was opened"))
+    with pytest.raises(DataError, match="found no file, expected a text file"):
+        app.translate_lines(TranslateConfig(checkpoint=["a.h5"], input=str(tmp_path / "no.en")))

@@ -47,7 +47,9 @@ def test_a_mistake_is_one_sentence(tmp_path, capsys, word, sentence):
 
 def test_a_mistake_in_an_option_of_train_py_is_its_sentence(tmp_path, capsys):
     assert main([f"folder={tmp_path}", "kills=1", "model.unist=64"]) == 2
-    assert "found exit status 2: model.unist: found no option of this name" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "found exit status 2: model.unist: found no option of this name" in told
+    assert told.endswith("did you mean model.units, expected a run to its end; mend it.\n")
 
 
 def test_help(capsys):
