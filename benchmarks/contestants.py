@@ -21,12 +21,15 @@ import yaml
 
 from benchmarks import environments, flops, harness
 from benchmarks.peers.turnstile import STARTED
+from nmt.config.consistency import Consistency
+from nmt.config.model import Attention, Cell
 
 RUNS = harness.WORK / "runs"
 LOGS = harness.WORK / "logs"
 OURS = "ours"
 ALIKE = ("train.label_smoothing=0", "train.clip_norm=0", "train.learning_rate=1e-3")  # as the peers train
 ENDLESS = ("train.schedule=constant", "train.warmup_steps=0", "train.max_steps=1000000000")
+DECODERS = {"plain": flops.Decoder.bahdanau, "conditional": flops.Decoder.conditional}
 SILENT = ("train.validate_every=1000000000", "train.save_every=1000000000", "train.log_every=100")
 
 
@@ -89,8 +92,8 @@ def ours_to_train(
     return Start(f"{OURS}-{precision}", f"ours, {precision}", command, quiet_environment(threads, device))
 
 
-def our_sizes(recipe: str, overrides: Sequence[str]) -> flops.Sizes:
-    """What our model really has under a recipe."""
+def our_sizes(recipe: str, overrides: Sequence[str], source: float, target: float) -> flops.Sizes:
+    """What our model really has under a recipe. `source`, `target`: the share of a batch's pieces that differ."""
     shown = subprocess.run(
         [sys.executable, "train.py", f"experiment={recipe}", *overrides, "--cfg", "job"],
         cwd=harness.ROOT,
@@ -98,11 +101,25 @@ def our_sizes(recipe: str, overrides: Sequence[str]) -> flops.Sizes:
         text=True,
         check=True,
     )
-    config = yaml.safe_load(shown.stdout)
-    model = config["model"]
-    sizes = {name: model[name] for name in ("embedding", "encoder_units", "units", "attention_units")}
+    return sizes_in(yaml.safe_load(shown.stdout), source, target)
+
+
+def sizes_in(config: Mapping[str, Any], source: float, target: float) -> flops.Sizes:
+    """Those of a configuration as it is written. Where single places of a word are dropped, each one is projected."""
+    model, consistency = config["model"], Consistency(config["train"]["consistency"])
+    names = ("embedding", "encoder_units", "units", "attention_units", "encoder_layers", "decoder_layers")
+    each = bool(model["dropout_embedding"]) or consistency is Consistency.simcut
     return flops.Sizes(
-        **sizes, readout=model["output_units"] or model["embedding"], vocabulary=config["subword"]["size"]
+        **{name: model[name] for name in names},
+        readout=model["output_units"] or model["embedding"],
+        vocabulary=config["subword"]["size"],
+        decoder=DECODERS[model["decoder"]],
+        attention=Attention(model["attention"]),
+        gates=Cell(model["cell"]).gates,
+        depth=model["transition_depth"],
+        passes=consistency.passes,
+        distinct_source=1.0 if each or model["dropout_source_words"] else source,
+        distinct_target=1.0 if each or model["dropout_target_words"] else target,
     )
 
 

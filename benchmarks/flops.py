@@ -6,21 +6,29 @@ are not. A multiplication and an addition are two operations; the backward pass 
 size, so training costs three times the forward pass. Padding is not counted: it is work that nobody asked for.
 
 Forward multiplications, with E embedding, H encoder units a direction, D = 2 H, U decoder units, A attention units,
-R width in front of the vocabulary, V pieces, S source pieces a sentence; F is what enters the decoder's gates beside
-the embedding and the state, and J what the layer in front of the vocabulary sees:
+R width in front of the vocabulary, V pieces, S source pieces a sentence, g gates (GRU 3, LSTM 4) and n transitions a
+time step (model.transition_depth); F is what enters the decoder's gates beside the embedding and the state, and J what
+the layer in front of the vocabulary sees:
 
-    a source piece   2 (E 3H + H 3H)                 both directions of the encoder
+    a source piece   2 (E g H + n H g H)             both directions of the encoder
+                     2 (D g H + n H g H)             each layer above the first
                      + D A                           the attention's keys
-    a target piece   (E + F + U) 3U                  the decoder's gates
+    a target piece   (E + F + n U) g U               the decoder's gates
+                     + (U + D + n U) g U             each layer above the first, which sees the context too
                      + U A + S (A + D)               attention
                      + J R + R V                     output
-    a sentence       D U                             the decoder's first state
+    a sentence       D U                             the decoder's first state, of each layer
 
-What a layer's gates take from an embedding alone, E 3H and E 3U, ours computes once for each distinct word of a batch
+An attention of one layer has keys and queries of width 1 and no product in its energies; the general one of Luong keys
+and energies of width U and no query; the dot energies of width U alone. Two passes over a batch (train.consistency)
+cost everything twice. Layer normalisation is element-wise.
+
+What a layer's gates take from an embedding alone, E g H and E g U, ours computes once for each distinct word of a batch
 (nmt/model/embedding.py); of each piece it costs the share of pieces that differ, which is 1 for everyone else.
 
-Bahdanau's decoder (ours) has F = D, the context, and J = U + E + D. With input feeding (OpenNMT-tf, JoeyNMT) F is the
-last output of the layer in front of the vocabulary, U wide, and J = U + D. A decoder whose attention follows the
+Bahdanau's decoder (ours) has F = D, the context, and J = U + E + D. The conditional one attends between two
+transitions, each with a product of its state, so that it has n + 1 of them. With input feeding (OpenNMT-tf, JoeyNMT) F
+is the last output of the layer in front of the vocabulary, U wide, and J = U + D. A decoder whose attention follows the
 recurrent layer (Keras' tutorials) has F = 0 and J = U + D.
 """
 
@@ -28,6 +36,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+
+from nmt.config.model import Attention
 
 BACKWARD = 2  # products of the backward pass for each of the forward pass
 OPERATIONS = 2  # a multiplication and an addition
@@ -37,13 +47,14 @@ class Decoder(Enum):
     """Where the attention stands."""
 
     bahdanau = "bahdanau"
+    conditional = "conditional"
     input_feeding = "input feeding"
     after = "after the recurrent layer"
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """An encoder-decoder with GRU cells, one layer a side."""
+    """An encoder-decoder; left alone, with GRU cells and one layer a side."""
 
     embedding: int
     encoder_units: int  # a direction
@@ -52,6 +63,12 @@ class Sizes:
     readout: int  # width of what is multiplied with the table of the vocabulary
     vocabulary: int
     decoder: Decoder = Decoder.bahdanau
+    attention: Attention = Attention.bahdanau
+    gates: int = 3
+    depth: int = 1  # transitions a time step
+    encoder_layers: int = 1
+    decoder_layers: int = 1
+    passes: int = 1  # over each batch
     distinct_source: float = 1.0  # pieces whose projection is computed, of all
     distinct_target: float = 1.0
 
@@ -63,12 +80,24 @@ class Sizes:
     @property
     def fed(self) -> int:
         """F."""
-        return {Decoder.bahdanau: self.memory, Decoder.input_feeding: self.readout, Decoder.after: 0}[self.decoder]
+        return {Decoder.input_feeding: self.readout, Decoder.after: 0}.get(self.decoder, self.memory)
 
     @property
     def joined(self) -> int:
         """J."""
-        return self.units + self.memory + (self.embedding if self.decoder is Decoder.bahdanau else 0)
+        ours = self.decoder in (Decoder.bahdanau, Decoder.conditional)
+        return self.units + self.memory + (self.embedding if ours else 0)
+
+    @property
+    def looking(self) -> tuple[int, int, int]:
+        """Widths of the attention's keys and query as they are projected, and of an energy's product; 0: none."""
+        units = self.attention_units
+        return {
+            Attention.bahdanau: (units, units, units),
+            Attention.single_layer: (1, 1, 0),
+            Attention.luong_general: (self.units, 0, self.units),
+            Attention.dot: (0, 0, self.units),
+        }[self.attention]
 
 
 @dataclass(frozen=True)
@@ -85,21 +114,27 @@ LARGE = Sizes(embedding=512, encoder_units=512, units=1_024, attention_units=512
 
 def per_source_piece(sizes: Sizes) -> float:
     """Forward multiplications."""
-    one_direction = (sizes.distinct_source * sizes.embedding + sizes.encoder_units) * 3 * sizes.encoder_units
-    return 2 * one_direction + sizes.memory * sizes.attention_units
+    state = sizes.depth * sizes.encoder_units
+    inputs = sizes.distinct_source * sizes.embedding + (sizes.encoder_layers - 1) * sizes.memory
+    directions = 2 * (inputs + sizes.encoder_layers * state) * sizes.gates * sizes.encoder_units
+    keys, _, _ = sizes.looking
+    return directions + sizes.memory * keys
 
 
 def per_target_piece(sizes: Sizes, source_length: float) -> float:
     """Forward multiplications, looking at `source_length` source pieces."""
-    gates = (sizes.distinct_target * sizes.embedding + sizes.fed + sizes.units) * 3 * sizes.units
-    attention = sizes.units * sizes.attention_units + source_length * (sizes.attention_units + sizes.memory)
+    transitions = sizes.depth + (sizes.decoder is Decoder.conditional)
+    first = sizes.distinct_target * sizes.embedding + sizes.fed + transitions * sizes.units
+    above = (sizes.decoder_layers - 1) * (sizes.units + sizes.memory + sizes.depth * sizes.units)
+    _, query, energy = sizes.looking
+    attention = sizes.units * query + source_length * (energy + sizes.memory)
     output = sizes.joined * sizes.readout + sizes.readout * sizes.vocabulary
-    return gates + attention + output
+    return (first + above) * sizes.gates * sizes.units + attention + output
 
 
 def training_flop(sizes: Sizes, lengths: Lengths) -> float:
     """Floating-point operations to train on one target token, its share of the source and the sentence included."""
     ratio = lengths.source / lengths.target
-    first_state = sizes.memory * sizes.units / lengths.target
-    forward = per_target_piece(sizes, lengths.source) + ratio * per_source_piece(sizes) + first_state
-    return (1 + BACKWARD) * OPERATIONS * forward
+    first_states = sizes.memory * sizes.units * sizes.decoder_layers / lengths.target
+    forward = per_target_piece(sizes, lengths.source) + ratio * per_source_piece(sizes) + first_states
+    return sizes.passes * (1 + BACKWARD) * OPERATIONS * forward

@@ -202,8 +202,7 @@ def main() -> None:
         with fresh_runs():
             found, top, failed = compare(programs, parsed, peak.to_measure(parsed.threads, parsed.device))
         source, target = pieces.distinct_shares(text.folder, setting.sentences, setting.tokens)
-        ours = our_sizes(setting.recipe, parsed.ours)
-        ours = dataclasses.replace(ours, distinct_source=source, distinct_target=target)
+        ours = our_sizes(setting.recipe, parsed.ours, source, target)
         notes.add(f"{setting.name}: {source:.0%} and {target:.0%} of a batch's pieces differ (English, German).")
         try:
             tables.append(show(setting, text, ours, found, top))

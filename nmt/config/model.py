@@ -17,6 +17,11 @@ class Cell(Enum):
     gru = "gru"
     lstm = "lstm"
 
+    @property
+    def gates(self) -> int:
+        """Products of a transition, each as wide as the state."""
+        return 3 if self is Cell.gru else 4
+
 
 class Attention(Enum):
     """bahdanau has two layers; single_layer is the counter-example whose rows are all alike."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from nmt.config.model import Cell, Decoder, ModelConfig
+from nmt.config.model import Decoder, ModelConfig
 from nmt.config.precision import Precision
 from nmt.errors import DeviceError
 from nmt.model.attention import LAYERS
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 SHARE = 0.9  # of what is free: the rest is for fragments, and for what else the process does
-GATES = {Cell.gru: 3, Cell.lstm: 4}
 COPIES = 3  # of the weights within a step: gradients, those summed over micro-batches, and those clipped
 
 
@@ -25,13 +24,13 @@ def bytes_a_token(model: ModelConfig, vocabulary: int, precision: Precision, pas
     TensorFlow's own count of the peak of a step, which rounds up by as much as it finds free in its pool, lies between
     0.4 and 1 times the result (tests/unit/test_training_footprint.py).
     """
-    gates = GATES[model.cell] * (4 if model.layer_norm else 3)
+    gates = model.cell.gates * (4 if model.layer_norm else 3)
     encoder = 2 * model.encoder_units * (gates + 1) * model.encoder_layers
     first = model.units * (gates + 1) + LAYERS[model.attention].kept(model)
     second = 5 * model.units if model.decoder is Decoder.conditional else 0
     upper = gates * model.units * (model.decoder_layers - 1)
     states = 2 * model.encoder_units * model.encoder_layers + model.units * model.decoder_layers
-    further = (model.transition_depth - 1) * states * GATES[model.cell]
+    further = (model.transition_depth - 1) * states * model.cell.gates
     loops = encoder + first + second + upper + further + 4 * model.embedding + 3 * model.readout
     more = 6 * vocabulary * (passes - 1)
     if precision is Precision.float32:
