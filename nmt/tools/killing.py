@@ -14,7 +14,7 @@ from nmt.errors import TrainingError
 from nmt.plumbing.files import TEMPORARY
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
-LONGEST_S = 600.0  # that a run may take to where it is to be killed
+LONGEST_S = 600.0  # that a run which is to be killed may say nothing
 START_S, DELAY_S = 4.0, 0.3  # longest delays after the start of the program, and after an event of the log
 LOOK_S, LOOK_CLOSELY_S = 0.005, 0.0002
 
@@ -62,7 +62,7 @@ def aims(kills: int, steps: int, seed: int, averages: bool) -> list[Aim]:
 def run_train(words: list[str], output: Path, environment: dict[str, str]) -> int:
     """train.py to its end; -> exit status."""
     with start(words, output, environment) as program:
-        return program.wait(LONGEST_S)
+        return program.wait()
 
 
 def start(words: list[str], output: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -75,18 +75,18 @@ def kill_at(aim: Aim, folder: Path, words: list[str], output: Path, environment:
     """Start train.py, which works in `folder`, and kill it. Raises TrainingError where it ended before."""
     log, saves = folder / "metrics.jsonl", folder / "checkpoints"
     before = _file_number(log)
-    deadline = time.monotonic() + LONGEST_S
     with start(words, output, environment) as program:
+        patience = _Patience(program, output, log)
         try:
             if aim.kind != "start":
                 while (
                     _file_number(log) in (None, before) or last_step(log) < aim.step
                 ):  # a resumed run replaces its log
-                    _go_on_waiting(program, deadline, output)
+                    patience.go_on()
                     time.sleep(LOOK_S)
             if aim.kind in ("save", "average"):
                 while not left_overs(saves, "average" if aim.kind == "average" else ""):
-                    _go_on_waiting(program, deadline, output)
+                    patience.go_on()
                     time.sleep(LOOK_CLOSELY_S)
             else:
                 time.sleep(aim.delay_s)
@@ -116,16 +116,26 @@ def _file_number(path: Path) -> int | None:
         return None
 
 
-def _go_on_waiting(program: subprocess.Popen[bytes], deadline: float, output: Path) -> None:
-    status = program.poll()
-    if status is None and time.monotonic() < deadline:
-        return
-    lines = output.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
-    raise TrainingError(
-        "verify_resume",
-        found=f"exit status {status} before the kill, after saying: {lines[-1]}"
-        if status is not None
-        else "no progress",
-        expected="a run that is still going on",
-        next_step=f"read {output}, or ask for fewer kills",
-    )
+class _Patience:
+    """Waits for a run as long as it goes on and has something to say; the machine may be slow."""
+
+    def __init__(self, program: subprocess.Popen[bytes], output: Path, log: Path) -> None:
+        self._program, self._files = program, (output, log)
+        self._heard, self._since = -1, 0.0
+
+    def go_on(self) -> None:
+        """Raises TrainingError where it has ended, or is silent for too long."""
+        status, told = self._program.poll(), sum(path.stat().st_size for path in self._files if path.exists())
+        if told != self._heard:
+            self._heard, self._since = told, time.monotonic()
+        if status is None and time.monotonic() - self._since < LONGEST_S:
+            return
+        output = self._files[0]
+        lines = output.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
+        what = f"exit status {status} before the kill" if status is not None else f"no word for {LONGEST_S:g} s"
+        raise TrainingError(
+            "verify_resume",
+            found=f"{what}, after saying: {lines[-1]}",
+            expected="a run that is still going on",
+            next_step=f"read {output}, or ask for fewer kills",
+        )

@@ -11,6 +11,7 @@ checkpoints and in metrics.jsonl must be equal, apart from times.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from nmt.config.data import CaptionsConfig
 from nmt.data.captions import write_captions
-from nmt.errors import ConfigError, reason_of
+from nmt.errors import ConfigError, TrainingError, reason_of
 from nmt.plumbing import edge
 from nmt.tools.killing import Aim, Killed, aims, kill_at, left_overs, run_train
 from nmt.tools.sameness import differing, digests, joint_digest, log_without_times
@@ -70,8 +71,15 @@ def _run(argv: Sequence[str]) -> int:
     request = read_request(argv)
     if request.folder is not None:
         return verify(request, empty_folder(request.folder))
-    with tempfile.TemporaryDirectory() as folder:
-        return verify(request, Path(folder))
+    folder, stays = Path(tempfile.mkdtemp()), False
+    try:
+        return verify(request, folder)
+    except TrainingError:
+        stays = True  # its sentence says what to read there
+        raise
+    finally:
+        if not stays:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_request(argv: Sequence[str]) -> Request:

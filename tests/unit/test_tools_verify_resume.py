@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from nmt.checkpoint.file import save
 from nmt.errors import TrainingError
-from nmt.tools import killing
+from nmt.tools import killing, verify_resume
 from nmt.tools.killing import Aim, aims, kill_at, last_step, left_overs, run_train
 from nmt.tools.sameness import differing, digests, without_times
 from nmt.tools.verify_resume import Request, compare, main, read_request, settings
@@ -135,6 +136,29 @@ def test_a_run_that_ends_before_its_kill(fake, tmp_path, end, status):
         f"verify_resume: found exit status {status} before the kill, after saying: a last word, expected a run that is "
         f"still going on; read {tmp_path / 'output.txt'}, or ask for fewer kills."
     )
+
+
+def test_a_run_that_says_nothing_is_given_up(fake, monkeypatch):
+    """The stand-in, after step 29; before that it is heard of more often."""
+    monkeypatch.setattr(killing, "LONGEST_S", 1.0)
+    with pytest.raises(TrainingError, match="found no word for 1 s, after saying: nothing, expected a run that is "):
+        fake(Aim("step", 50, 0.0), 13, 1000)
+
+
+def test_what_is_to_be_read_stays(tmp_path, monkeypatch):
+    """A temporary folder goes, but for the one that a sentence names."""
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda: tmp_path.mkdir(exist_ok=True) or str(tmp_path))
+    monkeypatch.setattr(verify_resume, "verify", lambda request, folder: 0)
+    assert main([]) == 0
+    assert not tmp_path.exists()
+
+    def fails(request, folder):
+        (folder / "output.txt").write_text("a last word")
+        raise TrainingError("verify_resume", found="a", expected="b", next_step=f"read {folder}/output.txt")
+
+    monkeypatch.setattr(verify_resume, "verify", fails)
+    assert main([]) == 2
+    assert (tmp_path / "output.txt").read_text() == "a last word"
 
 
 def test_what_is_left(tmp_path):
