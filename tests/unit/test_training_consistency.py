@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmt.config.consistency import Consistency
-from nmt.config.model import Attention, Cell, Decoder, ModelConfig, Tie
+from nmt.config.model import Attention, Cell, Decoder, ModelConfig, Tie, WordDropout
 from nmt.config.precision import Precision
 from nmt.config.train import TrainConfig
 from nmt.model.initial import Initial
@@ -19,7 +19,7 @@ from nmt.model.noise import Noise, cut_words
 from nmt.model.output import DeepOutput
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.consistency import Passes, consistent_loss, two_passes
-from nmt.training.gradients import batch_gradients
+from nmt.training.gradients import Share, batch_gradients
 from nmt.training.loss_scale import LossScale
 from nmt.training.step import Trainer
 from tests.unit.model_tools import check_gradients, drawn, model_of, padded
@@ -122,14 +122,29 @@ def test_whole_words_are_cut_at_the_rate_that_is_asked_and_nothing_is_scaled():
     assert (kept_TBE != other_TBE).any(), "the sides are cut on their own"
 
 
+# Of two features little but the signs is left by layer normalisation.
+ALL = {
+    "layer_norm": True,
+    "transition_depth": 2,
+    "decoder": Decoder.conditional,
+    "tie": Tie.all,
+    "encoder_units": 3,
+    "units": 6,
+    "dropout_target_words": 0.1,
+    "dropout_words": WordDropout.cutoff,
+}
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {},
         {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.all},
         {"attention": Attention.dot, "encoder_layers": 2, "decoder_layers": 2},
+        pytest.param({**ALL, "cell": Cell.lstm}, marks=pytest.mark.long),
+        pytest.param({**ALL, "decoder_layers": 2, "residual": True}, marks=pytest.mark.long),
     ],
-    ids=["plain", "lstm, conditional, tied", "dot, stacked"],
+    ids=["plain", "lstm, conditional, tied", "dot, stacked", "all, lstm", "all, gru, stacked"],
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_of_the_whole_model_against_finite_differences(kind, options):
@@ -156,6 +171,28 @@ def test_micro_batches_have_the_gradients_of_the_undivided_batch():
     assert int(whole.num_tokens) == 8
     assert_allclose(divided.loss, whole.loss, rtol=1e-6)
     for ours, theirs in zip(divided.gradients, whole.gradients, strict=True):
+        assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max() + 1e-8)
+
+
+def test_micro_batches_are_as_shares_of_the_batch_with_noise_of_their_own():
+    model, _ = model_of(tiny_config(**DROPOUT), dtype=tf.float32)
+    config = TrainConfig(consistency=Consistency.simcut)
+    divided = found(model, consistency=Consistency.simcut, micro_batch_sentences=1)
+    alone = [
+        batch_gradients(
+            model,
+            config,
+            LossScale(Precision.float32),
+            padded(SOURCES)[row : row + 1],
+            padded(TARGETS)[row : row + 1],
+            NOISE,
+            Share(tf.constant(row), len(SOURCES), divided.num_tokens),
+        )
+        for row in range(len(SOURCES))
+    ]
+    assert_allclose(divided.loss, sum(float(one.loss) for one in alone), rtol=1e-6)
+    for place, ours in enumerate(divided.gradients):
+        theirs = sum(one.gradients[place].numpy() for one in alone)
         assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max() + 1e-8)
 
 

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 
 from nmt.app import together
 from nmt.app.together import SharedHooks, hurried, stopped_by, told_scores
+from nmt.config.consistency import Consistency
 from nmt.config.metrics import MetricsConfig
 from nmt.config.precision import Precision
 from nmt.config.root import Config
@@ -53,13 +54,19 @@ def test_shares_are_alike_and_one_without_a_sentence_has_no_word(rows, count, si
     assert found == sizes
 
 
-@pytest.mark.parametrize("count, options", [(2, {}), (3, {"micro_batch_sentences": 1}), (7, {})])
-def test_the_sum_over_shares_is_the_whole_batchs_gradient(count, options):
+RDROP = {"consistency": Consistency.rdrop}
+
+
+@pytest.mark.parametrize(
+    "count, options, passes", [(2, {}, {}), (3, {"micro_batch_sentences": 1}, {}), (7, {}, {}), (7, {}, RDROP)]
+)
+def test_the_sum_over_shares_is_the_whole_batchs_gradient(count, options, passes):
     model, _ = model_of(tiny_config(), dtype=tf.float32)
     noise, scale = Noise(tf.constant(1, tf.int64), tf.constant(1, tf.int64)), LossScale(Precision.float32)
-    whole = batch_gradients(model, TrainConfig(), scale, SOURCE_BS, TARGET_BT, noise)
+    whole = batch_gradients(model, TrainConfig(**passes), scale, SOURCE_BS, TARGET_BT, noise)
+    config = TrainConfig(**options, **passes)
     parts = [
-        batch_gradients(model, TrainConfig(**options), scale, *own_rows(SOURCE_BS, TARGET_BT, share), noise, share)
+        batch_gradients(model, config, scale, *own_rows(SOURCE_BS, TARGET_BT, share), noise, share)
         for share in shares(count)
     ]
     assert_allclose(sum(part.loss for part in parts), whole.loss, rtol=1e-6)
