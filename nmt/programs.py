@@ -172,6 +172,9 @@ def export(argv: Sequence[str]) -> int:
 
 
 def export_main(command: ExportConfig) -> None:
+    from nmt.app.quiet import load_tensorflow
+
+    load_tensorflow()  # here, or what it tells about itself is told
     from nmt.export.folder import export
 
     export(command)

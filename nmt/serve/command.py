@@ -28,6 +28,9 @@ def main(config: ServeConfig) -> None:
             expected="the extra packages of the service",
             next_step="install them: uv sync --extra serve, or pip install '.[serve]' in the project's folder",
         )
+    from nmt.app.quiet import load_tensorflow
+
+    load_tensorflow()  # here, or what it tells about itself is told
     from nmt.serve.server import serve
 
     serve(config)

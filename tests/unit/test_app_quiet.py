@@ -53,6 +53,13 @@ def test_who_asks_for_lines_gets_them(tmp_path):
     assert done.stdout == "True 0\n"
 
 
+@pytest.mark.parametrize("words", [["serve", "checkpoint=a.h5"], ["export", "checkpoint=a.h5", "folder"]])
+def test_a_command_that_needs_it_elsewhere_keeps_them_back_too(tmp_path, words):
+    module = "import os\nprint(os.environ.get('TF_CPP_MIN_LOG_LEVEL'), flush=True)\nraise SystemExit(3)\n"
+    done = start(tmp_path, module, f"from nmt.programs import main; main({words})")
+    assert (done.returncode, done.stdout) == (3, "3\n")
+
+
 def test_where_the_import_fails_they_are_shown(tmp_path):
     done = start(tmp_path, LOUD + "raise ImportError('no library')", CODE)
     assert done.returncode == 1
