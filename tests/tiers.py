@@ -58,6 +58,7 @@ def reached(path: Path) -> frozenset[str]:
     return frozenset(names)
 
 
+@cache
 def is_quick(path: Path) -> bool:
     """No TensorFlow, no program started by the module itself, and nothing that takes long."""
     if path.parent.name in ("property", "system") or (STARTS_PROGRAMS | TAKES_LONG) & _imported(path):

@@ -35,6 +35,12 @@ def test_a_tag_begins_with_its_language_and_an_ending_ends_with_it(code, languag
 def test_the_tokenizer_follows_the_target_language(code, tokenizer):
     config = Config(data=FilesConfig(tgt=code))
     assert (config.metrics.bleu.tokenize, config.metrics.wmd.tokenize) == (tokenizer, tokenizer)
+
+
+@pytest.mark.parametrize("code", [*(codes[-1] for codes in TAKEN.values()), "no", "null", "1e3"])
+def test_what_follows_is_saved_and_loaded(code):
+    """Norwegian's code, too, which is false in YAML."""
+    config = Config(data=FilesConfig(tgt=code))
     assert load_config(dump(config)) == config
 
 
