@@ -26,6 +26,7 @@ from nmt.checkpoint.bundle import LEARNT_VECTORS, Bundle, Opened, opened, read_b
 from nmt.checkpoint.reader import open_checkpoint_file
 from nmt.checkpoint.store import CheckpointStore
 from nmt.config.mistakes import show
+from nmt.config.model import SHAPE
 from nmt.config.root import Config
 from nmt.config.saved import dump, load_config, not_writable
 from nmt.config.subword import SubwordConfig
@@ -52,6 +53,7 @@ from nmt.training.step import Trainer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+PIECES = ("subword.kind", "subword.size", "subword.joint", "subword.min_count")
 
 
 def train_run(config: Config, folder: Path) -> float | None:
@@ -152,27 +154,24 @@ def open_log(config: Config, events: EventLog, state: TrainingState, start: Open
 def choose_vocabularies(config: Config, corpora: Corpora, start: Opened | None) -> Vocabularies:
     """Learnt, but for a run that goes on or begins at another's weights: weights belong to the pieces they saw.
 
-    Raises ConfigError where the pieces of `train.init_from` are not as they were asked for.
+    Raises ConfigError where pieces or weights of `train.init_from` are others than were asked for.
     """
     if start is not None:
         return vocabularies_of(start.bundle)
     if config.train.init_from is None:
         return learn(config.subword, corpora)
-    path, asked = Path(config.train.init_from), config.subword
+    path = Path(config.train.init_from)
     with open_checkpoint_file(path) as file:
         if "<subword_kind>" not in file.datasets:  # weights alone
-            return learn(asked, corpora)
+            return learn(config.subword, corpora)
         bundle = read_bundle(path, file, without=LEARNT_VECTORS)
-    own = load_config(bundle.config, origin=f"{path}, its configuration").subword
-    differing = [key for key in ("kind", "size", "joint", "min_count") if getattr(own, key) != getattr(asked, key)]
-    if differing:
-        trained, wanted = (
-            " ".join(f"subword.{key}={show(getattr(config, key))}" for key in differing) for config in (own, asked)
-        )
+    own, asked = flat(load_config(bundle.config, origin=f"{path}, its configuration")), flat(config)
+    if differing := [key for key in (*PIECES, *SHAPE) if own[key] != asked[key]]:
+        trained, wanted = (" ".join(f"{key}={show(one[key])}" for key in differing) for one in (own, asked))
         raise ConfigError(
             "train.init_from",
             found=f"{path}, which was trained with {trained}",
-            expected=f"pieces as asked for: {wanted}",
+            expected=f"{wanted}, as asked for",
             next_step=f"add {trained}",
         )
     return vocabularies_of(bundle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 
 from nmt.config.option import Options, option
@@ -141,3 +141,9 @@ class ModelConfig(Options, place="model"):
     def readout(self) -> int:
         """Width of what is multiplied with the output's table."""
         return self.output_units or self.embedding
+
+
+# What decides which weights there are, and how large.
+SHAPE = tuple(
+    f"model.{one.name}" for one in fields(ModelConfig) if one.name != "residual" and not one.name.startswith("dropout_")
+)

@@ -177,17 +177,25 @@ def test_no_test_set_to_evaluate_on(tmp_path, prefix):
     )
 
 
-def test_bad_utf8_on_standard_input_and_pieces_of_another_kind(tmp_path, prefix):
+def test_bad_utf8_on_standard_input_and_pieces_and_weights_of_another_kind(tmp_path, prefix):
     best = TRAINED
     said = sentence_of(translate_py(f"checkpoint={best}", "search.beam=1", stdin=b"A man.\n\xff\n"))
     assert (
         said == "standard input, line 2: found the byte 0xff at place 1, expected UTF-8; convert it, for example "
         "with iconv."
     )
-    again = train_py(tmp_path / "two", *TINY[3:], *files(prefix), "subword=characters", f"train.init_from={best}")
+    sizes = {"embedding": 8, "encoder_units": 8, "units": 16, "attention_units": 8}
+    words = [*TINY[3:], *files(prefix), *(f"model.{key}={size}" for key, size in sizes.items())]
+    again = train_py(tmp_path / "two", *words, "subword=characters", f"train.init_from={best}")
     assert sentence_of(again) == (
-        f"train.init_from: found {best}, which was trained with subword.kind=words, expected pieces as asked for: "
-        "subword.kind=characters; add subword.kind=words."
+        f"train.init_from: found {best}, which was trained with subword.kind=words, expected subword.kind=characters, "
+        "as asked for; add subword.kind=words."
+    )
+    normed = ["model.layer_norm=true", "model.dropout_state=0.2", "model.residual=true"]
+    again = train_py(tmp_path / "three", *words, *normed, f"train.init_from={best}")
+    assert sentence_of(again) == (
+        f"train.init_from: found {best}, which was trained with model.layer_norm=false, expected "
+        "model.layer_norm=true, as asked for; add model.layer_norm=false."
     )
 
 
