@@ -25,11 +25,15 @@ import numpy as np
 import tensorflow as tf
 from nmt.checkpoint.handover import LEAST, Blank, can_fill
 from nmt.config.model import Cell, Decoder, ModelConfig, Tie
+from nmt.config.precision import Precision
 from nmt.config.train import Device, Distribution, Optimizer, TrainConfig
+from nmt.model.noise import Noise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.device import choose_device
+from nmt.training.loss_scale import LossScale
 from nmt.training.placement import num_devices, spread
 from nmt.training.optimizer import variable_name
+from nmt.training.replicas import Replicas
 from nmt.training.step import Trainer
 
 OPTIONS = {"optimizer": Optimizer.adamw, "average": 0.9, "device": Device.cpu, "threads": 2, "warmup_steps": 0}
@@ -38,6 +42,7 @@ SIZES = {"embedding": 6, "encoder_units": 5, "units": 7, "attention_units": 4}
 DROPPED = ("dropout_embedding", "dropout_state", "dropout_output", "dropout_source_words", "dropout_target_words")
 DROPOUTS = dict.fromkeys(DROPPED, 0.3)
 KINDS = {"cell": Cell.lstm, "decoder": Decoder.conditional, "tie": Tie.target}
+NORMED = ModelConfig(**SIZES, layer_norm=True)
 replicas = spread(SPREAD, choose_device(SPREAD.device, SPREAD.threads, num_devices(SPREAD)))
 
 def trainer(config, replicas=None, **options):
@@ -59,6 +64,12 @@ def steps(one, graph=False):
         assert bool(result.applied)
     return np.array(told), {v.name.split(":")[0]: v.numpy() for v in one.variables}
 
+def gradients(one, config, replicas):
+    noise = Noise(tf.constant(1, tf.int64), tf.constant(1, tf.int64))
+    def on_replica(*rows):
+        return replicas.gradients(one, config, LossScale(Precision.float32), *rows, noise).gradients
+    return [x.numpy() for x in replicas.run(on_replica, *map(tf.constant, batch(5)))]
+
 def apart(first, second):
     assert first[1].keys() == second[1].keys()
     return max(float(np.abs(first[1][name] - second[1][name]).max()) for name in first[1]), float(
@@ -77,6 +88,12 @@ told["traces"] = both.step.experimental_get_tracing_count()
 # A replica draws the masks of a micro-batch: three and three sentences, three and two, one and none.
 halves = TrainConfig(micro_batch_sentences=3, **OPTIONS)
 told["with dropout"] = apart(steps(dropped, graph=True), steps(trainer(halves, **DROPOUTS)))[0]
+
+# In double precision, where the order of a sum shows in the last digits alone.
+with replicas.scope():
+    normed = Seq2Seq(NORMED, 11, 11, 1, tf.float64)
+sums = gradients(normed, SPREAD, replicas), gradients(Seq2Seq(NORMED, 11, 11, 1, tf.float64), single, Replicas())
+told["normed"] = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(*sums, strict=True))
 
 # A value that is handed over is no memory that the replicas share.
 assert can_fill(held, (LEAST,), np.dtype(np.float32))
@@ -108,6 +125,10 @@ def test_two_devices_take_the_steps_of_one(told):
 
 def test_a_replica_drops_what_a_micro_batch_does(told):
     assert told["with dropout"] < 1e-5
+
+
+def test_gains_and_biases_of_layer_norms_have_the_sum_over_devices(told):
+    assert told["normed"] < 1e-12
 
 
 def test_both_hold_the_same_to_the_last_bit(told):
