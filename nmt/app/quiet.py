@@ -55,7 +55,7 @@ def _import_silently() -> None:
         os.dup2(kept.fileno(), 2)
         try:
             importlib.import_module("tensorflow")
-        except BaseException:
+        except Exception:  # a signal is no failure
             kept.seek(0)
             os.write(stderr, kept.read())
             raise

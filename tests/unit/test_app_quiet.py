@@ -60,6 +60,12 @@ def test_a_command_that_needs_it_elsewhere_keeps_them_back_too(tmp_path, words):
     assert (done.returncode, done.stdout) == (3, "3\n")
 
 
+def test_where_a_signal_ends_the_import_they_stay_back(tmp_path):
+    done = start(tmp_path, LOUD + "raise KeyboardInterrupt", CODE)
+    assert done.returncode != 0
+    assert done.stderr.startswith("Traceback")
+
+
 def test_where_the_import_fails_they_are_shown(tmp_path):
     done = start(tmp_path, LOUD + "raise ImportError('no library')", CODE)
     assert done.returncode == 1
