@@ -30,7 +30,7 @@ class ListedModel:
         self.table_RW = tf.transpose(tf.gather(output.table_VR, word_W))
         self.bias_W = tf.gather(output.bias_V, word_W)
 
-    def for_loop(self) -> ListedModel:
+    def for_loop(self, turned: bool = False) -> ListedModel:
         return self
 
     def encode(self, source_BS: tf.Tensor) -> Memory:

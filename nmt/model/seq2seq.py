@@ -59,6 +59,7 @@ class Seq2Seq(tf.Module):
         self.decoder = Decoder(config, initial)
         tied = None if config.tie is Tie.none else self.target_embedding.table_VE
         self.output = DeepOutput(config, initial, target_vocab, tied)
+        self._ready = False  # for a loop
 
     def named_weights(self) -> dict[str, tf.Variable]:
         """Every weight by its name, `encoder/forward/gru/kernel`."""
@@ -68,15 +69,20 @@ class Seq2Seq(tf.Module):
         """A model of these very weights whose products are taken in another type."""
         return self._with(self.named_weights(), compute)
 
-    def for_loop(self) -> Seq2Seq:
-        """A model of the weights as they are now, rounded and turned once for all the products of a loop."""
-        if self.output.table_RV is not None:
+    def for_loop(self, turned: bool = False) -> Seq2Seq:
+        """A model of the weights as they are now, rounded once for all the products of a loop.
+
+        turned: with the output's table the other way round, which small batches gain by; logits differ in the last bit.
+        """
+        if self._ready:
             return self
         kind = self.compute or self.dtype
         values = {name: tf.convert_to_tensor(weight) for name, weight in self.named_weights().items()}
         rounded = {name: tf.cast(x, kind if x.shape.rank == 2 else x.dtype) for name, x in values.items()}
         ready = self._with(rounded, self.compute)
-        ready.output.turn()
+        ready._ready = True
+        if turned:
+            ready.output.turn()
         return ready
 
     def _with(self, weights: Mapping[str, tf.Tensor], compute: tf.DType | None) -> Seq2Seq:

@@ -46,9 +46,9 @@ class Ensemble:
                     next_step="combine models that were trained with the same vocabularies",
                 )
 
-    def for_loop(self) -> Ensemble:
+    def for_loop(self, turned: bool = False) -> Ensemble:
         """The same, each member ready for a loop."""
-        return Ensemble([model.for_loop() for model in self.models])
+        return Ensemble([model.for_loop(turned) for model in self.models])
 
     def encode(self, source_BS: tf.Tensor) -> SearchMemory:
         """Read the sources with every member."""

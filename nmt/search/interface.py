@@ -32,8 +32,8 @@ class SearchModel(Protocol):
 
     target_vocab: int
 
-    def for_loop(self) -> SearchModel:
-        """The same, with whatever does not depend on the sentences done once. Called inside the search's graph."""
+    def for_loop(self, turned: bool = False) -> SearchModel:
+        """The same, with whatever does not depend on the sentences done once. turned: see `Seq2Seq.for_loop`."""
 
     def encode(self, source_BS: tf.Tensor) -> SearchMemory:
         """Read the sources, int32 [B, S], padded with 0."""

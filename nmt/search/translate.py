@@ -67,8 +67,8 @@ class Translator:
     """A model (or an ensemble), its vocabularies and the way to search. Traced once, whatever the batches look like.
 
     likeness_of: how alike texts are, for `cfg.mbr`. fixed: the weights stay as they are now: they are made ready once
-    and not for each batch, and few sentences may be searched by `nmt.search.alone`. plain: a beam without what saves
-    time (`BeamSearch`), to compare with.
+    and not for each batch, and few sentences may be searched by `nmt.search.alone`. turned: see `Seq2Seq.for_loop`; for
+    fixed ones. plain: a beam without what saves time (`BeamSearch`), to compare with.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Translator:
         plain: bool = False,
         likeness_of: LikenessOf | None = None,
         fixed: bool = False,
+        turned: bool = False,
     ) -> None:
         assert not (plain and (cfg.beam == 1 or cfg.samples)), "only a search with a beam has a plain form"
         assert (likeness_of is None) == (cfg.mbr is Utility.none), "search.mbr says by what to choose"
@@ -91,7 +92,7 @@ class Translator:
         self._ruled = bool(cfg.min_length or cfg.no_repeat or cfg.must or cfg.never)
         self._dictionary = read_dictionary(Path(cfg.dictionary)) if cfg.dictionary is not None else {}
         self._shortlist = None if cfg.shortlist is None else read_shortlist(Path(cfg.shortlist), vocabularies)
-        ready = model.for_loop() if fixed else model
+        ready = model.for_loop(turned) if fixed else model
         self._search: SampleSearch | GreedySearch | BeamSearch
         if cfg.samples:
             self._search = SampleSearch(ready, cfg, rules)

@@ -236,7 +236,7 @@ def make_model(
     """Ready to translate, its graphs built."""
     nbest = min(search.width, 1 + alternatives)
     best, several = (
-        Translator(model, vocabularies, replace(search, nbest=number), likeness_of=likeness, fixed=True)
+        Translator(model, vocabularies, replace(search, nbest=number), likeness_of=likeness, fixed=True, turned=True)
         for number in (1, nbest)
     )
     for translator in (best, several) if alternatives else (best,):

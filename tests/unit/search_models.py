@@ -41,7 +41,7 @@ class Copier:
         self.target_vocab, self.sharpness = vocab, sharpness
         self.rows = tf.Variable(0)
 
-    def for_loop(self):
+    def for_loop(self, turned=False):
         return self
 
     def encode(self, source_BS: tf.Tensor) -> Ids:
@@ -62,7 +62,7 @@ class Table:
         self.target_vocab = len(prob_VV)
         self.log_prob_VV = tf.math.log(tf.constant(prob_VV))
 
-    def for_loop(self):
+    def for_loop(self, turned=False):
         return self
 
     def encode(self, source_BS: tf.Tensor) -> Ids:
