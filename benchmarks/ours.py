@@ -17,7 +17,6 @@ import nmt.app.train as application
 from benchmarks.peers.turnstile import Turnstile
 from nmt.app.hooks import RunHooks
 from nmt.app.models import open_checkpoint
-from nmt.app.translate import AT_ONCE
 from nmt.checkpoint.file import read_extras
 from nmt.config.root import Config
 from nmt.config.run import run
@@ -25,7 +24,7 @@ from nmt.config.saved import load_config
 from nmt.data.multi30k import read_split
 from nmt.plumbing.text import read_lines
 from nmt.search.translate import Translator
-from nmt.training.device import choose_device, share_cores
+from nmt.training.device import choose_device
 from nmt.training.state import TrainingState, Window
 
 
@@ -56,10 +55,10 @@ def translations(
 ) -> Callable[[], list[str]]:
     """One pass over `text`, or over the test set of the checkpoint's own corpus: pieces a line, and its text."""
     asked = load_config(str(read_extras(checkpoint)["config"]), tuple(overrides), origin=str(checkpoint))
-    at_once = share_cores(choose_device(asked.train.device, asked.train.threads), asked.train.threads, AT_ONCE)
+    choose_device(asked.train.device, asked.train.threads)
     loaded = open_checkpoint(checkpoint, tuple(overrides))
     config = dataclasses.replace(loaded.config.search, nbest=1)
-    translator = Translator(loaded.model, loaded.vocabularies, config, plain, at_once=at_once)
+    translator = Translator(loaded.model, loaded.vocabularies, config, plain)
     lines = test_lines(loaded.config) if text is None else read_lines(text)
 
     def work() -> list[str]:

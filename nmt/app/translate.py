@@ -23,22 +23,20 @@ from nmt.plumbing.files import replacing
 from nmt.plumbing.text import decode_lines, read_lines, unpacked
 from nmt.search.stream import CHUNK_LINES, translate_stream
 from nmt.search.translate import Translator
-from nmt.training.device import choose_device, share_cores
+from nmt.training.device import choose_device
 
 STDIN = "standard input"
 PROMPT = "> "
-AT_ONCE = 2  # batches, each with its share of the cores
 
 
 def translate_lines(command: TranslateConfig) -> None:
     """Translate what comes in; several checkpoints vote on every word."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    device = choose_device(command.device, command.threads)
+    choose_device(command.device, command.threads)
     demands, lines = demand_of(command), lines_of(command)
-    typed = command.input is None and sys.stdin.isatty()
-    at_once = None if typed else share_cores(device, command.threads, AT_ONCE)  # what is typed is one batch
-    translator = open_translator(command.checkpoint, tuple(command.overrides), at_once)
+    translator = open_translator(command.checkpoint, tuple(command.overrides))
     nbest = translator.cfg.nbest if command.format is Format.json else 1
+    typed = command.input is None and sys.stdin.isatty()
     chunk = 1 if typed else CHUNK_LINES  # a person waits for each answer
     with writer(command.output) as write:
         counted = progress(lines, typed or (command.output is None and sys.stdout.isatty()))
@@ -47,13 +45,12 @@ def translate_lines(command: TranslateConfig) -> None:
         )
 
 
-def open_translator(checkpoints: Sequence[str], overrides: tuple[str, ...], at_once: int | None = None) -> Translator:
+def open_translator(checkpoints: Sequence[str], overrides: tuple[str, ...]) -> Translator:
     """One model, or several that vote. Raises CheckpointError where their vocabularies differ."""
     system = open_system([Path(file) for file in checkpoints], overrides)
     first = system.first
     likeness = likeness_of(first.config, lambda: vectors_of(first))
-    search = first.config.search
-    return Translator(system.model, first.vocabularies, search, likeness_of=likeness, fixed=True, at_once=at_once)
+    return Translator(system.model, first.vocabularies, first.config.search, likeness_of=likeness, fixed=True)
 
 
 def vectors_of(loaded: Loaded) -> VectorSource:

@@ -68,8 +68,7 @@ class Translator:
 
     likeness_of: how alike texts are, for `cfg.mbr`. fixed: the weights stay as they are now: they are made ready once
     and not for each batch, and few sentences may be searched by `nmt.search.alone`. turned: see `Seq2Seq.for_loop`; for
-    fixed ones. plain: a beam without what saves time (`BeamSearch`), to compare with. at_once: how many batches are
-    searched together (`nmt.training.device.share_cores`); None: `at_a_time`.
+    fixed ones. plain: a beam without what saves time (`BeamSearch`), to compare with.
     """
 
     def __init__(
@@ -81,12 +80,10 @@ class Translator:
         likeness_of: LikenessOf | None = None,
         fixed: bool = False,
         turned: bool = False,
-        at_once: int | None = None,
     ) -> None:
         assert not (plain and (cfg.beam == 1 or cfg.samples)), "only a search with a beam has a plain form"
         assert (likeness_of is None) == (cfg.mbr is Utility.none), "search.mbr says by what to choose"
         self.model, self.vocabularies, self.cfg, self.likeness_of = model, vocabularies, cfg, likeness_of
-        self.at_once = at_once
         if likeness_of is not None:  # all there are, to choose from
             cfg = replace(cfg, nbest=cfg.width, mbr=Utility.none)
         rules = Rules(begins_word(vocabularies.tgt), cfg.min_length, cfg.no_repeat)
@@ -137,7 +134,7 @@ class Translator:
 
         batches = [batch for group in groups for batch in self._batches(group, sources)]
         jobs = [([sources[place] for place in chosen], asked_of(chosen)) for chosen in batches]
-        with in_order(lambda job: self._find(*job), jobs, self.at_once or at_a_time()) as searched:
+        with in_order(lambda job: self._find(*job), jobs, at_a_time()) as searched:
             for chosen, (of_batch, asked), its in zip(batches, jobs, searched, strict=True):
                 answers = self._answers([lines[place] for place in chosen], of_batch, its)
                 for place, answer in zip(chosen, answers, strict=True):

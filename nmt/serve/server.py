@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from errno import EACCES, EADDRINUSE
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
 
+import tensorflow as tf
 import uvicorn
 
 from nmt.config.serve import ServeConfig
@@ -18,7 +20,7 @@ from nmt.serve.api import make_app
 from nmt.serve.models import Shelf, checkpoint_opener
 from nmt.serve.queue import BatchQueue
 from nmt.serve.service import Service
-from nmt.training.device import choose_device, share_cores
+from nmt.training.device import Chosen, choose_device
 
 LONGEST_END_S = 60  # that an end waits for answers
 
@@ -45,6 +47,21 @@ def serve(config: ServeConfig) -> None:
     finally:
         shelf.close()
         queue.close()
+
+
+def share_cores(device: Chosen, threads: int, at_once: int) -> int:
+    """How many batches are translated at once, each with its share of the cores. To be called before TensorFlow runs.
+
+    A core each takes less for two batches than two cores together for one that is twice as large, and while answers of
+    one are written the other goes on.
+    """
+    if device.kind != "cpu":
+        return 1
+    cores = threads or len(os.sched_getaffinity(0))
+    at_once = min(at_once, cores)
+    if at_once > 1:  # each has a thread of its own beside these
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores - at_once))
+    return at_once
 
 
 def bound(host: str, port: int) -> socket:

@@ -85,21 +85,6 @@ def choose_device(asked: Device, threads: int, count: int = 1) -> Chosen:
     return Chosen("gpu", f"{name}, {known}", len(gpus), details["device_name"], (capability[0], capability[1]))
 
 
-def share_cores(device: Chosen, threads: int, at_once: int) -> int:
-    """How many batches are translated at once, each with its share of the cores. To be called before TensorFlow runs.
-
-    A core each takes less for two batches than two cores together for one that is twice as large, and while answers of
-    one are written the other goes on.
-    """
-    if device.kind != "cpu":
-        return 1
-    cores = threads or len(os.sched_getaffinity(0))
-    at_once = min(at_once, cores)
-    if at_once > 1:  # each has a thread of its own beside these
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores - at_once))
-    return at_once
-
-
 def why_no_gpu(driver: Path = Path("/proc/driver/nvidia")) -> str:
     """In words: there is none, or there is one that TensorFlow cannot use."""
     if not driver.exists():

@@ -66,7 +66,6 @@ def streams(stdin: bytes) -> Iterator[tuple[Bytes, Bytes]]:
     with ExitStack() as stack:
         for app in (nmt.app.train, nmt.app.evaluate, nmt.app.translate, nmt.app.score, nmt.export.folder):
             stack.enter_context(patch.object(app, "choose_device", lambda *asked: Chosen("cpu", "CPU")))
-        stack.enter_context(patch.object(nmt.app.translate, "share_cores", lambda *asked: None))
         stack.enter_context(patch.object(sys, "stdin", Bytes(stdin)))
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,7 +24,6 @@ from nmt.search.formats import word_numbers
 from nmt.search.paragraphs import split_sentences
 from nmt.search.stream import translate_stream
 from nmt.search.translate import EMPTY, Translation, Translator, one_line, plan_by_length
-from nmt.training.device import Chosen
 from tests.unit.search_models import EOS, Copier, Table, without_graphs
 
 LETTERS = ListedSubwords(SubwordKind.characters, [*"abcdefghij ", "\u2028", "\x85"])
@@ -278,22 +275,3 @@ def test_an_input_that_is_missing_is_told_before_a_model_is_opened(tmp_path, mon
     monkeypatch.setattr(app, "open_translator", lambda *_: pytest.fail("a model was opened"))
     with pytest.raises(DataError, match="found no file, expected a text file"):
         app.translate_lines(TranslateConfig(checkpoint=["a.h5"], input=str(tmp_path / "no.en")))
-
-
-@pytest.mark.parametrize(("typed", "at_once"), [(False, 2), (True, None)])
-def test_two_batches_share_the_cores_unless_a_person_types(typed, at_once, copier, monkeypatch):
-    monkeypatch.setattr(app, "choose_device", lambda device, threads: Chosen("cpu", "CPU"))
-    monkeypatch.setattr(app, "share_cores", lambda device, threads, most: most)
-    monkeypatch.setattr(app, "lines_of", lambda command: iter(["ab"]))
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: typed))
-    asked: list[int | None] = []
-
-    def open_translator(checkpoints, overrides, at_once):
-        asked.append(at_once)
-        return copier
-
-    monkeypatch.setattr(app, "open_translator", open_translator)
-    written: list[str] = []
-    monkeypatch.setattr(app, "write_line", written.append)
-    app.translate_lines(TranslateConfig(checkpoint=["a.h5"]))
-    assert (asked, written) == ([at_once], ["ab\n"])

@@ -15,8 +15,8 @@ from nmt.config.serve import ServeConfig
 from nmt.errors import CheckpointError, ConfigError
 from nmt.programs import main
 from nmt.serve.models import Shelf, checkpoint_opener
-from nmt.serve.server import bound, read_keys
-from nmt.training.device import Chosen, share_cores
+from nmt.serve.server import bound, read_keys, share_cores
+from nmt.training.device import Chosen
 from tests.unit.serve_tools import ask, client_of, light_opener, opener
 
 TRAINED = Path(__file__).resolve().parents[1] / "golden" / "run_v1" / "checkpoints" / "last.h5"
