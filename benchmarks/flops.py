@@ -80,13 +80,23 @@ class Sizes:
     @property
     def fed(self) -> int:
         """F."""
-        return {Decoder.input_feeding: self.readout, Decoder.after: 0}.get(self.decoder, self.memory)
+        return {
+            Decoder.bahdanau: self.memory,
+            Decoder.conditional: self.memory,
+            Decoder.input_feeding: self.readout,
+            Decoder.after: 0,
+        }[self.decoder]
 
     @property
     def joined(self) -> int:
         """J."""
-        ours = self.decoder in (Decoder.bahdanau, Decoder.conditional)
-        return self.units + self.memory + (self.embedding if ours else 0)
+        embedding = {
+            Decoder.bahdanau: self.embedding,
+            Decoder.conditional: self.embedding,
+            Decoder.input_feeding: 0,
+            Decoder.after: 0,
+        }[self.decoder]
+        return self.units + self.memory + embedding
 
     @property
     def looking(self) -> tuple[int, int, int]:
