@@ -10,7 +10,7 @@ from pathlib import Path
 from nmt.config.commands import TranslateConfig
 from nmt.errors import DataError
 from nmt.plumbing.records import parsed
-from nmt.plumbing.text import read_lines
+from nmt.plumbing.text import counted, read_lines
 from nmt.search.demands import Demand
 from nmt.search.unknowns import read_dictionary
 
@@ -26,7 +26,7 @@ def demand_of(command: TranslateConfig) -> Callable[[int, str], Demand] | None:
         if command.demands is not None and number > len(own):
             raise DataError(
                 command.demands,
-                found=f"{len(own)} lines",
+                found=counted(len(own), "line"),
                 expected=f"one for each line to translate, and there is a line {number}",
                 next_step="add empty lines where nothing is asked",
             )

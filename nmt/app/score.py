@@ -17,7 +17,7 @@ from nmt.config.score import ScoreConfig, ScoreFormat
 from nmt.data.specials import EOS
 from nmt.data.subwords import Subwords, Vocabularies
 from nmt.errors import DataError
-from nmt.plumbing.text import read_lines
+from nmt.plumbing.text import counted, read_lines
 from nmt.search.likelihood import Scorer
 from nmt.search.translate import pad, plan_by_length
 from nmt.training.device import choose_device
@@ -44,7 +44,7 @@ def read_pairs(source: str, target: str) -> tuple[Sequence[str], Sequence[str]]:
     if len(src) != len(tgt):
         raise DataError(
             target,
-            found=f"{len(tgt)} lines",
+            found=counted(len(tgt), "line"),
             expected=f"{len(src)}, as many as {source} has",
             next_step="give a translation, or an empty line, for each sentence",
         )

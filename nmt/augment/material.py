@@ -19,6 +19,7 @@ from nmt.data.lines import open_lines
 from nmt.data.text import ParallelText
 from nmt.errors import ConfigError, DataError
 from nmt.plumbing.files import replacing
+from nmt.plumbing.text import counted
 
 SRC, TGT = range(2)
 # What is translated: a side of the training text, or files of one language. Name -> its side.
@@ -86,7 +87,7 @@ class Material:
         if len(leaked) == len(each):
             raise DataError(
                 name if name in self.mono else f"{name} side of the training text",
-                found=f"{len(leaked)} sentences, all of them of the dev set or a test set",
+                found=f"{counted(len(leaked), 'sentence')}, all of them of the dev set or a test set",
                 expected="sentences to translate",
                 next_step="look at the text with nmt check",
             )

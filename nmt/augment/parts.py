@@ -18,6 +18,7 @@ from nmt.data.lines import open_lines
 from nmt.errors import DataError
 from nmt.plumbing.files import write_text
 from nmt.plumbing.records import parsed, record_of
+from nmt.plumbing.text import counted
 
 REQUEST, PARTS, MADE = "stage.json", "parts", "made.tsv"
 
@@ -87,7 +88,7 @@ def read_made(folder: Path, count: int) -> Iterator[Made]:
     path = folder / MADE
     lines = open_lines(path)
     if len(lines) != count:
-        raise _not_made(str(path), f"{len(lines)} lines", f"{count}, one for each that was to be translated")
+        raise _not_made(str(path), counted(len(lines), "line"), f"{count}, one for each that was to be translated")
     for number, line in enumerate(lines, start=1):
         score, _, text = line.partition("\t")
         try:

@@ -29,7 +29,7 @@ from nmt.errors import ConfigError, DataError
 from nmt.plumbing.edge import Parser, command
 from nmt.plumbing.files import write_text
 from nmt.plumbing.records import checked, parsed, record_of
-from nmt.plumbing.text import decode, read_bytes, read_lines
+from nmt.plumbing.text import counted, decode, read_bytes, read_lines
 from nmt.report.pages import render
 
 ABOUT = "Ask people how good translations are, without telling them which system wrote which."
@@ -239,7 +239,8 @@ def _write(asked: argparse.Namespace) -> None:
     beside = asked.out.with_suffix(".key.json")
     write_text(asked.out, as_page(key))
     write_text(beside, json.dumps(asdict(key), indent=1, ensure_ascii=False) + "\n")
-    print(f"{asked.out}: {len(key.sentences)} sentences for annotators\n{beside}: who wrote what, not for them")
+    print(f"{asked.out}: {counted(len(key.sentences), 'sentence')} for annotators")
+    print(f"{beside}: who wrote what, not for them")
 
 
 def _read(asked: argparse.Namespace) -> None:

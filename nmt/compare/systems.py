@@ -18,7 +18,7 @@ from nmt.data.text import ParallelText
 from nmt.errors import CheckpointError, DataError
 from nmt.metrics.bootstrap import CorpusScore, mean_from_statistics, mean_statistics
 from nmt.metrics.metric import Score, metric_class
-from nmt.plumbing.text import read_lines
+from nmt.plumbing.text import counted, read_lines
 
 References = Sequence[Sequence[str]]  # those of each sentence, at least one
 
@@ -184,7 +184,7 @@ def aligned(path: str, num_sentences: int, what: str) -> list[str]:
         raise DataError(
             f"{path}, line {min(len(lines), num_sentences) + 1}",
             found=f"the end of the file after {len(lines)} {what}" if short else f"more than {num_sentences} {what}",
-            expected=f"{num_sentences} lines, as the test set has",
+            expected=f"{counted(num_sentences, 'line')}, as the test set has",
             next_step="give a line for each sentence, an empty one where there is nothing",
         )
     return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt.config.data import PublishedConfig
 from nmt.data.text import ParallelText, find_side, read_parallel
 from nmt.errors import DataError
+from nmt.plumbing.text import counted
 
 DOWNLOADS = Path(__file__).resolve().parents[2] / "data"  # a folder of each corpus in it
 
@@ -45,7 +46,7 @@ class Published:
         if len(text) != num_lines:
             raise DataError(
                 str(folder / stem),
-                found=f"{len(text)} lines",
+                found=counted(len(text), "line"),
                 expected=f"{num_lines}, as {self.title} has",
                 next_step="take the file from the data set's repository, or use data=files for a corpus of your own",
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from nmt.errors import MetricError
+from nmt.plumbing.text import counted
 
 
 def split_references(line: str) -> list[str]:
@@ -21,7 +22,8 @@ def check_corpus(metric: str, hypotheses: Sequence[str], references: Sequence[Se
     if len(hypotheses) != len(references):
         raise MetricError(
             metric,
-            found=f"{len(hypotheses)} translations and references for {len(references)} sentences",
+            found=f"{counted(len(hypotheses), 'translation')} and references for "
+            f"{counted(len(references), 'sentence')}",
             expected="as many of one as of the other",
             next_step="score the translations against the test set they were made from",
         )

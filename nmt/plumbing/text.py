@@ -52,6 +52,11 @@ _BY_ZEROS = {
 }
 
 
+def counted(number: int, noun: str) -> str:
+    """1 line, 2 lines."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def kind_of(head: bytes) -> Kind | None:
     """What data that starts with `head` is, where it is a known kind that is neither UTF-8 nor gzip."""
     for mark, kind in _KINDS:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from nmt.config.overrides import to_config
 from nmt.config.sweep import SweepConfig
 from nmt.errors import SweepError
+from nmt.plumbing.text import counted
 from nmt.sweep.hydra_launcher import Launch, tell_results
 from nmt.sweep.ledger import Ledger, Status, read_standings
 from nmt.sweep.optimize import Ended, Evaluate, Proposal, optimize, plan, with_runner
@@ -53,7 +54,7 @@ def sweep(launcher: Launcher, hydra_context: HydraContext, config: DictConfig, a
     if failed:
         raise SweepError(
             "sweep",
-            found=f"{failed} trials failed",
+            found=f"{counted(failed, 'trial')} failed",
             expected="all of them to finish",
             next_step="the same command with retry_failed=true tries them again",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nmt.plumbing.tables import table
+from nmt.plumbing.text import counted
 from nmt.sweep.ledger import Standing, Status
 from nmt.sweep.pool import Pool
 from nmt.sweep.runner import duration
@@ -41,7 +42,7 @@ def cost(times: Sequence[float | None], pool: Pool) -> str:
     """`times` of the trials that are left, None where it is not known."""
     if not times:
         return "nothing is left to run"
-    what = f"{len(times)} trials to run, {pool.size} at once"
+    what = f"{counted(len(times), 'trial')} to run, {pool.size} at once"
     known = [seconds for seconds in times if seconds is not None]
     if len(known) < len(times):
         return f"{what}; time and cost unknown until one has finished"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from nmt.config.metrics import LOSS
 from nmt.plumbing.tables import table
+from nmt.plumbing.text import counted
 from nmt.sweep import apart
 from nmt.sweep.leaderboard import Board, Row, Spread
 from nmt.sweep.ledger import Status
@@ -57,7 +58,8 @@ def spread(value: Spread | None, digits: int) -> str:
 def standing(results: Sequence[Result]) -> str:
     """12 trials: 9 finished, 2 running, 1 failed"""
     counts = Counter(result.status for result in results)
-    return f"{len(results)} trials: " + ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    parts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    return f"{counted(len(results), 'trial')}: {parts}"
 
 
 def text(board: Board) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nmt.errors import SweepError
 from nmt.plumbing.signals import NUMBERS, STATUSES, StopRequest
+from nmt.plumbing.text import counted
 from nmt.sweep.ledger import Ledger, Standing, Status
 from nmt.sweep.outcome import Scores, read_scores
 from nmt.sweep.pool import CONSOLE, Pool, Running
@@ -182,7 +183,8 @@ class Runner:
 
     def _end_all(self, at_once: bool) -> None:
         if not self._ending and self._started:
-            log.warning("stopping: %d trials save and leave; once more ends them at once", len(self._started))
+            these = counted(len(self._started), "trial")
+            log.warning("stopping: %s to save and leave; once more ends them at once", these)
         self._ending = True
         for one in self._started:
             one.running.stop()

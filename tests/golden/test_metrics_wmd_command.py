@@ -148,7 +148,7 @@ def test_raw_vectors_of_any_size(files, capsys, scale):
     [
         (
             ["--ref", "short"],
-            "short: found 1 lines, expected 4, as in hyp; give each line of the one a line",
+            "short: found 1 line, expected 4, as in hyp; give each line of the one a line",
         ),
         (["--ref", "empty"], "empty: found an empty file, expected one sentence a line; check how"),
         (["--ref", "latin"], "latin, line 2: found the byte 0xe9, which is not UTF-8, expected UTF-8 text;"),

@@ -113,7 +113,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
     first.send_signal(signal.SIGINT)
     said, _ = first.communicate(timeout=600)
     assert first.returncode == 130, said
-    assert "stopping: 1 trials save and leave" in said
+    assert "stopping: 1 trial to save and leave" in said
     assert [line["status"] for line in ledger(sweep) if line["event"] == "end"] == ["interrupted"]
     said = finish(start(tmp_path, *words, "dry_run=true"))
     assert re.search(r"1 +interrupted +unknown +seed=1\n2 +new +unknown +seed=2\n", said)

@@ -262,7 +262,7 @@ def test_given_translations_are_scored_as_the_search_scored_them(alone, tmp_path
     )
     (tmp_path / "out.de").write_text("eins\n", encoding="utf-8")
     assert score_py(*asked).err.splitlines()[-1] == (
-        f"{tmp_path / 'out.de'}: found 1 lines, expected 2, as many as {tmp_path / 'in.en'} has; give a translation, "
+        f"{tmp_path / 'out.de'}: found 1 line, expected 2, as many as {tmp_path / 'in.en'} has; give a translation, "
         "or an empty line, for each sentence."
     )
 

@@ -229,7 +229,7 @@ def test_each_sentence_is_translated_once_and_none_of_dev_or_test():
     with pytest.raises(DataError) as mistake:
         Material(("en", "de"), text, DEV, {}, {"mono_tgt": ["der letzte"]}, True).to_translate("mono_tgt")
     assert str(mistake.value) == (
-        "mono_tgt: found 1 sentences, all of them of the dev set or a test set, expected sentences to translate; "
+        "mono_tgt: found 1 sentence, all of them of the dev set or a test set, expected sentences to translate; "
         "look at the text with nmt check."
     )
 
@@ -291,7 +291,7 @@ def test_parts_that_are_done_are_not_done_again(tmp_path):
     [
         (
             "-1\ta\n",
-            r"made.tsv: found 1 lines, expected 2, one for each that was to be translated; restore the file, or ",
+            r"made.tsv: found 1 line, expected 2, one for each that was to be translated; restore the file, or ",
         ),
         ("-1\ta\nx y\n", r"made.tsv, line 2: found 'x y', expected a score, or none, and a tab; restore the file, or "),
     ],

@@ -186,7 +186,7 @@ def test_what_cannot_be_scored_is_said_in_one_sentence(score_of, name):
     with pytest.raises(MetricError) as caught:
         score_of(["a", "b"], [["a"]])
     assert str(caught.value) == (
-        f"{name}: found 2 translations and references for 1 sentences, expected as many of one as of the other; "
+        f"{name}: found 2 translations and references for 1 sentence, expected as many of one as of the other; "
         "score the translations against the test set they were made from."
     )
     with pytest.raises(MetricError) as caught:

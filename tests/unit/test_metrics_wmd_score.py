@@ -204,7 +204,7 @@ def test_one_pair_without_a_corpus():
 @pytest.mark.parametrize(
     "candidates, references, message",
     [
-        (["a", "b"], [["a"]], "WMD: found 2 translations and references for 1 sentences"),
+        (["a", "b"], [["a"]], "WMD: found 2 translations and references for 1 sentence"),
         ([], [], "WMD: found no sentences"),
         (["a"], [[]], "WMD, sentence 1: found no reference"),
     ],

@@ -206,5 +206,5 @@ def test_texts_of_different_lengths_are_refused(tmp_path, monkeypatch):
     (tmp_path / "b").write_text("x\n")
     monkeypatch.setattr(nmt.app.shortlist, "choose_device", lambda *asked: None)
     words = [f"checkpoint={TRAINED}", f"source={tmp_path}/a", f"target={tmp_path}/b", f"output={tmp_path}/c"]
-    with pytest.raises(DataError, match="found 1 lines, expected 2"):
+    with pytest.raises(DataError, match="found 1 line, expected 2"):
         learn_shortlist(read_command(words, ShortlistConfig))

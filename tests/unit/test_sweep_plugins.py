@@ -140,4 +140,4 @@ def test_optuna_through_a_launcher_of_hydras_own(edge, tmp_path, capsys):
 
     edge.main = broken
     assert edge(*words, "sweep.trials=3") == 2
-    assert "sweep: found 1 trials failed, expected all of them to finish; " in capsys.readouterr().err
+    assert "sweep: found 1 trial failed, expected all of them to finish; " in capsys.readouterr().err

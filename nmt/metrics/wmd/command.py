@@ -21,7 +21,7 @@ from nmt.metrics.wmd.explain import TransportPlan
 from nmt.metrics.wmd.mover import WmdScore, WordMover
 from nmt.metrics.wmd.words import NLTK_2017, stop_list, vocabulary_of
 from nmt.plumbing import edge
-from nmt.plumbing.text import read_lines
+from nmt.plumbing.text import counted, read_lines
 
 ABOUT = "How similar translations are to references, by Word Mover's Distance: docs/wmd.md."
 # What --preset 2017 stands for: the code of that year, word by word.
@@ -165,7 +165,7 @@ def read_references(paths: Sequence[Path], hyp: Path, num_lines: int) -> list[li
         if len(lines) != num_lines:
             raise MetricError(
                 str(path),
-                found=f"{len(lines)} lines",
+                found=counted(len(lines), "line"),
                 expected=f"{num_lines}, as in {hyp}",
                 next_step="give each line of the one a line of the other",
             )
