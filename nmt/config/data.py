@@ -65,6 +65,14 @@ class DataConfig(Options, place="data"):
         """Of the target side, by two letters where there are such: de for tok.de, zh for zh-CN."""
         return language_of(self.tgt if self.tgt_language is None else self.tgt_language)
 
+    def check_training(self) -> None:
+        """Raises ConfigError where nothing says what to train on, or what chooses the best checkpoint."""
+
+
+def needed(key: str, expected: str = "a PREFIX, the path of a pair of files without their endings") -> ConfigError:
+    """What is missing on the command line."""
+    return ConfigError(key, found="nothing", expected=expected, next_step=f"add {key}=... to the command line")
+
 
 @dataclass
 class CaptionsConfig(DataConfig):
@@ -131,6 +139,11 @@ class FilesConfig(DataConfig):
 
     source: str = option("files", SOURCE)
 
+    def check_training(self) -> None:
+        for key, prefix in (("data.train", self.train), ("data.dev", self.dev)):
+            if prefix is None:
+                raise needed(key)
+
 
 @dataclass
 class MixtureConfig(DataConfig):
@@ -163,3 +176,15 @@ class MixtureConfig(DataConfig):
                 expected="integers of at least 0, not all 0",
                 next_step="217 and 124 mean 7 : 4",
             )
+
+    def parts(self) -> dict[str, int]:
+        """Those of each corpus that has any. Raises ConfigError where none has."""
+        parts = {name: part for name, part in self.ratio.items() if part}
+        if not parts:
+            raise needed("data.corpora", "a PREFIX for each name, and its parts in data.ratio")
+        return parts
+
+    def check_training(self) -> None:
+        self.parts()
+        if self.dev is None:
+            raise needed("data.dev")

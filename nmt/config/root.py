@@ -41,6 +41,7 @@ class Config(Options):
 
     def check_training(self) -> None:
         """What must hold to train, and not to score. Raises ConfigError."""
+        self.data.check_training()
         chosen, computed = self.train.early_stopping.metric, [facts.figure.key for facts in self.metrics.facts]
         if chosen not in (LOSS.key, *computed):
             raise ConfigError(

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from nmt.config.data import CaptionsConfig, DataConfig, EnjaConfig, MixtureConfig, Multi30kConfig, PublishedConfig
+from nmt.config.data import (
+    CaptionsConfig,
+    DataConfig,
+    EnjaConfig,
+    MixtureConfig,
+    Multi30kConfig,
+    PublishedConfig,
+    needed,
+)
 from nmt.data import enja, multi30k
 from nmt.data.captions import write_captions
 from nmt.data.lines import open_parallel
@@ -32,7 +40,7 @@ class Corpora:
 def load_corpora(config: DataConfig) -> Corpora:
     """Everything a training run reads, the small sets first, so that a mistake there shows at once.
 
-    Raises DataError for whatever is missing or broken.
+    Raises ConfigError for a set that nothing names, DataError for whatever is missing or broken.
     """
     own = _own(config)
     dev, tests = _scorable(_dev(config, own)), _tests(config, own)
@@ -71,11 +79,8 @@ def _train(config: DataConfig, own: Own | None) -> tuple[list[ParallelText], lis
     """-> training texts, their parts of a mixture."""
     _refuse_folder(config)
     if isinstance(config, MixtureConfig):
-        names = [name for name, part in config.ratio.items() if part]
-        if not names:
-            raise _needed("data.corpora", "a PREFIX for each name, and its parts in data.ratio")
-        texts = [open_parallel(name, config.corpora[name], config.src, config.tgt) for name in names]
-        return texts, [config.ratio[name] for name in names]
+        parts = config.parts()
+        return [open_parallel(name, config.corpora[name], config.src, config.tgt) for name in parts], [*parts.values()]
     if own is not None:
         return [own("train")], [1]
     return [_files(config, "train", config.train, open_parallel)], [1]
@@ -129,9 +134,5 @@ def _files(
 ) -> ParallelText:
     _refuse_folder(config)
     if prefix is None:
-        raise _needed(f"data.{name}", "a PREFIX, the path of a pair of files without their endings")
+        raise needed(f"data.{name}")
     return read(name, prefix, config.src, config.tgt)
-
-
-def _needed(key: str, expected: str) -> DataError:
-    return DataError(key, found="nothing", expected=expected, next_step=f"add {key}=... to the command line")

@@ -61,18 +61,19 @@ def test_a_mistaken_training_rents_nothing(tmp_path, monkeypatch, capsys):
     """It was told once a machine was paid for."""
     monkeypatch.chdir(tmp_path)
     steps = Steps()
-    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps) == 2
+    words = ["data=files", "data.train=no/train", "data.dev=no/dev"]
+    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], words, steps) == 2
     assert steps.seen == []
     assert capsys.readouterr().err.startswith("data.train: found no/train, expected files that exist; ")
     records = tmp_path / "runs" / "launch" / "sweep-1"
     records.mkdir(parents=True)
     asked = {"InstanceType": "t3.micro", "BlockDeviceMappings": [{"Ebs": {"VolumeSize": 50}}]}
     (records / "starting.json").write_text(json.dumps({"region": "eu-west-1", "zone": "", "parameters": asked}))
-    rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps)
+    rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], words, steps)
     assert steps.seen == [END], "what an earlier one may have left"
     (records / "starting.json").unlink()
     (records / "machine.json").write_text("{")
-    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], ["data=files", "data.train=no/train"], steps) == 2
+    assert rent(tmp_path, "sweep-1", ["machine=g4dn_xlarge"], words, steps) == 2
     assert steps.seen == [END, END], "a record that cannot be read is one"
 
 

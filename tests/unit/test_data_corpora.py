@@ -8,7 +8,7 @@ from nmt.config.data import CaptionsConfig, DataConfig, EnjaConfig, FilesConfig,
 from nmt.data import enja, multi30k
 from nmt.data.corpora import load_corpora, load_tests
 from nmt.data.text import ParallelText
-from nmt.errors import DataError
+from nmt.errors import ConfigError, DataError
 
 SMALL = {"train_pairs": 30, "dev_pairs": 4, "test_pairs": 3}
 
@@ -23,7 +23,7 @@ def prefix(tmp_path: Path) -> str:
 
 
 def message(call, config: DataConfig) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises((ConfigError, DataError)) as caught:
         call(config)
     return str(caught.value)
 

@@ -187,7 +187,9 @@ def test_a_run_that_goes_on_takes_its_folder_with_it(tmp_path, monkeypatch):
 
 
 def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
-    plan = plan_training(["data=files", f"data.train='{corpus}/train'", "hydra.run.dir=mine"], "box")
+    plan = plan_training(
+        ["data=files", f"data.train='{corpus}/train'", f"data.dev='{corpus}/dev'", "hydra.run.dir=mine"], "box"
+    )
     remember(plan)
     write_run_config(tmp_path / "mine", Config())
     again = plan_training(["resume=mine"], "other-box")
@@ -207,7 +209,7 @@ def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
     [
         (["data=multi30k", "data.dir=nowhere"], "data.dir: found nowhere, expected a folder that exists; correct"),
         (
-            ["data=files", "data.train=no/such"],
+            ["data=files", "data.train=no/such", "data.dev=no/dev"],
             "data.train: found no/such, expected files that exist; correct",
         ),
         (
@@ -220,9 +222,11 @@ def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
         ),
         (["train.init_from=no.h5"], "train.init_from: found no.h5, expected files that exist"),
         (
-            ["data=files", "+data.tests={a: x}"],
+            ["data=files", "+data.tests={a: x}", "data.train=a", "data.dev=a"],
             "data.tests: found several at once, expected one word each; wr",
         ),
+        (["data=files", "data.dev=b"], "data.train: found nothing, expected a PREFIX"),
+        (["data=mixture"], "data.corpora: found nothing, expected a PREFIX for each name"),
         (["seed=x"], "seed: found x, expected an integer"),
         (["-m", "seed=1,2"], "training command: found a sweep, expected one run"),
         (["--cfg", "job"], "training command: found a command that trains nothing, expected one run"),
@@ -239,13 +243,13 @@ def test_a_mistaken_command_is_told_before_it_costs(words, sentence, tmp_path, m
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("word", ["train.init_from=MY.KEY", "data.train=id_rsa"])
+@pytest.mark.parametrize("word", ["train.init_from=MY.KEY", "data.test=id_rsa"])
 def test_a_file_that_is_named_as_secrets_are_is_told_and_not_left_out(word, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("MY.KEY", "id_rsa.en", "id_rsa.de"):
+    for name in ("MY.KEY", "id_rsa.en", "id_rsa.de", "a.en", "a.de"):
         Path(name).touch()
     with pytest.raises(ConfigError) as caught:
-        plan_training(["data=files", word], "box")
+        plan_training(["data=files", "data.train=a", "data.dev=a", word], "box")
     assert "a name such as secrets have, which are never uploaded, expected data under another name; rename" in str(
         caught.value
     )
