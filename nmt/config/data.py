@@ -74,6 +74,17 @@ def needed(key: str, expected: str = "a PREFIX, the path of a pair of files with
     return ConfigError(key, found="nothing", expected=expected, next_step=f"add {key}=... to the command line")
 
 
+def refuse_folder(config: DataConfig) -> None:
+    """data.dir must not be passed over in silence where nothing looks for it. Raises ConfigError."""
+    if config.dir is not None and not isinstance(config, PublishedConfig):
+        raise ConfigError(
+            "data.dir",
+            found=config.dir,
+            expected=f"nothing with data={config.source}",
+            next_step="write the folder in front of each PREFIX",
+        )
+
+
 @dataclass
 class CaptionsConfig(DataConfig):
     """The embedded corpus: captions written by a grammar, the same for the same seed."""
@@ -140,6 +151,7 @@ class FilesConfig(DataConfig):
     source: str = option("files", SOURCE)
 
     def check_training(self) -> None:
+        refuse_folder(self)
         for key, prefix in (("data.train", self.train), ("data.dev", self.dev)):
             if prefix is None:
                 raise needed(key)
@@ -185,6 +197,7 @@ class MixtureConfig(DataConfig):
         return parts
 
     def check_training(self) -> None:
+        refuse_folder(self)
         self.parts()
         if self.dev is None:
             raise needed("data.dev")

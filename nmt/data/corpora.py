@@ -13,8 +13,8 @@ from nmt.config.data import (
     EnjaConfig,
     MixtureConfig,
     Multi30kConfig,
-    PublishedConfig,
     needed,
+    refuse_folder,
 )
 from nmt.data import enja, multi30k
 from nmt.data.captions import write_captions
@@ -77,7 +77,7 @@ def _own(config: DataConfig) -> Own | None:
 
 def _train(config: DataConfig, own: Own | None) -> tuple[list[ParallelText], list[int]]:
     """-> training texts, their parts of a mixture."""
-    _refuse_folder(config)
+    refuse_folder(config)
     if isinstance(config, MixtureConfig):
         parts = config.parts()
         return [open_parallel(name, config.corpora[name], config.src, config.tgt) for name in parts], [*parts.values()]
@@ -118,21 +118,10 @@ def _scorable(text: ParallelText) -> ParallelText:
     return text
 
 
-def _refuse_folder(config: DataConfig) -> None:
-    """data.dir must not be passed over in silence where nothing looks for it."""
-    if config.dir is not None and not isinstance(config, PublishedConfig):
-        raise DataError(
-            "data.dir",
-            found=config.dir,
-            expected=f"nothing with data={config.source}",
-            next_step="write the folder in front of each PREFIX",
-        )
-
-
 def _files(
     config: DataConfig, name: str, prefix: str | None, read: Callable[..., ParallelText] = read_parallel
 ) -> ParallelText:
-    _refuse_folder(config)
+    refuse_folder(config)
     if prefix is None:
         raise needed(f"data.{name}")
     return read(name, prefix, config.src, config.tgt)

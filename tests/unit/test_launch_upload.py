@@ -226,6 +226,10 @@ def test_a_run_that_goes_on_takes_its_data_with_it(corpus, tmp_path):
             "data.tests: found several at once, expected one word each; wr",
         ),
         (["data=files", "data.dev=b"], "data.train: found nothing, expected a PREFIX"),
+        (
+            ["data=files", "data.train=a", "data.dev=a", "data.dir=."],
+            "data.dir: found ., expected nothing with data=files",
+        ),
         (["data=mixture"], "data.corpora: found nothing, expected a PREFIX for each name"),
         (["seed=x"], "seed: found x, expected an integer"),
         (["-m", "seed=1,2"], "training command: found a sweep, expected one run"),
