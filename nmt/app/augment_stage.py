@@ -32,7 +32,7 @@ def translate_stage(folder: Path, threads: int) -> None:
             return
         request = read_request(folder)
         choose_device(Device(request.device), threads)
-        translator = open_translator([request.checkpoint], tuple(request.search))
+        translator = open_translator(request.checkpoints, tuple(request.search))
         scorer = Scorer(translator.model, translator.cfg) if request.score else None
         translate_parts(folder, request, lambda lines: made_of(translator, scorer, lines))
 

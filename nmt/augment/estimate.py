@@ -51,7 +51,7 @@ class Estimate:
         ended = [(stage, standings[stage.ident]) for stage in plan if stage.ident in standings]
         finished = [(stage, one.seconds) for stage, one in ended if one.status is Status.finished]
         self.trained_s = [seconds for stage, seconds in finished if isinstance(stage, Training)]
-        made = [(self.num_words[stage.lines], s) for stage, s in finished if isinstance(stage, Translation)]
+        made = [(self.words(stage), seconds) for stage, seconds in finished if isinstance(stage, Translation)]
         spent = sum(seconds for _, seconds in made)
         measured = sum(words for words, _ in made) / spent if spent else None
         self.words_per_s = command.translate_words_per_s or measured
@@ -68,10 +68,14 @@ class Estimate:
             return f"at most {times * self.real + made:,}"
         return f"{self.real:,}"
 
+    def words(self, stage: Translation) -> int:
+        """That are read, by each of the models."""
+        return self.num_words[stage.lines] * len(stage.models)
+
     def seconds(self, stage: Stage) -> float | None:
         """None where it is not known; what this process does itself takes seconds, and is not counted."""
         if isinstance(stage, Translation):
-            return None if self.words_per_s is None else self.num_words[stage.lines] / self.words_per_s
+            return None if self.words_per_s is None else self.words(stage) / self.words_per_s
         if not isinstance(stage, Training):
             return 0.0
         speed, train = self.command.train_tokens_per_s, self.config.train

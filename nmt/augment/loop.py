@@ -13,7 +13,7 @@ from nmt.augment.material import Material, lines_file, load_material
 from nmt.augment.parts import Request, is_done, write_request
 from nmt.augment.plan import Plan, Stage, Sum, Text, Training, Translation, make_plan
 from nmt.augment.recipe import Recipe, read_recipe
-from nmt.augment.sums import CORPUS, PROVENANCE, Summing
+from nmt.augment.sums import CORPUS, PROVENANCE, Summing, best_of
 from nmt.augment.told import told
 from nmt.config.augment import AugmentConfig
 from nmt.config.metrics import LOSS
@@ -117,13 +117,11 @@ class Loop:
         if isinstance(stage, Training):
             return self._placed(stage, self._words(stage), stage.group)
         trial = self._placed(stage, (), stage.name)
-        text, best = self.at(self.plan.text), self.at(stage.model) / "checkpoints" / "best.h5"
+        text, best = self.at(self.plan.text), [str(best_of(self.at(model))) for model in stage.models]
         lines, device = str(text / lines_file(stage.lines)), stage.model.config.train.device.value
         scored = self.command.min_score is not None
         if not is_done(trial.folder):
-            write_request(
-                trial.folder, Request(str(best), lines, list(stage.search), self.command.part, scored, device)
-            )
+            write_request(trial.folder, Request(best, lines, list(stage.search), self.command.part, scored, device))
         return trial
 
     def _placed(self, stage: Stage, words: tuple[str, ...], group: str) -> Trial:

@@ -25,9 +25,9 @@ REQUEST, PARTS, MADE = "stage.json", "parts", "made.tsv"
 
 @dataclass(frozen=True)
 class Request:
-    """Translate the lines of a file with a checkpoint, `part` lines from one save to the next."""
+    """Translate the lines of a file with a checkpoint, or several that vote, `part` lines from one save to the next."""
 
-    checkpoint: str
+    checkpoints: list[str]
     input: str
     search: list[str]
     part: int

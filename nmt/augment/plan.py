@@ -59,11 +59,16 @@ class Training(Stage):
 
 @dataclass(frozen=True)
 class Translation(Stage):
-    """Sentences of a name of SIDES by the best checkpoint of a model."""
+    """Sentences of a name of SIDES by the best checkpoint of a model, or by those of several that vote."""
 
-    model: Training
+    models: tuple[Training, ...]  # they differ in their seeds alone
     lines: str
     search: tuple[str, ...]
+
+    @property
+    def model(self) -> Training:
+        """The first."""
+        return self.models[0]
 
 
 @dataclass(frozen=True)
@@ -142,11 +147,14 @@ class _Planner:
         for round in range(1, rounds + 1):
             models = self._models(round, corpus)
             if DIVERSIFY in command.methods:
-                diverse += [self._part(DIVERSIFY, model) for model in models]
+                diverse += [self._part(DIVERSIFY, (model,)) for model in models if model.number <= command.models]
             if round == 1:
-                first = {model.direction: model for model in models if model.number == 1}
-                wanted = ((FORWARD, Direction.forward), (BACK, Direction.backward))
-                others = [self._part(name, first[way]) for name, way in wanted if name in command.methods]
+                wanted = ((FORWARD, Direction.forward, command.teachers), (BACK, Direction.backward, 1))
+                others = [
+                    self._part(name, tuple(one for one in models if one.direction is way and one.number <= count))
+                    for name, way, count in wanted
+                    if name in command.methods
+                ]
             made = [part.made for part in (*diverse, *others) if part.made.model.round == round]
             levels += [tuple(models), _each_once(made)]
             if round < rounds:
@@ -165,10 +173,13 @@ class _Planner:
         return tuple(name for name in SIDES if name in found)
 
     def _models(self, round: int, corpus: Text | Sum) -> list[Training]:
-        methods = self.command.methods
-        counts = {Direction.forward: int(FORWARD in methods), Direction.backward: int(BACK in methods)}
-        if DIVERSIFY in methods:
-            counts = dict.fromkeys(Direction, self.command.models)
+        command = self.command
+        diverse = command.models if DIVERSIFY in command.methods else 0
+        teachers = command.teachers if FORWARD in command.methods and round == 1 else 0
+        counts = {
+            Direction.forward: max(diverse, teachers),
+            Direction.backward: max(diverse, BACK in command.methods),
+        }
         return [self._model(round, way, number, corpus) for way in Direction for number in range(1, counts[way] + 1)]
 
     def _model(self, round: int, way: Direction, number: int, corpus: Text | Sum) -> Training:
@@ -185,8 +196,9 @@ class _Planner:
             ident = ident_of("final", identify(config), corpus.ident)
             yield Training(f"final-{number}", ident, Direction.forward, 0, number, seed, corpus, config)
 
-    def _part(self, method: str, model: Training) -> Part:
+    def _part(self, method: str, models: tuple[Training, ...]) -> Part:
         """Diversification and forward translations are what the search of the recipe finds."""
+        model = models[0]
         forward = model.direction is Direction.forward
         lines = "source" if forward else "target"
         if method == FORWARD and self.command.mono_src:
@@ -196,9 +208,9 @@ class _Planner:
         command = self.command
         search = self._search(method, *([f"search.seed={model.seed}"] if self.draws[method] else []))
         what = (lines, self.lines[lines], search, command.part, command.min_score is not None)
-        ident = ident_of("translate", model.ident, *what)
+        ident = ident_of("translate", *(one.ident for one in models), *what)
         name = f"translate-{model.round}-{model.direction.value}-{model.number}" if method == DIVERSIFY else method
-        return Part(method, Translation(name, ident, model, lines, search))
+        return Part(method, Translation(name, ident, models, lines, search))
 
     def _search(self, method: str, *seed: str) -> tuple[str, ...]:
         drawn = ["search.samples=1"] if method == BACK and self.command.back is Back.sampling else []

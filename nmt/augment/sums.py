@@ -23,7 +23,7 @@ from nmt.augment.filters import LEAKED, alike, changed, likely
 from nmt.augment.material import SIDES, SRC, TGT, Material, lines_file, side
 from nmt.augment.noise import Noise, tagged
 from nmt.augment.parts import read_made
-from nmt.augment.plan import Part, Stage, Sum
+from nmt.augment.plan import Part, Stage, Sum, Training
 from nmt.augment.recipe import Recipe
 from nmt.config.augment import BACK, AugmentConfig, Back
 from nmt.data.check import DUPLICATE, EQUAL, RATIO, check
@@ -143,18 +143,14 @@ class Summing:
 
     def _provenance(self, one: Added, tag: str | None) -> dict[str, Any]:
         made, command = one.part.made, self.command
-        model, best = made.model, self.at(made.model) / "checkpoints" / "best.h5"
-        vectors = self._vectors(one.part)
-        weights = {name: digest for name, digest in digests(best).items() if not name.startswith("<")}
+        model, vectors = made.model, self._vectors(one.part)
         noise = {"drop": command.drop, "blank": command.blank, "shuffle": command.shuffle, "filler": command.filler}
         return {
             "method": one.part.method,
             "direction": model.direction.value,
             "round": model.round,
-            "model": model.number,
-            "seed": model.seed,
-            "checkpoint": str(best.relative_to(self.text.parent)),
-            "weights_sha256": joint_digest(weights),
+            **self._voter(model),
+            **({"together_with": [self._voter(other) for other in made.models[1:]]} if made.models[1:] else {}),
             "search": list(made.search),
             "translated": made.lines,
             "translated_sha256": sha256_of(self.text / lines_file(made.lines)),
@@ -169,6 +165,21 @@ class Summing:
             "dropped": dict(one.dropped),
             "kept": len(one.text),
         }
+
+    def _voter(self, model: Training) -> dict[str, Any]:
+        best = best_of(self.at(model))
+        weights = {name: digest for name, digest in digests(best).items() if not name.startswith("<")}
+        return {
+            "model": model.number,
+            "seed": model.seed,
+            "checkpoint": str(best.relative_to(self.text.parent)),
+            "weights_sha256": joint_digest(weights),
+        }
+
+
+def best_of(run: Path) -> Path:
+    """The checkpoint that translates, in the folder of a run."""
+    return run / "checkpoints" / "best.h5"
 
 
 def write_hashed(path: Path, lines: Iterable[str], packed: bool) -> str:

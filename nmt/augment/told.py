@@ -17,7 +17,8 @@ def told(provenance: Path, finals: Sequence[tuple[Path, Scores | None]]) -> str:
     sum = json.loads(provenance.read_bytes())
     rows = []
     for part in sum["parts"]:
-        model = f"{part['direction']} {part['model']} of round {part['round']}"
+        numbers = ", ".join(str(one["model"]) for one in (part, *part.get("together_with", ())))
+        model = f"{part['direction']} {numbers} of round {part['round']}"
         why = ", ".join(f"{count:,} {reason}" for reason, count in part["dropped"].items())
         rows.append((part["method"], model, f"{part['read']:,}", f"{part['kept']:,}", why or "none"))
     times = "" if sum["real"]["times"] == 1 else f", {sum['real']['times']} times"

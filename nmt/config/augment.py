@@ -42,6 +42,9 @@ class AugmentConfig(Options):
     methods: list[str] = option([DIVERSIFY], f"of {', '.join(METHODS)}")
     back: Back = option(Back.beam, "how back-translations are made; noised: words left out, blanked and moved")
     models: int = option(3, "of diversify: models in each direction", at_least=1, hint="3 is usual, 1 is the least")
+    teachers: int = option(
+        1, "of forward: models that translate together (Freitag et al. 2017)", at_least=1, hint="1 is one model alone"
+    )
     rounds: int = option(
         1, "of diversify: the models of a round learn from the text of the one before", at_least=1, hint="1 is usual"
     )
@@ -134,7 +137,7 @@ class AugmentConfig(Options):
             **dict.fromkeys(("models", "rounds"), (diverse, f"{DIVERSIFY} among methods")),
             **dict.fromkeys(("back", "mono_tgt", "tag"), (BACK in self.methods, f"{BACK} among methods")),
             **dict.fromkeys(("drop", "blank", "shuffle", "filler"), (noised, f"back={Back.noised.value}")),
-            "mono_src": (FORWARD in self.methods, f"{FORWARD} among methods"),
+            **dict.fromkeys(("teachers", "mono_src"), (FORWARD in self.methods, f"{FORWARD} among methods")),
             "vectors_src": (diverse or (BACK in self.methods and not self.mono_tgt), f"{BACK} {compared}"),
             "vectors_tgt": (diverse or (FORWARD in self.methods and not self.mono_src), f"{FORWARD} {compared}"),
         }

@@ -401,7 +401,7 @@ def of_runs(folder: Path) -> Iterator[Format]:
     yield Format("config.yaml", 60, run, "config.yaml", (mutated, yaml_changed, yaml_changed), read_config)
     yield Format("metrics.jsonl", 40, run, "metrics.jsonl", lines, read_log)
     yield Format("TensorBoard", 20, {"events.out.tfevents.1": board}, "events.out.tfevents.1", (mutated,), read_board)
-    request = parts.Request("best.h5", "lines", ["search.nbest=1"], 2, True, "auto")
+    request = parts.Request(["a.h5", "b.h5"], "lines", ["search.nbest=1"], 2, True, "auto")
     stage = {parts.REQUEST: json.dumps(asdict(request)).encode(), parts.MADE: b"-0.5\tein Hund\n\t\n-1.25\tzwei\n"}
     yield Format("request of a stage", 5, stage, parts.REQUEST, (mutated, json_changed), read_stage)
     yield Format("translations of a stage", 5, stage, parts.MADE, (mutated,), read_stage)

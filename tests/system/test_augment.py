@@ -113,9 +113,14 @@ def test_every_method_together_in_two_rounds_with_files_of_sentences(loop, tmp_p
     (tmp_path / "mono.de").write_text("ein mann rennt\nzwei hunde\n")
     (tmp_path / "mono.en").write_text("a man runs\ntwo dogs\n")
     words = ["methods=[back,forward,diversify]", "models=1", "rounds=2", "back=sampling", "gzip=true", "final=2"]
-    words += [f"mono_tgt={tmp_path}/mono.de", f"mono_src={tmp_path}/mono.en", "translate=search.max_extra=5"]
+    words += [
+        "teachers=2",
+        f"mono_tgt={tmp_path}/mono.de",
+        f"mono_src={tmp_path}/mono.en",
+        "translate=search.max_extra=5",
+    ]
     loop(pool := Here(), f"out={tmp_path / 'out'}", *words)
-    assert len(pool.started) == len(set(pool.started)) == 12
+    assert len(pool.started) == len(set(pool.started)) == 13
     made = provenance(tmp_path / "out" / "sum")
     kinds = [(part["method"], part["round"], part["direction"], part["read"]) for part in made["parts"]]
     assert kinds == [

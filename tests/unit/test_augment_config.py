@@ -14,8 +14,16 @@ from nmt.programs import main
 def test_our_words_are_ours_and_the_others_are_the_recipe():
     command = read_augment(
         [
-            *("out=runs/a", "methods=[back,forward,diversify]", "back=noised", "models=2", "rounds=3", "tag=null"),
-            *("drop=0.2", "blank=0", "shuffle=0", "filler=_", 'translate="search.beam=2 search.alpha=1"', "part=10"),
+            *("out=runs/a", "methods=[back,forward,diversify]", "back=noised", "models=2", "teachers=4", "rounds=3"),
+            *(
+                "tag=null",
+                "drop=0.2",
+                "blank=0",
+                "shuffle=0",
+                "filler=_",
+                'translate="search.beam=2 search.alpha=1"',
+                "part=10",
+            ),
             *(
                 "min_score=-2",
                 "min_similarity=0.5",
@@ -40,6 +48,7 @@ def test_our_words_are_ours_and_the_others_are_the_recipe():
             ["back", "forward", "diversify"],
             Back.noised,
             2,
+            4,
             3,
             ["a.en"],
             ["a.de", "b.de"],
@@ -78,6 +87,8 @@ def test_a_pattern_is_the_files_that_it_matches(tmp_path):
          "leave it out."),
         ("out=o mono_src=f", "mono_src: found [f], expected forward among methods beside it; add that, or "
          "leave it out."),
+        ("out=o teachers=2", "teachers: found 2, expected forward among methods beside it; add that, or leave it out."),
+        ("out=o methods=[forward] teachers=0", "teachers: found 0, expected at least 1; 1 is one model alone."),
         ("out=o methods=[back] vectors_tgt=f min_similarity=0.5", "vectors_tgt: found f, expected forward of the "
          "training text among methods beside it; add that, or leave it out."),
         ("out=o models=0", "models: found 0, expected at least 1; 3 is usual, 1 is the least."),

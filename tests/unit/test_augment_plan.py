@@ -109,6 +109,29 @@ def test_what_two_methods_need_is_done_once(plan_of):
     assert {part.made.search for part in both.sum.parts} == {("search.nbest=1",)}, "a beam draws nothing"
 
 
+def test_several_teachers_translate_together(plan_of):
+    plan = plan_of(methods=["forward"], teachers=2)
+    assert names(plan) == [["text"], ["train-1-forward-1", "train-1-forward-2"], ["forward"], ["sum"], ["final-1"]]
+    assert [model.number for model in plan.sum.parts[0].made.models] == [1, 2]
+    alone = plan_of(methods=["forward"])
+    assert plan.sum.parts[0].made.ident != alone.sum.parts[0].made.ident
+    assert {stage.ident for stage in alone if isinstance(stage, Training) and stage.round} < {s.ident for s in plan}
+
+
+@pytest.mark.parametrize("models, teachers", [(1, 3), (3, 2)])
+def test_teachers_are_models_of_the_first_round_and_each_is_trained_once(plan_of, models, teachers):
+    plan = plan_of(methods=["forward", "diversify", "back"], models=models, teachers=teachers, rounds=2)
+    trained = [stage for stage in plan if isinstance(stage, Training)]
+    counts = [
+        (round, way.value, sum(1 for stage in trained if (stage.round, stage.direction) == (round, way)))
+        for round in (1, 2)
+        for way in Direction
+    ]
+    assert counts == [(1, "forward", 3), (1, "backward", models), (2, "forward", models), (2, "backward", models)]
+    parts = [(part.method, len(part.made.models)) for part in plan.sum.parts]
+    assert parts == [*[("diversify", 1)] * 4 * models, ("forward", teachers), ("back", 1)]
+
+
 def test_other_filters_take_the_same_models_and_another_corpus_none(plan_of, recipe):
     def idents(plan: Plan) -> dict[str, str]:
         return {stage.name: stage.ident for stage in plan}
@@ -209,6 +232,20 @@ def test_a_dry_run_with_stated_speeds_and_a_price(plan_of, recipe):
     told = listing(plan_of(models=1), command, recipe.config, MATERIAL, {}, pool(3.0))
     assert told.splitlines()[-1] == "7 stages to run, 2 at once; about 46 min, about $2.29"
     assert told.splitlines()[5].split() == ["translate-1-forward-1", "new", "2", "5", "min"]
+
+
+def test_a_dry_run_knows_that_teachers_together_take_longer(plan_of, recipe):
+    """3 words for each of 3 models at 0.01 a second: 900 s. If they took 450 s, one model takes 200 s for 4 words."""
+    plan = plan_of(methods=["forward", "back"], teachers=3)
+
+    def told(command: AugmentConfig, standings: dict[str, Standing]) -> dict[str, list[str]]:
+        lines = listing(plan, command, recipe.config, MATERIAL, standings, pool()).splitlines()
+        return {line.split()[0]: line.split()[-2:] for line in lines if line}
+
+    assert told(AugmentConfig("out", translate_words_per_s=0.01), {})["forward"] == ["15", "min"]
+    ended = plan.sum.parts[0].made.ident
+    done = {ended: Standing(ended, "", 0, (), "forward", "", Status.finished, seconds=450.0)}
+    assert told(AugmentConfig("out"), done)["back"] == ["3", "min"]
 
 
 def test_a_dry_run_measures_what_has_ended(plan_of, recipe):

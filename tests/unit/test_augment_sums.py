@@ -17,7 +17,8 @@ from nmt.augment.noise import Noise, tagged
 from nmt.augment.parts import Made, Request, read_made, read_request, translate_parts, write_request
 from nmt.augment.plan import Part, Stage, Sum, Text, Training, Translation
 from nmt.augment.recipe import Direction, Recipe
-from nmt.augment.sums import Summing
+from nmt.augment.sums import Summing, best_of
+from nmt.augment.told import told as table_of
 from nmt.config.augment import AugmentConfig, Back
 from nmt.config.data import CaptionsConfig, FilesConfig
 from nmt.config.root import Config
@@ -46,13 +47,19 @@ class Folder:
     def at(self, stage: Stage) -> Path:
         return self.root / stage.name
 
-    def made(self, method: str, way: Direction, lines: str, answers: list[str], scores=None) -> None:
-        model = Training(f"train-{way.value}", "", way, 1, 1, 9, TEXT, Config(data=FilesConfig(tgt="de")))
-        stage = Translation(f"made-{len(self.parts)}", "", model, lines, ("search.nbest=1",))
-        (self.at(model) / "checkpoints").mkdir(parents=True, exist_ok=True)
-        shutil.copy(GOLDEN, self.at(model) / "checkpoints" / "best.h5")
+    def made(self, method: str, way: Direction, lines: str, answers: list[str], scores=None, names=("train",)) -> None:
+        """`names`: of the models that vote, in front of their direction."""
+        config = Config(data=FilesConfig(tgt="de"))
+        models = tuple(
+            Training(f"{name}-{way.value}", "", way, 1, number, 8 + number, TEXT, config)
+            for number, name in enumerate(names, start=1)
+        )
+        stage = Translation(f"made-{len(self.parts)}", "", models, lines, ("search.nbest=1",))
+        for model in models:
+            (self.at(model) / "checkpoints").mkdir(parents=True, exist_ok=True)
+            shutil.copy(GOLDEN, best_of(self.at(model)))
         answered = iter(zip(answers, scores or [None] * len(answers), strict=True))
-        request = Request("", str(self.root / "text" / lines_file(lines)), [], 2, False, "cpu")
+        request = Request([], str(self.root / "text" / lines_file(lines)), [], 2, False, "cpu")
         self.at(stage).mkdir()
         translate_parts(self.at(stage), request, lambda some: [Made(*next(answered)) for _ in some])
         self.parts.append(Part(method, stage))
@@ -126,6 +133,19 @@ def test_provenance_names_files_models_and_options(folder):
         "dropped": {"below min_score": 1},
         "kept": 2,
     }
+
+
+def test_provenance_names_each_of_the_models_that_vote(folder):
+    folder.made("forward", Direction.forward, "source", ["x y", "y z", "z"], names=("one", "two", "three"))
+    _, told = folder.sum(methods=["forward"], teachers=3)
+    part = told["parts"][0]
+    weights = part["weights_sha256"]
+    assert (part["model"], part["seed"], part["checkpoint"]) == (1, 9, "one-forward/checkpoints/best.h5")
+    assert part["together_with"] == [
+        {"model": number, "seed": seed, "checkpoint": f"{name}-forward/checkpoints/best.h5", "weights_sha256": weights}
+        for number, seed, name in ((2, 10, "two"), (3, 11, "three"))
+    ]
+    assert "forward  forward 1, 2, 3 of round 1     3     3  none" in table_of(folder.root / "sum" / "corpus.json", [])
 
 
 def test_an_intermediate_sum_has_neither_tag_nor_copies(folder):
@@ -265,7 +285,7 @@ def test_a_tag_that_the_text_has_is_refused():
 
 def test_parts_that_are_done_are_not_done_again(tmp_path):
     write_lines(tmp_path / "in", ["a", "b", "c", "d", "e"])
-    request = Request("best.h5", str(tmp_path / "in"), ["search.beam=2"], 2, True, "cpu")
+    request = Request(["a.h5", "b.h5"], str(tmp_path / "in"), ["search.beam=2"], 2, True, "cpu")
     write_request(tmp_path, request)
     asked = []
 
@@ -303,8 +323,8 @@ def test_a_broken_translation_is_told_in_a_sentence(tmp_path, content, sentence)
 
 
 def test_a_broken_request_is_told_in_a_sentence(tmp_path):
-    (tmp_path / "stage.json").write_text('{"checkpoint": 1}')
+    (tmp_path / "stage.json").write_text('{"checkpoints": 1}')
     with pytest.raises(
-        DataError, match=r"stage.json: found checkpoint: 1, expected what the stage is to do; start nmt"
+        DataError, match=r"stage.json: found checkpoints: 1, expected what the stage is to do; start nmt"
     ):
         read_request(tmp_path)
