@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from nmt.augment.material import Material
 from nmt.augment.plan import Plan, Stage, Sum, Training, Translation
 from nmt.config.augment import AugmentConfig
-from nmt.config.root import Config
 from nmt.plumbing.tables import table
 from nmt.sweep.ledger import Standing, Status
 from nmt.sweep.pool import Pool
@@ -17,11 +16,9 @@ HEADER = ("stage", "state", "sentences", "expected")
 Standings = Mapping[str, Standing]
 
 
-def listing(
-    plan: Plan, command: AugmentConfig, config: Config, material: Material, standings: Standings, pool: Pool
-) -> str:
+def listing(plan: Plan, command: AugmentConfig, material: Material, standings: Standings, pool: Pool) -> str:
     """A line a stage, and the sum of what is left."""
-    estimate = Estimate(plan, command, config, material, standings)
+    estimate = Estimate(plan, command, material, standings)
     rows, left = [], []
     for level in plan.levels:
         times = []
@@ -40,17 +37,19 @@ def listing(
 class Estimate:
     """From the speeds that were stated, else from the stages of this plan that have ended."""
 
-    def __init__(
-        self, plan: Plan, command: AugmentConfig, config: Config, material: Material, standings: Standings
-    ) -> None:
-        self.command, self.config, self.real = command, config, len(material.real)
+    def __init__(self, plan: Plan, command: AugmentConfig, material: Material, standings: Standings) -> None:
+        self.command, self.real = command, len(material.real)
         lines = {name: material.to_translate(name) for name in plan.text.lines}
         self.num_lines = {name: len(some) for name, some in lines.items()}
         self.num_words = {name: sum(len(line.split()) for line in some) for name, some in lines.items()}
         self.tgt_words = sum(len(line.split()) + 1 for line in material.real.tgt) / max(1, self.real)
         ended = [(stage, standings[stage.ident]) for stage in plan if stage.ident in standings]
         finished = [(stage, one.seconds) for stage, one in ended if one.status is Status.finished]
-        self.trained_s = [seconds for stage, seconds in finished if isinstance(stage, Training)]
+        trained = [
+            (stage.config.train.max_steps, seconds) for stage, seconds in finished if isinstance(stage, Training)
+        ]
+        steps = sum(count for count, _ in trained)
+        self.step_s = sum(seconds for _, seconds in trained) / steps if trained else None
         made = [(self.words(stage), seconds) for stage, seconds in finished if isinstance(stage, Translation)]
         spent = sum(seconds for _, seconds in made)
         measured = sum(words for words, _ in made) / spent if spent else None
@@ -78,12 +77,12 @@ class Estimate:
             return None if self.words_per_s is None else self.words(stage) / self.words_per_s
         if not isinstance(stage, Training):
             return 0.0
-        speed, train = self.command.train_tokens_per_s, self.config.train
+        speed, train = self.command.train_tokens_per_s, stage.config.train
         if speed is not None:
             sentences = train.batch_sentences
             step = train.batch_tokens if sentences is None else sentences * self.tgt_words
             return train.max_steps * step / speed
-        return sum(self.trained_s) / len(self.trained_s) if self.trained_s else None
+        return None if self.step_s is None else train.max_steps * self.step_s
 
 
 def cost(left: Sequence[Sequence[float | None]], pool: Pool) -> str:

@@ -15,7 +15,7 @@ from nmt.augment.plan import Plan, Stage, Sum, Text, Training, Translation, make
 from nmt.augment.recipe import Recipe, read_recipe
 from nmt.augment.sums import CORPUS, PROVENANCE, Summing, best_of
 from nmt.augment.told import told
-from nmt.config.augment import AugmentConfig
+from nmt.config.augment import AugmentConfig, read_final_words
 from nmt.config.metrics import LOSS
 from nmt.config.root import Config
 from nmt.errors import SweepError
@@ -34,7 +34,7 @@ TRANSLATE = "nmt.app.augment_stage"
 
 def augment(command: AugmentConfig, make_pool: Callable[[AugmentConfig, Config], Pool] | None = None) -> None:
     """Raises ConfigError, DataError, MetricError, and SweepError where a stage failed."""
-    recipe = read_recipe(command.words, command.flags)
+    recipe = read_recipe(command.words, command.flags, read_final_words(command.final_words))
     for vectors in filter(None, (command.vectors_src, command.vectors_tgt)):
         open_vectors(vectors)  # a mistake shows before anything is trained
     material = load_material(command, recipe.config.data)
@@ -42,7 +42,7 @@ def augment(command: AugmentConfig, make_pool: Callable[[AugmentConfig, Config],
     pool = (make_pool or local_pool)(command, recipe.config)
     folder = Path(command.out).absolute()
     if command.dry_run:
-        print(listing(plan, command, recipe.config, material, read_standings(folder), pool))
+        print(listing(plan, command, material, read_standings(folder), pool))
         return
     with Ledger(folder, OPTION) as ledger:
         loop = Loop(plan, command, recipe, material, pool, ledger)
@@ -134,7 +134,8 @@ class Loop:
         text = self.at(self.plan.text)
         train = self.at(stage.corpus) / ("real" if isinstance(stage.corpus, Text) else CORPUS)
         tests = {name: str(text / "tests" / name) for name in self.material.tests} if stage.round == 0 else {}
-        return self.recipe.training_words(stage.direction, stage.seed, str(train), str(text / "dev"), tests)
+        recipe = self.recipe.final if stage.round == 0 else self.recipe
+        return recipe.training_words(stage.direction, stage.seed, str(train), str(text / "dev"), tests)
 
 
 def insist(outcomes: Sequence[Outcome]) -> None:

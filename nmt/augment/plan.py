@@ -192,7 +192,7 @@ class _Planner:
     def _finals(self, corpus: Sum) -> Iterator[Training]:
         for number in range(1, self.command.final + 1):
             seed = (self.recipe.config.seed + number - 1) % 2**32
-            config = replace(self.recipe.configs[Direction.forward], seed=seed)
+            config = replace(self.recipe.final.configs[Direction.forward], seed=seed)
             ident = ident_of("final", identify(config), corpus.ident)
             yield Training(f"final-{number}", ident, Direction.forward, 0, number, seed, corpus, config)
 

@@ -40,6 +40,12 @@ class Recipe:
     flags: tuple[str, ...]
     config: Config
     configs: Mapping[Direction, Config] = field(default_factory=dict)  # wherever the texts of the stages lie
+    other: Recipe | None = None  # of the final models, where theirs is another
+
+    @property
+    def final(self) -> Recipe:
+        """Of the final models."""
+        return self if self.other is None else self.other
 
     def training_words(
         self, direction: Direction, seed: int, train: str, dev: str, tests: Mapping[str, str]
@@ -66,8 +72,16 @@ class Recipe:
         )
 
 
-def read_recipe(words: Sequence[str], flags: Sequence[str]) -> Recipe:
-    """Raises ConfigError."""
+def read_recipe(words: Sequence[str], flags: Sequence[str], final: Sequence[str] = ()) -> Recipe:
+    """`final`: words that the final models have instead of those of the same keys. Raises ConfigError."""
+    recipe = _checked(words, flags)
+    if not final:
+        return recipe
+    keys = set(map(key_of, final))
+    return replace(recipe, other=_checked([*(word for word in words if key_of(word) not in keys), *final], flags))
+
+
+def _checked(words: Sequence[str], flags: Sequence[str]) -> Recipe:
     recipe = Recipe(tuple(words), tuple(flags), composed([*flags, *words]))
     if recipe.config.train.distribution is Distribution.multi_worker:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -20,6 +21,28 @@ from nmt.errors import ConfigError
 
 BACK, FORWARD, DIVERSIFY = METHODS = ("back", "forward", "diversify")
 REFUSED = ("resume", "hydra.run.dir", "train.init_from")  # words of train.py that no stage can take
+
+
+def read_final_words(text: str) -> list[str]:
+    """Raises ConfigError for another word than one of the model, its training, its search and its scores."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise _not_of_final(text) from error
+    for word in words:
+        key, is_set, _ = word.lstrip("+~").partition("=")
+        if not is_set or key in ("data", "seed", *REFUSED) or key.startswith(("-", "data.", "sweep")):
+            raise _not_of_final(word)
+    return words
+
+
+def _not_of_final(word: str) -> ConfigError:
+    return ConfigError(
+        "final_words",
+        found=word,
+        expected="words of train.py with a blank between them, none of the text, the seed or the folder",
+        next_step='write final_words="train.max_steps=20000 model.units=512"',
+    )
 
 
 class Back(Enum):
@@ -77,6 +100,7 @@ class AugmentConfig(Options):
     upsample: int = option(1, "times that the real text stands in the sum", at_least=1, hint="1 leaves it as it is")
     gzip: bool = option(False, "write the sum packed")
     final: int = option(1, "models trained on the sum, seeds counted up; 0: text alone", at_least=0, hint="1 is usual")
+    final_words: str = option("", 'words of train.py that they alone have: "train.max_steps=20000 model.units=512"')
     jobs: int | None = option(
         None,
         "stages at once; null: one for each GPU, or one for every two cores",
@@ -109,6 +133,7 @@ class AugmentConfig(Options):
                 expected=f"some of {', '.join(METHODS)}, each at most once",
                 next_step=f"write methods=[{DIVERSIFY}]",
             )
+        read_final_words(self.final_words)
         self._check_needed()
         for key in ("tag", "filler"):
             word = getattr(self, key)
@@ -136,6 +161,7 @@ class AugmentConfig(Options):
         needs = {
             **dict.fromkeys(("models", "rounds"), (diverse, f"{DIVERSIFY} among methods")),
             **dict.fromkeys(("back", "mono_tgt", "tag"), (BACK in self.methods, f"{BACK} among methods")),
+            "final_words": (self.final > 0, "final models (final=1)"),
             **dict.fromkeys(("drop", "blank", "shuffle", "filler"), (noised, f"back={Back.noised.value}")),
             **dict.fromkeys(("teachers", "mono_src"), (FORWARD in self.methods, f"{FORWARD} among methods")),
             "vectors_src": (diverse or (BACK in self.methods and not self.mono_tgt), f"{BACK} {compared}"),
@@ -155,7 +181,7 @@ class AugmentConfig(Options):
 def _parsed(word: str) -> Override:
     """With what a shell takes away: translate=a b -> translate="a b"; and mono_tgt=FILE -> mono_tgt=[FILE]"""
     key, _, text = word.partition("=")
-    if key in ("translate", "tag", "filler") and text.lower() != "null" and text[:1] not in ("'", '"'):
+    if key in ("translate", "tag", "filler", "final_words") and text.lower() != "null" and text[:1] not in ("'", '"'):
         return parse_override(f"{key}={mistakes.in_quotes(text)}")
     override = parse_override(word)
     one = key in ("methods", "mono_src", "mono_tgt") and isinstance(override.value(), str)

@@ -14,6 +14,7 @@ import nmt.sweep.runner
 from nmt.app.augment_stage import translate_stage
 from nmt.augment.loop import augment
 from nmt.config.augment import read_augment
+from nmt.config.saved import read_run_config
 from nmt.errors import SweepError
 from nmt.sweep.trials import Trial
 from nmt.training.device import Chosen
@@ -115,6 +116,7 @@ def test_every_method_together_in_two_rounds_with_files_of_sentences(loop, tmp_p
     words = ["methods=[back,forward,diversify]", "models=1", "rounds=2", "back=sampling", "gzip=true", "final=2"]
     words += [
         "teachers=2",
+        "final_words=train.max_steps=7",
         f"mono_tgt={tmp_path}/mono.de",
         f"mono_src={tmp_path}/mono.en",
         "translate=search.max_extra=5",
@@ -136,3 +138,5 @@ def test_every_method_together_in_two_rounds_with_files_of_sentences(loop, tmp_p
     loop(Here(), f"out={again}", *words)
     assert provenance(again / "sum") == made, "the same from the same words, wherever it lies"
     assert (again / "final-2" / "results.json").exists(), "the test set is scored by the final models"
+    steps = {folder: read_run_config(again / folder).train.max_steps for folder in ("train-1-forward-2", "final-2")}
+    assert steps == {"train-1-forward-2": 6, "final-2": 7}

@@ -32,7 +32,14 @@ def test_our_words_are_ours_and_the_others_are_the_recipe():
                 "upsample=2",
                 "gzip=true",
             ),
-            *("final=2", "jobs=1", "dry_run=true", "train_tokens_per_s=4000", "translate_words_per_s=900"),
+            *(
+                'final_words="train.max_steps=9 model.units=8"',
+                "final=2",
+                "jobs=1",
+                "dry_run=true",
+                "train_tokens_per_s=4000",
+                "translate_words_per_s=900",
+            ),
             *(
                 "mono_src=a.en",
                 "mono_tgt=[a.de,b.de]",
@@ -58,7 +65,8 @@ def test_our_words_are_ours_and_the_others_are_the_recipe():
             0,
             "_",
         ),
-        *("search.beam=2 search.alpha=1", 10, -2, 0.5, "s.txt", "t.txt", 2, True, 2, 1, True, 4000, 900),
+        *("search.beam=2 search.alpha=1", 10, -2, 0.5, "s.txt", "t.txt", 2, True, 2),
+        *("train.max_steps=9 model.units=8", 1, True, 4000, 900),
         ["experiment=tiny_sweep", "+data.tests.more=P"],
         ["--config-dir=own"],
     )
@@ -87,6 +95,14 @@ def test_a_pattern_is_the_files_that_it_matches(tmp_path):
          "leave it out."),
         ("out=o mono_src=f", "mono_src: found [f], expected forward among methods beside it; add that, or "
          "leave it out."),
+        ("out=o final=0 final_words=model.units=8", "final_words: found model.units=8, expected final models (final=1) "
+         "beside it; add that, or leave it out."),
+        *((f'out=o "final_words={word}"', f"final_words: found {told}, expected words of train.py with a blank between "
+           "them, none of the text, the seed or the folder; write "
+           'final_words="train.max_steps=20000 model.units=512".')
+          for word, told in (("model.units=8 seed=3", "seed=3"), ("data.train=P", "data.train=P"), ("units", "units"),
+                             ("+data.tests.x=P", "+data.tests.x=P"), ("resume=R", "resume=R"), ("--help=x", "--help=x"),
+                             ("sweep=grid", "sweep=grid"), ("x='", "x='"))),
         ("out=o teachers=2", "teachers: found 2, expected forward among methods beside it; add that, or leave it out."),
         ("out=o methods=[forward] teachers=0", "teachers: found 0, expected at least 1; 1 is one model alone."),
         ("out=o methods=[back] vectors_tgt=f min_similarity=0.5", "vectors_tgt: found f, expected forward of the "

@@ -170,6 +170,25 @@ def test_metrics_follow_the_language_that_is_written():
     assert (backward.data.language, backward.metrics.bleu.tokenize, backward.metrics.wmd.vectors) == ("en", "13a", None)
 
 
+def test_final_models_have_words_of_their_own():
+    """Instead of those of the recipe with the same key, and nothing else differs."""
+    words = ["experiment=tiny_sweep", "train.max_steps=100", "model.units=32"]
+    material = replace(MATERIAL, mono={})
+    recipe = read_recipe(words, (), ["train.max_steps=300", "model.dropout_output=0.25"])
+    assert recipe.final.words == (words[0], words[2], "train.max_steps=300", "model.dropout_output=0.25")
+    plan = make_plan(AugmentConfig("out", models=1, final=2), recipe, material)
+    trained = [stage.config for stage in plan if isinstance(stage, Training)]
+    assert [(one.train.max_steps, one.model.dropout_output) for one in trained] == [(100, 0)] * 2 + [(300, 0.25)] * 2
+    alike = make_plan(AugmentConfig("out", models=1, final=2), read_recipe(words, ()), material)
+    assert {a.name for a, b in zip(plan, alike, strict=True) if a.ident != b.ident} == {"final-1", "final-2"}
+    assert read_recipe(words, ()).final == read_recipe(words, ())
+    command = AugmentConfig("out", models=1, train_tokens_per_s=100)
+    told = {
+        line.split()[0]: line.split()[-2:] for line in listing(plan, command, material, {}, pool()).split("\n") if line
+    }
+    assert told["train-1-forward-1"] != told["final-1"]
+
+
 def test_words_that_a_translation_must_have_are_of_one_language():
     recipe = read_recipe(["data=enja", "search.must=[x]", "search.never=[y]", "search.max_extra=7"], ())
     forward, backward = (recipe.configs[way].search for way in Direction)
@@ -207,8 +226,8 @@ def pool(usd: float | None = None) -> LocalPool:
     return LocalPool([Place("cpu 0", {}), Place("cpu 1", {})], usd)
 
 
-def test_a_dry_run_says_what_is_unknown(plan_of, recipe):
-    told = listing(plan_of(models=1), AugmentConfig("out", models=1), recipe.config, MATERIAL, {}, pool())
+def test_a_dry_run_says_what_is_unknown(plan_of):
+    told = listing(plan_of(models=1), AugmentConfig("out", models=1), MATERIAL, {}, pool())
     assert told.splitlines() == [
         "stage                   state  sentences  expected",
         "----------------------  -----  ---------  --------",
@@ -225,21 +244,21 @@ def test_a_dry_run_says_what_is_unknown(plan_of, recipe):
     ]
 
 
-def test_a_dry_run_with_stated_speeds_and_a_price(plan_of, recipe):
+def test_a_dry_run_with_stated_speeds_and_a_price(plan_of):
     """Two trainings side by side of 100 steps of 600 tokens at 50 a second: 1200 s. 3 and 4 words at 0.01 a second: 300
     and 400 s side by side, on average 350. The final model: 1200 s. 2750 s at 3 dollars an hour."""
     command = AugmentConfig("out", models=1, train_tokens_per_s=50, translate_words_per_s=0.01)
-    told = listing(plan_of(models=1), command, recipe.config, MATERIAL, {}, pool(3.0))
+    told = listing(plan_of(models=1), command, MATERIAL, {}, pool(3.0))
     assert told.splitlines()[-1] == "7 stages to run, 2 at once; about 46 min, about $2.29"
     assert told.splitlines()[5].split() == ["translate-1-forward-1", "new", "2", "5", "min"]
 
 
-def test_a_dry_run_knows_that_teachers_together_take_longer(plan_of, recipe):
+def test_a_dry_run_knows_that_teachers_together_take_longer(plan_of):
     """3 words for each of 3 models at 0.01 a second: 900 s. If they took 450 s, one model takes 200 s for 4 words."""
     plan = plan_of(methods=["forward", "back"], teachers=3)
 
     def told(command: AugmentConfig, standings: dict[str, Standing]) -> dict[str, list[str]]:
-        lines = listing(plan, command, recipe.config, MATERIAL, standings, pool()).splitlines()
+        lines = listing(plan, command, MATERIAL, standings, pool()).splitlines()
         return {line.split()[0]: line.split()[-2:] for line in lines if line}
 
     assert told(AugmentConfig("out", translate_words_per_s=0.01), {})["forward"] == ["15", "min"]
@@ -248,7 +267,7 @@ def test_a_dry_run_knows_that_teachers_together_take_longer(plan_of, recipe):
     assert told(AugmentConfig("out"), done)["back"] == ["3", "min"]
 
 
-def test_a_dry_run_measures_what_has_ended(plan_of, recipe):
+def test_a_dry_run_measures_what_has_ended(plan_of):
     plan = plan_of(models=1)
     seconds = {"text": 1.0, "train-1-forward-1": 100.0, "train-1-backward-1": 300.0, "translate-1-forward-1": 30.0}
     standings = {
@@ -258,11 +277,11 @@ def test_a_dry_run_measures_what_has_ended(plan_of, recipe):
     }
     interrupted = next(stage for stage in plan if stage.name == "translate-1-backward-1")
     standings[interrupted.ident] = Standing(interrupted.ident, "", 0, (), interrupted.name, "")
-    told = listing(plan, AugmentConfig("out", models=1), recipe.config, MATERIAL, standings, pool()).splitlines()
+    told = listing(plan, AugmentConfig("out", models=1), MATERIAL, standings, pool()).splitlines()
     assert [line.split()[1] for line in told[2:9]] == [*["finished"] * 4, "interrupted", "new", "new"]
     assert told[6].split()[-2:] == ["40", "s"], "3 words took 30 s, so 4 take 40"
     assert told[8].split()[-2:] == ["3", "min"], "the mean of the trainings"
     assert told[-1].startswith("3 stages to run, 2 at once; about 4 min, cost unknown")
     done = {stage.ident: replace(standings[interrupted.ident], status=Status.finished) for stage in plan}
-    all_done = listing(plan, AugmentConfig("out", models=1), recipe.config, MATERIAL, done, pool())
+    all_done = listing(plan, AugmentConfig("out", models=1), MATERIAL, done, pool())
     assert all_done.splitlines()[-1] == "nothing is left to run"
