@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from nmt.augment.material import SIDES, Material
 from nmt.augment.recipe import Direction, Recipe
-from nmt.config.augment import BACK, DIVERSIFY, FORWARD, AugmentConfig, Back
+from nmt.config.augment import BACK, DIVERSIFY, FORWARD, AugmentConfig, Back, read_search_words
 from nmt.config.root import Config
 from nmt.config.saved import dump, load_config
-from nmt.errors import ConfigError
 from nmt.sweep.trials import identify
 
 
@@ -130,7 +128,7 @@ class _Planner:
         self.command, self.recipe = command, recipe
         self.lines = {name: material.digest_of(name) for name in self._names()}
         self.pairs = material.digest
-        self.search = search_words(command.translate)
+        self.search = read_search_words(command.translate)
         saved = dump(recipe.configs[Direction.forward])
         self.draws = {  # a mistake shows before anything is trained
             method: load_config(saved, self._search(method)).search.samples > 0 for method in command.methods
@@ -232,24 +230,3 @@ def _each_once(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     for stage in stages:
         found.setdefault(stage.ident, stage)
     return tuple(found.values())
-
-
-def search_words(text: str) -> list[str]:
-    """Raises ConfigError for another word than one of the search."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise _not_of_search(text) from error
-    for word in words:
-        if not word.startswith("search.") or "=" not in word:
-            raise _not_of_search(word)
-    return words
-
-
-def _not_of_search(word: str) -> ConfigError:
-    return ConfigError(
-        "translate",
-        found=word,
-        expected="words of the search, with a blank between them",
-        next_step='write translate="search.beam=4 search.max_extra=20"',
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 
@@ -23,26 +23,39 @@ BACK, FORWARD, DIVERSIFY = METHODS = ("back", "forward", "diversify")
 REFUSED = ("resume", "hydra.run.dir", "train.init_from")  # words of train.py that no stage can take
 
 
+def read_search_words(text: str) -> list[str]:
+    """Raises ConfigError for another word than one of the search."""
+    expected = "words of the search, with a blank between them"
+    example = 'translate="search.beam=4 search.max_extra=20"'
+    return _words_in(text, "translate", lambda key: key.startswith("search."), expected, example)
+
+
 def read_final_words(text: str) -> list[str]:
     """Raises ConfigError for another word than one of the model, its training, its search and its scores."""
+
+    def fits(key: str) -> bool:
+        key = key.lstrip("+~")
+        return key not in ("data", "seed", *REFUSED) and not key.startswith(("-", "data.", "sweep"))
+
+    expected = "words of train.py with a blank between them, none of the text, the seed or the folder"
+    return _words_in(text, "final_words", fits, expected, 'final_words="train.max_steps=20000 model.units=512"')
+
+
+def _words_in(text: str, option: str, fits: Callable[[str], bool], expected: str, example: str) -> list[str]:
+    """The words of a value that is a command line itself, KEY=VALUE each, with keys that fit."""
+
+    def mistake(word: str) -> ConfigError:
+        return ConfigError(option, found=word, expected=expected, next_step=f"write {example}")
+
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise _not_of_final(text) from error
+        raise mistake(text) from error
     for word in words:
-        key, is_set, _ = word.lstrip("+~").partition("=")
-        if not is_set or key in ("data", "seed", *REFUSED) or key.startswith(("-", "data.", "sweep")):
-            raise _not_of_final(word)
+        key, is_set, _ = word.partition("=")
+        if not is_set or not fits(key):
+            raise mistake(word)
     return words
-
-
-def _not_of_final(word: str) -> ConfigError:
-    return ConfigError(
-        "final_words",
-        found=word,
-        expected="words of train.py with a blank between them, none of the text, the seed or the folder",
-        next_step='write final_words="train.max_steps=20000 model.units=512"',
-    )
 
 
 class Back(Enum):
